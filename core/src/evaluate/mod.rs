@@ -1,0 +1,35 @@
+//! What the minimizer asks of a problem.
+
+/// Why an evaluation could not be carried out at all (a non-finite residual is not a failure).
+#[derive(Debug)]
+pub enum Failure {
+    /// The user asked to stop (Ctrl-C).
+    Interrupted,
+    /// The problem cannot be evaluated; the caller of `minimize` gets this back unchanged.
+    Broken(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A residual vector with its derivatives, in a compact form that needs O(n^2) memory.
+#[derive(Clone, Debug, Default)]
+pub struct Linearization {
+    /// Upper triangular factor of [J f], (n+1) x (n+1), row-major; R is its leading n x n part.
+    pub factor: Vec<f64>,
+    /// J'f summed directly, one entry per parameter.
+    pub gradient: Vec<f64>,
+    /// sum_i |J_ij| (|y_i| + |model_i| + |f_i|) in weighted units: what rounding can do to the gradient.
+    pub rounding: Vec<f64>,
+}
+
+/// A least-squares problem as the minimizer sees it: n parameters, m residuals.
+pub trait Evaluate {
+    fn n_params(&self) -> usize;
+    fn n_residuals(&self) -> usize;
+    /// Weighted residuals at `x`. Non-finite values are legal: the loop rejects such a trial.
+    fn residuals(&mut self, x: &[f64], f: &mut [f64]) -> Result<(), Failure>;
+    /// Jacobian at `x` (where the residuals are `f`), folded to its triangular factor.
+    fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure>;
+    /// J' f_vv, f_vv the second derivative of the residuals along `v`. False: not available.
+    fn curvature_along(&mut self, x: &[f64], f: &[f64], v: &[f64], out: &mut [f64]) -> Result<bool, Failure>;
+    /// sum_i f_i H_i, n x n symmetric, row-major. False: not available.
+    fn residual_hessian(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<bool, Failure>;
+}

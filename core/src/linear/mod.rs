@@ -1,0 +1,1 @@
+//! See the rooms in CONTRIBUTING.md.

@@ -1,0 +1,81 @@
+"""What can go wrong, and how a fit can end. Every message names the guilty thing and says what to do."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class MarquardtError(Exception):
+    """Base of all errors raised on purpose by marquardt."""
+
+
+class DataError(MarquardtError, ValueError):
+    """The data are unusable: the message names the row or column."""
+
+
+class ParameterError(MarquardtError, ValueError):
+    """A start value, bound or fixed value is unusable: the message names the parameter."""
+
+
+class ModelError(MarquardtError, ValueError):
+    """The model cannot be evaluated: the message names the function and line."""
+
+
+class FormulaError(ModelError):
+    """A formula cannot be read: the message shows it with a caret under the guilty place."""
+
+
+class OptionError(MarquardtError, ValueError):
+    """An option has an impossible value."""
+
+
+class FileError(MarquardtError, ValueError):
+    """A file cannot be read: the message names the file, line and column."""
+
+
+class MissingPackageError(MarquardtError, ImportError):
+    """An optional package is needed: the message says which and how to install it."""
+
+
+class Untraceable(MarquardtError):
+    """A model function holds something that cannot become an expression.
+
+    ``str(error)`` is the clause used in a result's ``derivative`` field,
+    e.g. "`quad` on line 3 of `f` cannot be traced".
+    """
+
+    def __init__(self, construct: str, line: int | None = None, function: str | None = None) -> None:
+        self.construct, self.line, self.function = construct, line, function
+        place = f" on line {line}" if line is not None else ""
+        owner = f" of `{function}`" if function else ""
+        super().__init__(f"`{construct}`{place}{owner} cannot be traced")
+
+
+class Status(Enum):
+    """Why a fit ended: ``value`` is the sentence, ``advice`` says what to do next."""
+
+    CONVERGED = "converged"
+    CONVERGED_AT_BOUND = "converged with a parameter at its bound"
+    NOT_UNIQUE = "converged, but the data do not determine every parameter"
+    STALLED = "stalled: no step lowers the cost, but the minimum is not certified"
+    MAX_EVALUATIONS = "evaluation limit reached"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def success(self) -> bool:
+        """True when the end point is certified as a minimum."""
+        return self in (Status.CONVERGED, Status.CONVERGED_AT_BOUND)
+
+    @property
+    def advice(self) -> str:
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.CONVERGED: "",
+    Status.CONVERGED_AT_BOUND: "Check that the bound is meant; the interval of that parameter is one-sided.",
+    Status.NOT_UNIQUE: "Fix one of the parameters named, or add data that tell them apart.",
+    Status.STALLED: "Try other starting values, or look at the residuals: the model may not be smooth.",
+    Status.MAX_EVALUATIONS: "Continue from the point reached (start=fit.x), or raise max_evaluations.",
+    Status.INTERRUPTED: "The best point so far is returned; continue from it with start=fit.x.",
+}
