@@ -1,0 +1,44 @@
+# Two commands matter: `make demo` installs and fits real data, `make test` installs and passes all tests.
+# Everything goes into ./.venv; nothing outside this folder changes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test lint docs bench toolchain clean
+
+demo: toolchain $(BIN)/python
+	$(BIN)/pip install --quiet '.[plot]'
+	$(BIN)/marquardt demo --out demo
+
+test: toolchain $(BIN)/python
+	$(BIN)/pip install --quiet '.[test]'
+	cargo test --release --quiet -p marquardt-core
+	$(BIN)/python -m pytest
+
+lint: toolchain $(BIN)/python
+	$(BIN)/pip install --quiet '.[lint]'
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	cargo fmt --all --check
+	cargo clippy --release --all-targets --quiet -- -D warnings
+
+bench: toolchain $(BIN)/python
+	$(BIN)/pip install --quiet '.[bench]'
+	$(BIN)/python benchmarks/tape.py
+	$(BIN)/python benchmarks/curve.py
+	$(BIN)/python benchmarks/nist.py
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "marquardt needs Python 3.10 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+
+# The native core is built from source: say what is missing before pip does.
+toolchain:
+	@sh tools/check_toolchain.sh
+
+clean:
+	rm -rf $(VENV) target demo
