@@ -1,1 +1,7 @@
+"""Small real data sets with their sources and readers; each serves as ``data=`` of a fit."""
 
+from .dataset import Dataset
+from .enzyme import michaelis_menten
+from .strd import NistProblem, nist, nist_names, read_nist
+
+__all__ = ["Dataset", "NistProblem", "michaelis_menten", "nist", "nist_names", "read_nist"]
