@@ -1,0 +1,40 @@
+//! NumPy arrays as slices that outlive the GIL.
+
+use numpy::{PyArray1, PyArrayMethods, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+/// A one-dimensional contiguous float64 array, kept alive and readable while the GIL is released.
+///
+/// As with every NumPy extension that releases the GIL, the caller must not write to the array meanwhile.
+pub struct Column {
+    _keep: Py<PyArray1<f64>>,
+    start: *const f64,
+    len: usize,
+}
+
+// SAFETY: the memory is owned by the array that `_keep` keeps alive, and is only read.
+unsafe impl Send for Column {}
+unsafe impl Sync for Column {}
+
+impl Column {
+    pub fn as_slice(&self) -> &[f64] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: `start` and `len` come from a contiguous array that lives as long as self.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Column {
+    type Error = PyErr;
+    fn extract(array: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let array: Bound<'py, PyArray1<f64>> = array.cast::<PyArray1<f64>>()?.to_owned();
+        if !array.is_contiguous() {
+            return Err(PyValueError::new_err("a column must be contiguous"));
+        }
+        let (start, len) = (array.data().cast_const(), array.len());
+        Ok(Column { _keep: array.unbind(), start, len })
+    }
+}

@@ -1,0 +1,120 @@
+//! `Outcome`: where a minimization ended. Arrays are converted when they are asked for.
+
+use marquardt_core::minimize::{self, Row};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use pyo3::prelude::*;
+
+#[pyclass(frozen, module = "marquardt._core")]
+pub struct Outcome(pub minimize::Outcome);
+
+fn matrix<'py>(py: Python<'py>, flat: &[f64], columns: usize) -> PyResult<Bound<'py, PyArray2<f64>>> {
+    let rows = flat.len().checked_div(columns).unwrap_or(0);
+    flat.to_vec().into_pyarray(py).reshape([rows, columns])
+}
+
+/// One number of every trace row.
+type TraceColumns = Vec<(&'static str, Vec<f64>)>;
+
+#[pymethods]
+impl Outcome {
+    #[getter]
+    fn status(&self) -> usize {
+        self.0.status as usize
+    }
+
+    #[getter]
+    fn x<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.0.x.clone().into_pyarray(py)
+    }
+
+    #[getter]
+    fn f<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.0.f.clone().into_pyarray(py)
+    }
+
+    #[getter]
+    fn cost(&self) -> f64 {
+        0.5 * self.0.f.iter().map(|f| f * f).sum::<f64>()
+    }
+
+    #[getter]
+    fn factor<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        matrix(py, &self.0.linearization.factor, self.0.x.len() + 1)
+    }
+
+    #[getter]
+    fn gradient<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.0.linearization.gradient.clone().into_pyarray(py)
+    }
+
+    #[getter]
+    fn rounding<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.0.linearization.rounding.clone().into_pyarray(py)
+    }
+
+    #[getter]
+    fn null_vectors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        matrix(py, &self.0.null_vectors.concat(), self.0.x.len())
+    }
+
+    #[getter]
+    fn active<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i8>> {
+        self.0.active.clone().into_pyarray(py)
+    }
+
+    #[getter]
+    fn offset(&self) -> f64 {
+        self.0.offset
+    }
+
+    #[getter]
+    fn tolerance(&self) -> f64 {
+        self.0.tolerance
+    }
+
+    #[getter]
+    fn scaled_gradient(&self) -> f64 {
+        self.0.scaled_gradient
+    }
+
+    #[getter]
+    fn rank(&self) -> usize {
+        self.0.rank
+    }
+
+    #[getter]
+    fn condition(&self) -> f64 {
+        self.0.condition
+    }
+
+    #[getter]
+    fn nfev(&self) -> usize {
+        self.0.nfev
+    }
+
+    #[getter]
+    fn njev(&self) -> usize {
+        self.0.njev
+    }
+
+    #[getter]
+    fn n_accepted(&self) -> usize {
+        self.0.n_accepted
+    }
+
+    /// The trace column by column, in the order of the trial steps.
+    #[getter]
+    fn trace(&self) -> TraceColumns {
+        let column = |value: fn(&Row) -> f64| self.0.trace.iter().map(value).collect();
+        vec![
+            ("cost", column(|r| r.cost)),
+            ("gain_ratio", column(|r| r.gain_ratio)),
+            ("damping", column(|r| r.damping)),
+            ("radius", column(|r| r.radius)),
+            ("step", column(|r| r.step)),
+            ("offset", column(|r| r.offset)),
+            ("kind", column(|r| f64::from(r.kind as i32))),
+            ("accepted", column(|r| f64::from(u8::from(r.accepted)))),
+        ]
+    }
+}

@@ -1,0 +1,107 @@
+"""A problem whose model is called back: derivatives by finite differences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+from .differences import Differences
+
+if TYPE_CHECKING:
+    from .model import Model
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+REJECTS = (ArithmeticError, ValueError, AssertionError)
+"""What a model may raise at a trial point to say "not here": the step is refused. Anything else is an error."""
+
+
+class CallbackProblem:
+    """Residuals ``(model - y) * w`` of an untraceable function, as a function of its free parameters."""
+
+    exact = False
+
+    def __init__(
+        self,
+        model: Model,
+        arguments: Sequence[object],
+        y: Vector | None,
+        w: Vector | None,
+        values: Vector,
+        free: tuple[int, ...],
+    ) -> None:
+        self.model, self.arguments, self.y, self.w = model, tuple(arguments), y, w
+        self.values, self.free = values, list(free)
+        self.size = int(np.size(self.model_values(values[self.free]))) if y is None else y.size
+        self.differences: Differences | None = None
+
+    def full(self, x: Vector) -> Vector:
+        values = self.values.copy()
+        values[self.free] = x
+        return values
+
+    def model_values(self, x: Vector) -> Vector:
+        return as_real(self.model.call(self.arguments, self.full(x)))
+
+    def residuals(self, x: Vector) -> Vector:
+        """Weighted residuals, shape (m,)."""
+        f = self.model_values(x)
+        if self.y is not None:
+            if f.size == 1:
+                f = np.full(self.y.size, f[0])
+            if f.size != self.y.size:
+                raise ModelError(f"the model gives {f.size} values for {self.y.size} data points")
+            f = f - self.y
+        return f if self.w is None else f * self.w
+
+    def trial_residuals(self, x: Vector) -> Vector:
+        """Residuals at a trial point: where the model refuses, NaN, so that the step is refused too."""
+        try:
+            return np.ascontiguousarray(self.residuals(x))
+        except REJECTS as error:
+            if isinstance(error, ModelError):
+                raise
+            return np.full(self.size, np.nan)
+
+    def jacobian(self, x: Vector, f: Vector | None = None) -> Matrix:
+        """Jacobian of the residuals, shape (m, p)."""
+        f = self.residuals(x) if f is None else f
+        if self.differences is None:
+            unbounded = np.full(x.size, np.inf)
+            self.differences = Differences(self.trial_residuals, -unbounded, unbounded)
+        return self.differences.jacobian(x, f)
+
+    def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
+        """Run the core on this problem."""
+        from .. import _core
+
+        self.differences = Differences(self.trial_residuals, lower, upper)
+        return _core.minimize_callback(
+            self.trial_residuals, self.jacobian, None, None, self.size, self.rounding_size(),
+            x0, lower, upper, options, observe,
+        )  # fmt: skip
+
+    def rounding_size(self) -> Vector | None:
+        """|y| * w: what the subtraction of the data adds to the rounding error of a residual."""
+        if self.y is None:
+            return None
+        return np.abs(self.y) if self.w is None else np.abs(self.y * self.w)
+
+    def in_data_order(self, f: Vector) -> Vector:
+        return f
+
+
+def as_real(values: NDArray[Any]) -> Vector:
+    """Flat float64 values; complex ones as all real parts, then all imaginary parts.
+
+    >>> as_real(np.array([1 + 2j, 3 + 4j]))
+    array([1., 3., 2., 4.])
+    """
+    if np.iscomplexobj(values):
+        return np.concatenate([values.real.ravel(), values.imag.ravel()])
+    return np.ascontiguousarray(np.ravel(values), dtype=np.float64)

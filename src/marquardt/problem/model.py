@@ -1,0 +1,209 @@
+"""A model made ready once: traced to exact derivatives where possible, called back otherwise.
+
+`compile_model` turns a function (or formula) with its arguments into a `Model` and remembers it, so
+that repeated fits of one function do not trace again. `Model.problem` joins it with data.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Untraceable
+from ..expr.formula import Formula
+from ..expr.trace import Trace, check, trace
+from .callback import CallbackProblem
+from .traced import Problem, TracedProblem, Version, formula_version
+
+Vector = NDArray[np.float64]
+Parameters = Mapping[str, float | Vector]
+
+
+class Model:
+    """One function (or formula) for arguments of one kind, with every traced version of it.
+
+    A function that branches on its parameters has a version for each path taken so far; each holds
+    where its guards hold.
+    """
+
+    __slots__ = ("function", "names", "options", "reason", "shapes", "trusted", "versions")
+
+    def __init__(
+        self,
+        function: Callable[..., Any] | Formula,
+        parameters: Parameters,
+        options: Mapping[str, object],
+    ) -> None:
+        self.function, self.options = function, dict(options)
+        self.shapes = {name: np.shape(value) for name, value in parameters.items()}
+        self.names = flat_names(self.shapes)
+        self.versions: list[Version] = []
+        self.reason: str | None = None
+        self.trusted = isinstance(function, Formula)  # a formula is its own definition: nothing to verify
+
+    @property
+    def derivative(self) -> str:
+        """How derivatives are made, in words."""
+        return "exact (traced)" if self.reason is None else f"finite differences: {self.reason}"
+
+    def distrust(self, reason: str) -> None:
+        """Take the callback path from now on, and say why."""
+        self.reason, self.versions = reason, []
+
+    def call(self, arguments: Sequence[object], values: Vector) -> NDArray[Any]:
+        """The user's own function (or the formula) at flat parameter `values`."""
+        if isinstance(self.function, Formula):
+            return self.function.evaluate(arguments, values)
+        with np.errstate(all="ignore"):
+            return np.asarray(self.function(*arguments, **self.unflatten(values), **self.options))
+
+    def unflatten(self, values: Vector) -> dict[str, Any]:
+        """Flat values as the function's own arguments: floats, and arrays for vector parameters."""
+        out: dict[str, Any] = {}
+        at = 0
+        for name, shape in self.shapes.items():
+            size = int(np.prod(shape))
+            out[name] = float(values[at]) if shape == () else values[at : at + size].reshape(shape)
+            at += size
+        return out
+
+    def version_at(self, arguments: Sequence[object], values: Vector) -> Version | None:
+        """The traced version that holds at `values`, tracing a new one where none does."""
+        for version in self.versions:
+            if version.holds_at(values):
+                return version
+        return self._trace_at(arguments, values)
+
+    def _trace_at(self, arguments: Sequence[object], values: Vector) -> Version | None:
+        if isinstance(self.function, Formula):
+            version = formula_version(self.function)
+        else:
+            try:
+                version = Version(trace(self.function, arguments, self.unflatten(values), self.options))
+            except Untraceable as error:
+                self.distrust(str(error))
+                return None
+        self.versions.append(version)
+        return version
+
+    def verify(self, arguments: Sequence[object], values: Vector) -> None:
+        """Compare the trace with the real function at `values` and two points nearby; a mismatch ends the trust.
+
+        Hidden state (a counter, a random number, a file) is what a trace cannot see.
+        """
+        if self.trusted or self.reason is not None:
+            return
+        for factor in (1.0, 1.0 + 2.0**-7, 1.0 - 3.0 * 2.0**-9):
+            # A zero must move too: the scale of its neighbours is the best guess at a sensible size.
+            shift = (factor - 1.0) * (np.abs(values).mean() or 1.0)
+            at = np.where(values == 0.0, shift, values * factor)
+            if not self.agrees_at(arguments, at):
+                return
+        self.trusted = True
+
+    def agrees_at(self, arguments: Sequence[object], values: Vector) -> bool:
+        """Does the trace give what the function gives? False also distrusts the trace."""
+        if self.reason is not None or isinstance(self.function, Formula):
+            return True
+        version = next((v for v in self.versions if v.holds_at(values)), None)
+        if version is None:
+            return True  # another branch, not traced: nothing is claimed there
+        verdict = check(version.trace, self.function, arguments, self.unflatten(values), self.options)
+        if verdict is not True:
+            self.distrust(str(verdict))
+            return False
+        return True
+
+    def problem(
+        self,
+        arguments: Sequence[object],
+        y: Vector | None,
+        w: Vector | None,
+        values: Vector,
+        free: Sequence[int],
+    ) -> Problem:
+        """Residuals ``(model - y) * w`` as a function of the free parameters; the others keep `values`.
+
+        `y` and `w` are flat, in the order of ``model(...).ravel()``; `free` lists flat parameter indices.
+        """
+        if self.reason is None:
+            version = self.version_at(arguments, values)
+            if version is not None:
+                self.verify(arguments, values)
+        if self.reason is None:
+            return TracedProblem(self, arguments, y, w, values, tuple(free))
+        return CallbackProblem(self, arguments, y, w, values, tuple(free))
+
+
+def flat_names(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
+    """Scalar names of all parameters: ``a``, ``p[0]``, ``p[1]``, ``M[0,1]``.
+
+    >>> flat_names({"a": (), "p": (2,)})
+    ('a', 'p[0]', 'p[1]')
+    """
+    names: list[str] = []
+    for name, shape in shapes.items():
+        if shape == ():
+            names.append(name)
+        else:
+            names.extend(f"{name}[{','.join(map(str, index))}]" for index in np.ndindex(shape))
+    return tuple(names)
+
+
+_MODELS: OrderedDict[Hashable, Model] = OrderedDict()
+_REMEMBERED = 64
+
+
+def compile_model(
+    function: Callable[..., Any] | Formula,
+    arguments: Sequence[object],
+    parameters: Parameters,
+    options: Mapping[str, object] | None = None,
+) -> Model:
+    """The model of `function` for arguments of this kind, from memory where nothing it depends on has changed."""
+    options = options or {}
+    key = _key(function, arguments, parameters, options)
+    model = _MODELS.get(key) if key is not None else None
+    if model is not None and all(v.is_current(arguments) for v in model.versions):
+        return model
+    model = Model(function, parameters, options)
+    if key is not None:
+        _MODELS[key] = model
+        if len(_MODELS) > _REMEMBERED:
+            _MODELS.popitem(last=False)
+    return model
+
+
+def _key(
+    function: Callable[..., Any] | Formula,
+    arguments: Sequence[object],
+    parameters: Parameters,
+    options: Mapping[str, object],
+) -> Hashable | None:
+    """What a trace depends on besides the function's own surroundings; None when it cannot be told."""
+    try:
+        key = (
+            function,
+            tuple([_kind(a) for a in arguments]),
+            tuple([(n, np.shape(v)) for n, v in parameters.items()]),
+            tuple(options.items()),
+        )
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _kind(argument: object) -> Hashable:
+    if isinstance(argument, np.ndarray):
+        return (argument.shape, argument.dtype.char)
+    if isinstance(argument, tuple | list):
+        return tuple(_kind(a) for a in argument)
+    return type(argument), np.shape(argument)  # type: ignore[arg-type]
+
+
+__all__ = ["Model", "Trace", "compile_model", "flat_names"]

@@ -1,0 +1,140 @@
+"""From one traced family to runnable programs: value, Jacobian, second derivative along a direction, Hessian."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..expr.derive import hessian, jacobian, second_directional
+from ..expr.graph import Graph, Node
+from ..expr.interpret import compile_numpy
+from ..expr.tape import derived_columns, in_core, lower
+from ..expr.trace import Family, Guard
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+MAX_NEWTON = 32
+"""Beyond this many free parameters the exact Hessian (p(p+1)/2 expressions) costs more than it saves."""
+
+
+class Derivatives:
+    """Expressions of one family, differentiated with respect to one choice of free parameters."""
+
+    def __init__(self, graph: Graph, family: Family, free: Sequence[int]) -> None:
+        self.p = len(free)
+        wrt = [graph.param(i) for i in free]
+        direction = [graph.direction(j) for j in range(len(free))]
+        self.value = list(family.outputs)
+        self.jacobian = [d for row in jacobian(graph, self.value, wrt) for d in row]
+        self.curvature = second_directional(graph, self.value, wrt, direction)
+        self.pairs: list[tuple[int, int]] | None = None
+        self.hessian: list[Node] = []
+        if len(free) <= MAX_NEWTON:
+            entries = [hessian(graph, output, wrt) for output in self.value]
+            self.pairs = sorted(set().union(*entries))
+            zero = graph.const(0.0)
+            self.hessian = [entry.get(pair, zero) for entry in entries for pair in self.pairs]
+
+    def all(self) -> list[Node]:
+        return [*self.value, *self.jacobian, *self.curvature, *self.hessian]
+
+
+class CorePrograms:
+    """Tapes for the core; `derived` are data-only expressions to be worked out once, as further columns."""
+
+    def __init__(
+        self, graph: Graph, family: Family, d: Derivatives, n_params: int, guards: Sequence[Guard], hoist: bool
+    ) -> None:
+        from .. import _core
+
+        derived = derived_columns(d.all()) if hoist else []
+
+        def tape(outputs: Sequence[Node], n_direction: int = 0, guards: Sequence[Guard] = ()) -> Any:
+            s = lower(
+                graph, outputs, n_params, n_direction, [(g.node, g.outcome) for g in guards],
+                n_columns=len(family.columns), derived=derived,
+            )  # fmt: skip
+            return _core.Tape(
+                s.n_params, s.constants, s.prologue, s.n_inputs, s.code, s.n_registers, s.outputs, s.guards
+            )
+
+        self.derive = compile_numpy(derived) if derived else None
+        self.value = tape(d.value, guards=guards)
+        self.jacobian = tape([*d.value, *d.jacobian])
+        curvature = tape([*d.jacobian, *d.curvature], d.p)
+        second = None if d.pairs is None else (tape(d.hessian), d.pairs)
+        self.native = _core.Programs(self.value, self.jacobian, curvature, second)
+
+    def columns(self, columns: list[Vector]) -> list[Vector]:
+        """The data columns with the derived ones behind them."""
+        if self.derive is None:
+            return columns
+        n = columns[0].size
+        return columns + [np.ascontiguousarray(np.broadcast_to(c, n)) for c in self.derive((), columns)]
+
+
+class NumpyPrograms:
+    """The same by NumPy and SciPy, for models with operations that have no kernel in the core."""
+
+    def __init__(self, d: Derivatives) -> None:
+        self.k, self.p, self.pairs = len(d.value), d.p, d.pairs
+        self._value = compile_numpy(d.value)
+        self._jacobian = compile_numpy(d.jacobian)
+        self._curvature = compile_numpy(d.curvature)
+        self._hessian = compile_numpy(d.hessian)
+
+    def value(self, values: Vector, columns: Sequence[Vector], n: int) -> Matrix:
+        return _table(self._value(values, columns), n)
+
+    def jacobian(self, values: Vector, columns: Sequence[Vector], n: int) -> NDArray[np.float64]:
+        return _table(self._jacobian(values, columns), n).reshape(self.k, self.p, n)
+
+    def curvature(self, values: Vector, columns: Sequence[Vector], v: Vector, n: int) -> Matrix:
+        return _table(self._curvature(values, columns, v), n)
+
+    def hessian(self, values: Vector, columns: Sequence[Vector], weights: Matrix) -> Matrix:
+        """sum over outputs and rows of weight times second derivative, (p, p)."""
+        total = np.zeros((self.p, self.p))
+        if self.pairs:
+            terms = _table(self._hessian(values, columns), weights.shape[1])
+            sums = np.einsum("kqn,kn->q", terms.reshape(self.k, len(self.pairs), -1), weights)
+            for (j, l), s in zip(self.pairs, sums, strict=True):
+                total[j, l] = total[l, j] = s
+        return total
+
+
+Programs = CorePrograms | NumpyPrograms
+
+
+def make_programs(
+    graph: Graph, family: Family, free: Sequence[int], n_params: int, guards: Sequence[Guard], hoist: bool
+) -> Programs:
+    """Programs for the core where every operation has a kernel there, else for NumPy."""
+    d = Derivatives(graph, family, free)
+    if in_core(d.all()) is None:
+        return CorePrograms(graph, family, d, n_params, guards, hoist)
+    return NumpyPrograms(d)
+
+
+def guard_test(guards: Sequence[Guard]) -> Callable[[Vector], bool]:
+    """Do all guards hold at these parameter values?"""
+    run = compile_numpy([g.node for g in guards])
+    outcomes = [g.outcome for g in guards]
+
+    def holds(values: Vector) -> bool:
+        found = run(values, ())
+        return all(bool(value != 0.0) == outcome for value, outcome in zip(found, outcomes, strict=True))
+
+    return holds
+
+
+def _table(values: Sequence[Any], n: int) -> Matrix:
+    """Rows of length n: uniform values are spread."""
+    out = np.empty((len(values), n))
+    for k, value in enumerate(values):
+        out[k] = value
+    return out

@@ -1,0 +1,209 @@
+"""A problem whose model is a graph: exact derivatives, run by the tape machine of the core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError, Untraceable
+from ..expr.trace import Trace
+from .callback import REJECTS, CallbackProblem
+from .programs import CorePrograms, NumpyPrograms, Programs, guard_test, make_programs
+
+if TYPE_CHECKING:
+    from .model import Model
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+HOIST_ROWS = 256
+"""Below this many rows, working out data-only expressions once costs more in NumPy calls than it saves."""
+HOIST_MEMORY = 64_000_000
+"""Bytes that such columns may take at most."""
+
+
+class Version:
+    """One trace of a model with the programs made from it, kept for every choice of free parameters."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.holds_at = guard_test(trace.guards) if trace.guards else _always
+        self._programs: dict[tuple[tuple[int, ...], bool], list[Programs]] = {}
+
+    def is_current(self, arguments: Sequence[object]) -> bool:
+        """Is the function still what was traced (code, closure, globals, and the data where they were used)?"""
+        return self.trace.fingerprint.unchanged() and self.trace.fits(arguments)
+
+    def programs(self, free: tuple[int, ...], n_rows: int) -> list[Programs]:
+        """Programs of each family, for these free parameters."""
+        hoist = HOIST_ROWS <= n_rows <= HOIST_MEMORY // 8
+        made = self._programs.get((free, hoist))
+        if made is None:
+            t = self.trace
+            n_params = len(t.param_names)
+            made = [make_programs(t.graph, f, free, n_params, t.guards, hoist) for f in t.families]
+            self._programs[free, hoist] = made
+        return made
+
+    @cached_property
+    def order(self) -> NDArray[np.intp] | None:
+        """Position in the data of each residual in the order of the families; None when they are the same."""
+        rows = np.concatenate([np.ravel(f.rows) for f in self.trace.families])
+        return None if np.array_equal(rows, np.arange(rows.size)) else rows
+
+
+def _always(values: Vector) -> bool:
+    return True
+
+
+class TracedProblem:
+    """Residuals ``(model - y) * w`` of a traced model, as a function of its free parameters."""
+
+    exact = True
+
+    def __init__(
+        self,
+        model: Model,
+        arguments: Sequence[object],
+        y: Vector | None,
+        w: Vector | None,
+        values: Vector,
+        free: tuple[int, ...],
+    ) -> None:
+        self.model, self.arguments, self.y, self.w = model, arguments, y, w
+        self.values, self.free = values, free
+        version = self._version(values[list(free)])
+        self.size = sum(f.rows.size for f in version.trace.families)
+
+    def full(self, x: Vector) -> Vector:
+        """All parameter values: the free ones from `x`, the others as given."""
+        if len(self.free) == self.values.size:
+            return x
+        values = self.values.copy()
+        values[list(self.free)] = x
+        return values
+
+    def _version(self, x: Vector) -> Version:
+        version = self.model.version_at(self.arguments, self.full(x))
+        if version is None:
+            raise ModelError(f"the model cannot be traced at {x}: {self.model.reason}")
+        return version
+
+    def _families(self, version: Version) -> list[tuple[Programs, list[Vector], NDArray[np.intp]]]:
+        out = []
+        programs = version.programs(self.free, self.size)
+        for family, made in zip(version.trace.families, programs, strict=True):
+            columns = [c.extract(self.arguments) for c in family.columns]
+            if isinstance(made, CorePrograms):
+                columns = made.columns(columns)
+            out.append((made, columns, family.rows))
+        return out
+
+    def residuals(self, x: Vector) -> Vector:
+        """Weighted residuals in data order, shape (m,)."""
+        values, f = self.full(x), np.empty(self.size)
+        for programs, columns, rows in self._families(self._version(x)):
+            n = rows.shape[1]
+            if isinstance(programs, CorePrograms):
+                f[rows] = programs.value.run(values, columns, n)
+            else:
+                f[rows] = programs.value(values, columns, n)
+        if self.y is not None:
+            f -= self.y
+        return f if self.w is None else f * self.w
+
+    def jacobian(self, x: Vector, f: Vector | None = None) -> Matrix:
+        """Jacobian of the residuals, shape (m, p)."""
+        values, J = self.full(x), np.empty((self.size, x.size))
+        for programs, columns, rows in self._families(self._version(x)):
+            k, n = rows.shape
+            if isinstance(programs, CorePrograms):
+                d = programs.jacobian.run(values, columns, n)[k:].reshape(k, -1, n)
+            else:
+                d = programs.jacobian(values, columns, n)
+            J[rows] = d.transpose(0, 2, 1)
+        return J if self.w is None else J * self.w[:, None]
+
+    def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
+        """Run the core on this problem."""
+        from .. import _core
+
+        version = self._version(x0)
+        if any(isinstance(p, NumpyPrograms) for p in version.programs(self.free, self.size)):
+            return _core.minimize_callback(
+                self._trial_residuals, self.jacobian, self._curvature_along, self._residual_hessian,
+                self.size, rounding_size(self), x0, lower, upper, options, observe,
+            )  # fmt: skip
+        return _core.minimize_curve(
+            self._native(version), self.values, self.free, self.size, self._retrace,
+            x0, lower, upper, options, observe,
+        )  # fmt: skip
+
+    def _native(self, version: Version) -> tuple[list[Any], NDArray[np.intp] | None]:
+        """A version as the core takes it: (programs, columns, y, w, rows) per family, and the data order."""
+        whole = version.order is None and len(version.trace.families) == 1
+        blocks = []
+        for programs, columns, rows in self._families(version):
+            assert isinstance(programs, CorePrograms)
+            pick = (lambda v: v) if whole else (lambda v, rows=rows: None if v is None else v[rows.ravel()])
+            blocks.append((programs.native, columns, pick(self.y), pick(self.w), rows.shape[1]))
+        return blocks, version.order
+
+    def _retrace(self, x: Vector) -> tuple[list[Any], NDArray[np.intp] | None] | None:
+        """The version that holds at `x`, where the guards of those in use do not; None: the model refuses `x`."""
+        try:
+            version = self._version(x)
+        except (ModelError, Untraceable):
+            raise
+        except REJECTS:
+            return None
+        if not all(isinstance(p, CorePrograms) for p in version.programs(self.free, self.size)):
+            raise ModelError("a branch of the model needs an operation that its other branches do not have")
+        return self._native(version)
+
+    def _trial_residuals(self, x: Vector) -> Vector:
+        try:
+            return self.residuals(x)
+        except REJECTS as error:
+            if isinstance(error, ModelError):
+                raise
+            return np.full(self.size, np.nan)
+
+    def _curvature_along(self, x: Vector, v: Vector) -> Vector:
+        """Second derivative of the residuals along `v`, shape (m,)."""
+        values, out = self.full(x), np.empty(self.size)
+        for programs, columns, rows in self._families(self._version(x)):
+            assert isinstance(programs, NumpyPrograms)
+            out[rows] = programs.curvature(values, columns, v, rows.shape[1])
+        return out if self.w is None else out * self.w
+
+    def _residual_hessian(self, x: Vector, f: Vector) -> Matrix:
+        """sum_i f_i H_i, shape (p, p)."""
+        values, weights = self.full(x), f if self.w is None else f * self.w
+        total = np.zeros((x.size, x.size))
+        for programs, columns, rows in self._families(self._version(x)):
+            assert isinstance(programs, NumpyPrograms)
+            total += programs.hessian(values, columns, weights[rows])
+        return total
+
+    def agrees_at(self, x: Vector) -> bool:
+        """Does the trace still give what the real function gives?"""
+        return self.model.agrees_at(self.arguments, self.full(x))
+
+    def as_callback(self) -> CallbackProblem:
+        """The same problem with the function called back."""
+        return CallbackProblem(self.model, self.arguments, self.y, self.w, self.values, self.free)
+
+
+def rounding_size(problem: TracedProblem | CallbackProblem) -> Vector | None:
+    """|y| * w: what the subtraction of the data adds to the rounding error of a residual."""
+    if problem.y is None:
+        return None
+    return np.abs(problem.y) if problem.w is None else np.abs(problem.y * problem.w)
+
+
+Problem = TracedProblem | CallbackProblem

@@ -1,0 +1,94 @@
+"""Minimize a problem: options in, `Outcome` out. The loop itself runs in the core; `reference.py` explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, Status
+from ..options import Options
+from ..problem import Problem
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+_STATUS = tuple(Status)
+
+
+class Outcome:
+    """Where a minimization ended and what is known there. Arrays are made when they are asked for.
+
+    ``x`` (p,) free parameters · ``f`` (m,) weighted residuals in data order · ``R`` (p, p) upper triangular,
+    R'R = J'J · ``offset`` relative offset (Bates, Watts 1981) · ``scaled_gradient`` largest gradient component
+    in units of its rounding error · ``active`` (p,) -1 at the lower bound, 1 at the upper, 0 free.
+    """
+
+    def __init__(self, raw: Any, problem: Problem) -> None:
+        self._raw, self.problem = raw, problem
+
+    @property
+    def status(self) -> Status:
+        return _STATUS[self._raw.status]
+
+    @cached_property
+    def x(self) -> Vector:
+        return self._raw.x  # type: ignore[no-any-return]
+
+    @cached_property
+    def f(self) -> Vector:
+        return self.problem.in_data_order(self._raw.f)
+
+    @cached_property
+    def factor(self) -> Matrix:
+        """Triangular factor of [J f], (p+1, p+1)."""
+        return self._raw.factor  # type: ignore[no-any-return]
+
+    @property
+    def R(self) -> Matrix:
+        return self.factor[:-1, :-1]
+
+    @property
+    def cost(self) -> float:
+        """Half the sum of squared residuals."""
+        return float(self._raw.cost)
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else the core reports: gradient, rounding, offset, tolerance, rank, nfev, trace, ..."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._raw, name)
+
+
+def minimize(
+    problem: Problem,
+    x0: Vector,
+    lower: Vector | None = None,
+    upper: Vector | None = None,
+    options: Options | None = None,
+    observe: Callable[[Any], bool | None] | None = None,
+) -> Outcome:
+    """Minimize ``sum(residuals**2) / 2`` from `x0` within the bounds.
+
+    `observe` is called now and then with the progress (``nfev, njev, cost, x``); returning True stops
+    the fit, as Ctrl-C does: the best point so far is the outcome, with status INTERRUPTED.
+
+    A trace that no longer gives what the real function gives at the end point (hidden state) is
+    dropped, and the fit repeated with the function called back.
+
+    Raises DataError where a residual is not finite at the start.
+    """
+    lower = np.full(x0.size, -np.inf) if lower is None else lower
+    upper = np.full(x0.size, np.inf) if upper is None else upper
+    native = (options or Options()).native
+    raw = problem.minimize(x0, lower, upper, native, observe)
+    if problem.exact and not problem.agrees_at(raw.x):
+        problem = problem.as_callback()
+        raw = problem.minimize(x0, lower, upper, native, observe)
+    return Outcome(raw, problem)
+
+
+__all__ = ["DataError", "Outcome", "minimize"]
