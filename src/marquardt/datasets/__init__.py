@@ -1,7 +1,17 @@
 """Small real data sets with their sources and readers; each serves as ``data=`` of a fit."""
 
 from .dataset import Dataset
+from .digits import correct_digits, fewest_digits
 from .enzyme import michaelis_menten
 from .strd import NistProblem, nist, nist_names, read_nist
 
-__all__ = ["Dataset", "NistProblem", "michaelis_menten", "nist", "nist_names", "read_nist"]
+__all__ = [
+    "Dataset",
+    "NistProblem",
+    "correct_digits",
+    "fewest_digits",
+    "michaelis_menten",
+    "nist",
+    "nist_names",
+    "read_nist",
+]

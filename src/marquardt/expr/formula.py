@@ -105,7 +105,7 @@ def parse(text: str, columns: Collection[str] = ()) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"a formula is a string such as 'y ~ a*x + b', not {type(text).__name__}")
-    return _parse(text, tuple(columns))
+    return _parse(text, tuple(map(str, columns)))
 
 
 @lru_cache(maxsize=256)

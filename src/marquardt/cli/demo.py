@@ -1,0 +1,48 @@
+"""``marquardt demo``: an enzyme assay by a formula, a NIST problem by a function; reports and plots."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ..datasets import fewest_digits, michaelis_menten, nist
+from .fit import save_plot
+
+_PROBLEM = "Thurber"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit both, print the reports, write the files; 0 when both are certified, else 1."""
+    from ..curve.fit import fit
+
+    folder = Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    assay = michaelis_menten()
+    _heading("1. An enzyme assay, by a formula and without starting values", assay.source)
+    first: Any = fit(assay.formula, data=assay)
+    print(first)
+    _save(first, folder, "michaelis_menten")
+
+    problem = nist(_PROBLEM)
+    _heading(f"2. NIST {_PROBLEM} ({problem.level} difficulty), by a plain function", problem.source)
+    assert problem.function is not None
+    second: Any = fit(problem.function, problem.x[0], problem.response, start=problem.start1)
+    print(second)
+    found = {name: second.params[name].value for name in second.params}
+    digits = fewest_digits(found, problem.certified)
+    print(f"\nEvery parameter agrees with the value NIST certifies to {digits:.1f} digits or more, of 11.")
+    _save(second, folder, _PROBLEM.lower())
+    print('\nYour own data: marquardt fit FILE "y ~ a*exp(-b*x) + c"')
+    return 0 if first.success and second.success else 1
+
+
+def _heading(title: str, source: str) -> None:
+    print(f"\n{title}\n{'=' * len(title)}\n{source}\n")
+
+
+def _save(result: Any, folder: Path, name: str) -> None:
+    save_plot(result, folder / f"{name}.png")
+    result.to_html(folder / f"{name}.html")
+    print(f"\nPlot: {folder / name}.png   Report: {folder / name}.html")

@@ -1,0 +1,211 @@
+"""``marquardt fit``: a file and a formula become a fit, a report, a picture."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError, FormulaError, MissingPackageError, OptionError
+from ..expr.formula import Formula, parse
+from .table import Table, read_table
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit, report, and write what was asked for; 0 when the minimum is certified, else 1."""
+    start, fixed = values(arguments.start, "--start"), values(arguments.fix, "--fix")
+    limits = bounds(arguments.bounds)
+    table = read_table(arguments.file)
+    formula = _formula(arguments.formula, table)
+    data = _data(table, formula, arguments)
+
+    from ..curve.fit import fit
+
+    result = fit(
+        formula.text,
+        data=data,
+        start=start or None,
+        bounds=limits or None,
+        fixed=fixed or None,
+        sigma=_SIGMA if arguments.sigma else None,
+        weights=_WEIGHTS if arguments.weights else None,
+        missing="drop" if arguments.drop_missing else "error",
+    )
+    if arguments.json == "-":
+        print(as_json(result))
+    else:
+        print(result)
+    _write(result, arguments)
+    return 0 if result.success else 1
+
+
+# The evaluated --sigma and --weights travel as columns: rows with missing values then drop them too.
+_SIGMA, _WEIGHTS = " sigma", " weights"
+
+
+def values(texts: Sequence[str], option: str) -> dict[str, float]:
+    """``["a=1,b=2"]`` as a mapping; OptionError says what is wrong with an item.
+
+    >>> values(["a=1,b=-2e3"], "--start")
+    {'a': 1.0, 'b': -2000.0}
+    """
+    return {name: number(text, option, name) for name, text in _items(texts, option, "a=1,b=2")}
+
+
+def bounds(texts: Sequence[str]) -> dict[str, tuple[float | None, float | None]]:
+    """``["a=0:,b=:5"]`` as a mapping to (low, high), None where a side is empty.
+
+    >>> bounds(["a=0:,b=:5"])
+    {'a': (0.0, None), 'b': (None, 5.0)}
+    """
+    limits = {}
+    for name, text in _items(texts, "--bounds", "a=0:,b=:5,c=1:2"):
+        low, colon, high = text.partition(":")
+        if not colon or not (low.strip() or high.strip()):
+            raise OptionError(
+                f"--bounds {name}={text}: write low:high, where one side may be empty, as in {name}=0:"
+            )
+        limits[name] = (number(low, "--bounds", name, True), number(high, "--bounds", name, True))
+    return limits
+
+
+def _items(texts: Sequence[str], option: str, example: str) -> list[tuple[str, str]]:
+    items: list[tuple[str, str]] = []
+    for item in ",".join(texts).split(","):
+        if not item.strip():
+            continue
+        name, equals, text = (part.strip() for part in item.partition("="))
+        if not (name and equals and text):
+            raise OptionError(
+                f"{option}: `{item.strip()}` is not of the form name=value; write {option} {example}"
+            )
+        if name in dict(items):
+            raise OptionError(f"{option} names `{name}` twice")
+        items.append((name, text))
+    return items
+
+
+def number(text: str, option: str, name: str, optional: bool = False) -> Any:
+    """A finite number, or None for an empty text where `optional`."""
+    if optional and not text.strip():
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise OptionError(f"{option}: `{text.strip()}`, given for `{name}`, is not a number") from None
+    if not math.isfinite(value):
+        hint = "; leave the side empty for no bound" if optional else ""
+        raise OptionError(f"{option}: the value of `{name}` must be finite, not {text.strip()}{hint}")
+    return value
+
+
+def _formula(text: str | None, table: Table) -> Formula:
+    if text is None and table.nist is not None and table.nist.formula:
+        text = table.nist.formula
+    columns = ", ".join(table)
+    if text is None:
+        raise FormulaError(
+            f'a formula is needed, such as "y ~ a*x + b"; the columns of {table.origin} are: {columns}'
+        )
+    formula = parse(text, tuple(table))
+    if formula.response is None:
+        raise FormulaError(f"which column is fitted? Write `column ~ {text}`; the columns are: {columns}")
+    _remark(formula, table)
+    return formula
+
+
+def _remark(formula: Formula, table: Table) -> None:
+    """Speak up where a column was probably meant: a parameter in other case, a model without data."""
+    folded = {name.casefold(): name for name in table}
+    for name in formula.param_names:
+        if name.casefold() in folded:
+            column = folded[name.casefold()]
+            print(
+                f"marquardt: note: `{name}` is fitted as a parameter; the column is `{column}`",
+                file=sys.stderr,
+            )
+    if not formula.data_names:
+        names = ", ".join(table)
+        print(f"marquardt: note: the model uses no column; the columns are: {names}", file=sys.stderr)
+
+
+def _data(table: Table, formula: Formula, arguments: argparse.Namespace) -> dict[str, Any]:
+    """The columns the fit needs; a missing value is refused with its place, unless such rows are dropped."""
+    assert formula.response is not None
+    data: dict[str, Any] = {name: table[name] for name in (*formula.response.data_names, *formula.data_names)}
+    for option, key in (("sigma", _SIGMA), ("weights", _WEIGHTS)):
+        if text := getattr(arguments, option):
+            data[key] = _per_row(text, option, table)
+    if not arguments.drop_missing:
+        for name, column in data.items():
+            _refuse_missing(name, column, table)
+    return data
+
+
+def _per_row(text: str, option: str, table: Table) -> Any:
+    """A column, a number or an expression of columns, one value for each row."""
+    if text in table:
+        return table[text]
+    expression = parse(text, tuple(table))
+    if expression.response is not None or expression.param_names:
+        guilty = ", ".join(f"`{name}`" for name in expression.param_names) or "`~`"
+        raise OptionError(f"--{option} {text}: {guilty} is no column; the columns are: {', '.join(table)}")
+    return np.broadcast_to(expression(table), (len(table.lines),))
+
+
+def _refuse_missing(name: str, column: Any, table: Table) -> None:
+    missing = np.flatnonzero(np.isnan(column))
+    if missing.size:
+        count = f" (and {missing.size - 1} more)" if missing.size > 1 else ""
+        place = f"{table.origin}, line {table.lines[missing[0]]}, column `{name.strip()}`"
+        raise DataError(f"{place}: the value is missing{count}; --drop-missing leaves such rows out")
+
+
+# ----------------------------------------------------------------------------------------------------- output
+
+
+def as_json(result: Any) -> str:
+    """``result.to_dict()`` as JSON; numbers that are not finite become null, as JSON has none."""
+    return json.dumps(_plain(result.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool) or value is None else str(value)
+
+
+def _write(result: Any, arguments: argparse.Namespace) -> None:
+    if arguments.json and arguments.json != "-":
+        Path(arguments.json).write_text(as_json(result) + "\n", encoding="utf-8")
+    if arguments.html:
+        result.to_html(arguments.html)
+    if arguments.plot:
+        save_plot(result, arguments.plot)
+
+
+def save_plot(result: Any, path: str | Path) -> None:
+    """Draw a result into a file, without a screen."""
+    try:
+        import matplotlib
+    except ImportError:
+        raise MissingPackageError("plots need matplotlib: pip install 'marquardt[plot]'") from None
+    matplotlib.use("Agg")
+    try:
+        result.plot().savefig(path, dpi=150)
+    except ValueError as error:  # matplotlib names the formats it can write
+        raise OptionError(f"--plot {path}: {error}") from None

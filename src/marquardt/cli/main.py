@@ -1,0 +1,124 @@
+"""Arguments in, exit code out: 0 certified, 1 fitted but not certified, 2 bad input, named in a sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from .. import __version__
+from ..errors import MarquardtError
+
+CERTIFIED, NOT_CERTIFIED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+_FIT_HELP = """\
+Fit a formula to the columns of a file and print a report.
+
+  marquardt fit decay.csv "y ~ a*exp(-b*t) + c"
+  marquardt fit assay.tsv "v ~ Vmax*S/(Km + S)" --start Vmax=200,Km=0.1 --bounds Km=0: --plot fit.png
+  marquardt fit Misra1a.dat --start b1=500,b2=0.0001          (a NIST file brings its formula along)
+
+In the formula, names of columns are data and all others are parameters; ^ and ** are powers; functions are
+those of NumPy (exp, log, sqrt, sin, arctan, min, max, where(condition, a, b), ...) and erf, gamma,
+voigt_profile, ...; the constant is pi. Names with spaces stand in back quotes. Starting values are optional.
+
+The file is CSV, TSV, separated by semicolons or by white space, gzip or not, or a NIST StRD .dat file; - is
+standard input. Lines that start with # are comments. The first line may hold names; without it the names are
+x and y for two columns, and c1, c2, ... otherwise. Empty cells, NA and NaN are missing.
+
+Exit code: 0 the minimum is certified; 1 fitted, but not certified; 2 bad input."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="marquardt", description="Nonlinear least squares with results that tell the truth."
+    )
+    top.add_argument("--version", action="version", version=f"marquardt {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="{fit,nist,demo}")
+    _add_fit(commands.add_parser(
+        "fit", help="fit a formula to a file", description=_FIT_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    nist = commands.add_parser(
+        "nist", help="the certified problems of NIST, digit by digit",
+        description="Fit the 27 NIST StRD problems from both published starts and count correct digits.",
+    )  # fmt: skip
+    nist.add_argument(
+        "folder", nargs="?", metavar="DIR", help="folder with .dat files (default: those in the package)"
+    )
+    demo = commands.add_parser(
+        "demo", help="fit real data and draw it",
+        description="Fit an enzyme assay and a NIST problem; print the reports and write plots.",
+    )  # fmt: skip
+    demo.add_argument(
+        "--out", default="demo", metavar="DIR", help="folder for plots and HTML reports (default: demo)"
+    )
+    return top
+
+
+def _add_fit(fit: argparse.ArgumentParser) -> None:
+    fit.add_argument("file", metavar="FILE", help="table of numbers, or - for standard input")
+    fit.add_argument("formula", nargs="?", help='such as "y ~ a*exp(-b*x) + c"')
+    each = {"action": "append", "default": [], "metavar": "NAME=VALUE,..."}
+    fit.add_argument("--start", help="starting values: a=1,b=2", **each)  # type: ignore[arg-type]
+    fit.add_argument("--fix", help="parameters held at a value: c=0", **each)  # type: ignore[arg-type]
+    fit.add_argument(
+        "--bounds", action="append", default=[], metavar="NAME=LOW:HIGH,...",
+        help="either side may be empty: a=0:,b=:5,c=1:2",
+    )  # fmt: skip
+    fit.add_argument(
+        "--sigma",
+        metavar="COLUMN",
+        help="known standard deviations: a column, a number, or a formula of columns",
+    )
+    fit.add_argument(
+        "--weights", metavar="COLUMN", help="relative weights: a column, a number, or a formula of columns"
+    )
+    fit.add_argument(
+        "--drop-missing", action="store_true", help="leave out rows with missing values, and count them"
+    )
+    fit.add_argument(
+        "--plot", metavar="FILE", help="draw data, curve, confidence band and residuals (png, pdf, svg)"
+    )
+    fit.add_argument("--html", metavar="FILE", help="write the report as a web page")
+    fit.add_argument(
+        "--json", metavar="FILE", help="write the result as JSON; - is standard output, without the report"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; `argv` defaults to the arguments of the process. Returns the exit code."""
+    top = parser()
+    try:
+        arguments = top.parse_args(argv)
+    except SystemExit as stop:  # --help and --version 0, wrong usage 2
+        return int(stop.code or 0)
+    if arguments.command is None:
+        top.print_help(sys.stderr)
+        return BAD_INPUT
+    try:
+        return _run(arguments)
+    except MarquardtError as error:
+        print(f"marquardt: error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CERTIFIED
+    except OSError as error:  # an output file that cannot be written
+        print(f"marquardt: error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("marquardt: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.command == "fit":
+        from .fit import run
+    elif arguments.command == "nist":
+        from .nist import run
+    else:
+        from .demo import run
+    return run(arguments)
