@@ -445,3 +445,8 @@ OPS: dict[str, Op] = {
     "y0": _function(_scipy("y0"), lambda g, out, x: g.neg(g.apply("y1", x)), [0.3, 2.9]),
     "y1": _function(_scipy("y1"), lambda g, out, x: g.sub(g.apply("y0", x), g.div(out, x)), [0.3, 2.9]),
 }
+
+FLAT = frozenset(
+    name for name, op in OPS.items() if op.choice is None and all(p is _zero for p in op.partials)
+)
+"""Operations whose derivative is 0 wherever it exists."""

@@ -101,19 +101,34 @@ def mul_negative(g: Graph, a: Node, b: Node) -> Node | None:
     return None
 
 
+def _split(node: Node) -> tuple[Node | None, Node]:
+    """(u, x) where a per-point node is u*x with parameter-only u, else (None, node)."""
+    if node.op == "mul":
+        u, x = node.args
+        if not u.kind & _DATA:
+            return u, x
+        if not x.kind & _DATA:
+            return x, u
+    return None, node
+
+
 def mul_uniform(g: Graph, a: Node, b: Node) -> Node | None:
-    """u*(v*x) -> (u*v)*x for parameter-only u, v"""
+    """u*(v*x) -> (u*v)*x, (u*x)*(v*y) -> (u*v)*(x*y), x*(v*y) -> v*(x*y) for parameter-only u, v"""
     if a.kind & _DATA:
         a, b = b, a
-    if a.kind & _DATA or not b.kind & _DATA or b.op != "mul":
+    if not b.kind & _DATA:
         return None
-    v, x = b.args
-    if x.kind & _DATA:
-        if v.kind & _DATA:
-            return None
-    else:
-        v, x = x, v
-    return g.apply("mul", g.apply("mul", a, v), x)
+    v, y = _split(b)
+    if not a.kind & _DATA:
+        return None if v is None else g.apply("mul", g.apply("mul", a, v), y)
+    u, x = _split(a)
+    # A lone constant stays where it is: `2*w` is likely shared by several products, and moving it saves
+    # nothing.
+    if (u is None and (v is None or v.kind == 0)) or (v is None and u is not None and u.kind == 0):
+        return None
+    factor = u if v is None else v if u is None else g.apply("mul", u, v)
+    assert factor is not None
+    return g.apply("mul", factor, g.apply("mul", x, y))
 
 
 def div_unit(g: Graph, a: Node, b: Node) -> Node | None:
