@@ -17,8 +17,8 @@ pub struct Column {
 unsafe impl Send for Column {}
 unsafe impl Sync for Column {}
 
-impl Column {
-    pub fn as_slice(&self) -> &[f64] {
+impl AsRef<[f64]> for Column {
+    fn as_ref(&self) -> &[f64] {
         if self.len == 0 {
             return &[];
         }

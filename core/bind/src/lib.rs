@@ -1,7 +1,24 @@
 //! `marquardt._core`: converts arrays and errors, does no arithmetic.
+
+mod arrays;
+mod callback;
+mod curve;
+mod options;
+mod outcome;
+mod run;
+mod tape;
+
 use pyo3::prelude::*;
 
 #[pymodule]
 fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
-    m.add("__version__", env!("CARGO_PKG_VERSION"))
+    m.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    m.add_class::<tape::Tape>()?;
+    m.add_class::<curve::Programs>()?;
+    m.add_class::<options::Options>()?;
+    m.add_class::<outcome::Outcome>()?;
+    m.add_function(wrap_pyfunction!(tape::opcodes, m)?)?;
+    m.add_function(wrap_pyfunction!(tape::cpu_level, m)?)?;
+    m.add_function(wrap_pyfunction!(curve::minimize_curve, m)?)?;
+    m.add_function(wrap_pyfunction!(callback::minimize_callback, m)?)
 }

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 
 use crate::outcome::Outcome;
 
-/// Signals and progress are looked at no more often than this: taking the GIL costs as much as a small fit.
+/// Signals are looked at no more often than this: taking the GIL at every step would cost as much as a small fit.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Progress of a running minimization, as the observer sees it.
@@ -22,16 +22,33 @@ struct Report {
     x: Py<PyArray1<f64>>,
 }
 
+/// Who wants to know: called with a `Report` after an evaluation, at most once in so many seconds; true stops the run.
+#[derive(FromPyObject)]
+pub struct Observer(Py<PyAny>, f64);
+
 struct Watch {
-    /// Called with a `Report` after every evaluation; true stops the run.
     observe: Option<Py<PyAny>>,
+    every: Duration,
     last: Instant,
     error: Option<PyErr>,
 }
 
 impl Watch {
+    fn new(observer: Option<Observer>) -> Self {
+        let (observe, seconds) = observer.map_or((None, 1.0), |Observer(observe, seconds)| (Some(observe), seconds));
+        let every = if observe.is_some() { Duration::try_from_secs_f64(seconds).unwrap_or(PATIENCE) } else { PATIENCE };
+        Watch { observe, every, last: Instant::now(), error: None }
+    }
+
+    fn verdict(self, outcome: Result<minimize::Outcome, Failure>) -> PyResult<Outcome> {
+        match self.error {
+            Some(error) => Err(error),
+            None => outcome.map(Outcome).map_err(raised),
+        }
+    }
+
     fn look(&mut self, progress: &Progress) -> Control {
-        if self.observe.is_none() && self.last.elapsed() < PATIENCE {
+        if !self.every.is_zero() && self.last.elapsed() < self.every {
             return Control::Continue;
         }
         self.last = Instant::now();
@@ -76,20 +93,28 @@ fn raised(failure: Failure) -> PyErr {
     }
 }
 
-/// Minimizes without the GIL.
-pub fn run<P: Evaluate + Send>(
-    py: Python<'_>,
-    problem: &mut P,
-    x0: &[f64],
-    bounds: (&[f64], &[f64]),
-    options: &minimize::Options,
-    observe: Option<Py<PyAny>>,
-) -> PyResult<Outcome> {
-    let mut watch = Watch { observe, last: Instant::now(), error: None };
-    let outcome =
-        py.detach(|| minimize(problem, x0, bounds.0, bounds.1, options, &mut |progress| watch.look(progress)));
-    match watch.error {
-        Some(error) => Err(error),
-        None => outcome.map(Outcome).map_err(raised),
+/// Where a run starts and how it is to go.
+pub struct Start<'a> {
+    pub x0: &'a [f64],
+    pub lower: &'a [f64],
+    pub upper: &'a [f64],
+    pub options: &'a minimize::Options,
+    pub observer: Option<Observer>,
+}
+
+impl Start<'_> {
+    /// Minimizes with the GIL released.
+    pub fn run_detached(self, py: Python<'_>, problem: &mut (dyn Evaluate + Send)) -> PyResult<Outcome> {
+        let mut watch = Watch::new(self.observer);
+        let (x0, lower, upper, options) = (self.x0, self.lower, self.upper, self.options);
+        let outcome = py.detach(|| minimize(problem, x0, lower, upper, options, &mut |p| watch.look(p)));
+        watch.verdict(outcome)
+    }
+
+    /// Minimizes a problem that is itself evaluated in Python.
+    pub fn run_attached(self, problem: &mut dyn Evaluate) -> PyResult<Outcome> {
+        let mut watch = Watch::new(self.observer);
+        let outcome = minimize(problem, self.x0, self.lower, self.upper, self.options, &mut |p| watch.look(p));
+        watch.verdict(outcome)
     }
 }

@@ -120,7 +120,7 @@ impl Tape {
 }
 
 fn slices(columns: &[Column], n: usize) -> PyResult<Vec<&[f64]>> {
-    let slices: Vec<&[f64]> = columns.iter().map(Column::as_slice).collect();
+    let slices: Vec<&[f64]> = columns.iter().map(Column::as_ref).collect();
     match slices.iter().find(|s| s.len() != n) {
         Some(s) => Err(PyValueError::new_err(format!("a column has {} rows instead of {n}", s.len()))),
         None => Ok(slices),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, Status
+from ..errors import Status
 from ..options import Options
-from ..problem import Problem
+from ..problem.traced import Problem
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -73,8 +73,9 @@ def minimize(
 ) -> Outcome:
     """Minimize ``sum(residuals**2) / 2`` from `x0` within the bounds.
 
-    `observe` is called now and then with the progress (``nfev, njev, cost, x``); returning True stops
-    the fit, as Ctrl-C does: the best point so far is the outcome, with status INTERRUPTED.
+    `observe` is called after each evaluation with the progress (``nfev, njev, cost, x``), or at most once in
+    ``observe.every`` seconds where it has that attribute; returning True stops the fit, as Ctrl-C does: the
+    best point so far is the outcome, with status INTERRUPTED.
 
     A trace that no longer gives what the real function gives at the end point (hidden state) is
     dropped, and the fit repeated with the function called back.
@@ -83,12 +84,22 @@ def minimize(
     """
     lower = np.full(x0.size, -np.inf) if lower is None else lower
     upper = np.full(x0.size, np.inf) if upper is None else upper
-    native = (options or Options()).native
-    raw = problem.minimize(x0, lower, upper, native, observe)
+    options = DEFAULTS if options is None else options
+    observer = None if observe is None else (observe, float(getattr(observe, "every", 0.0)))
+    raw = problem.minimize(x0, lower, upper, native_options(options, problem.exact), observer)
     if problem.exact and not problem.agrees_at(raw.x):
         problem = problem.as_callback()
-        raw = problem.minimize(x0, lower, upper, native, observe)
+        raw = problem.minimize(x0, lower, upper, native_options(options, False), observer)
     return Outcome(raw, problem)
 
 
-__all__ = ["DataError", "Outcome", "minimize"]
+DEFAULTS = Options()
+
+
+@lru_cache(maxsize=32)
+def native_options(options: Options, second_derivatives: bool) -> Any:
+    """The options in the core's form."""
+    from .. import _core
+
+    return _core.Options(**options.native(second_derivatives=second_derivatives), threads=options.threads)
+

@@ -1,0 +1,73 @@
+//! `minimize_callback`: residuals and derivatives evaluated in Python.
+
+use marquardt_core::evaluate::Failure;
+use marquardt_core::evaluate::callback::{Callback, Curvature, Fill, FillWith};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArrayDyn};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::options::Options;
+use crate::outcome::Outcome;
+use crate::run::{Observer, Start, broken};
+
+fn array<'py>(py: Python<'py>, values: &[f64]) -> Bound<'py, PyArray1<f64>> {
+    values.to_vec().into_pyarray(py)
+}
+
+/// Copies what a callback returned, checking its size.
+fn take(result: PyResult<Bound<'_, PyAny>>, what: &str, out: &mut [f64]) -> Result<(), Failure> {
+    let copy = || -> PyResult<()> {
+        let found: PyReadonlyArrayDyn<f64> = result?.extract().map_err(PyErr::from)?;
+        let found = found.as_slice()?;
+        if found.len() != out.len() {
+            let message = format!("the {what} have {} values where {} are needed", found.len(), out.len());
+            return Err(PyValueError::new_err(message));
+        }
+        out.copy_from_slice(found);
+        Ok(())
+    };
+    copy().map_err(broken)
+}
+
+/// Minimizes half the sum of squares of `residuals(x)`, shape (m,).
+///
+/// `jacobian(x, f)` gives (m, p); `curvature(x, v)` the second derivative along v, (m,), or None: by differences;
+/// `hessian(x, f)` gives sum_i f_i H_i, (p, p), or None. `observed` is |y| * w, for the rounding certificate.
+#[pyfunction]
+#[pyo3(signature = (residuals, jacobian, curvature, hessian, m, observed, x0, lower, upper, options, observer=None))]
+pub fn minimize_callback(
+    py: Python<'_>,
+    residuals: Bound<'_, PyAny>,
+    jacobian: Bound<'_, PyAny>,
+    curvature: Option<Bound<'_, PyAny>>,
+    hessian: Option<Bound<'_, PyAny>>,
+    m: usize,
+    observed: Option<PyReadonlyArray1<f64>>,
+    x0: PyReadonlyArray1<f64>,
+    lower: PyReadonlyArray1<f64>,
+    upper: PyReadonlyArray1<f64>,
+    options: &Options,
+    observer: Option<Observer>,
+) -> PyResult<Outcome> {
+    let (x0, lower, upper) = (x0.as_slice()?, lower.as_slice()?, upper.as_slice()?);
+    let fill_residuals: Fill =
+        Box::new(move |x, out| take(residuals.call1((array(py, x),)), "residuals", out));
+    let fill_jacobian: FillWith =
+        Box::new(move |x, f, out| take(jacobian.call1((array(py, x), array(py, f))), "derivatives", out));
+    let curvature = match curvature {
+        None => Curvature::Differences(0.02),
+        Some(along) => Curvature::Exact(Box::new(move |x, v, out| {
+            take(along.call1((array(py, x), array(py, v))), "second derivatives", out)
+        })),
+    };
+    let mut problem = Callback::new(x0.len(), m, fill_residuals, fill_jacobian, curvature);
+    if let Some(hessian) = hessian {
+        problem = problem.with_hessian(Box::new(move |x, f, out| {
+            take(hessian.call1((array(py, x), array(py, f))), "second derivatives", out)
+        }));
+    }
+    if let Some(observed) = observed {
+        problem = problem.with_observed(observed.as_slice()?.to_vec());
+    }
+    Start { x0, lower, upper, options: &options.inner, observer }.run_attached(&mut problem)
+}
