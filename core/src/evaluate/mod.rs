@@ -1,5 +1,10 @@
 //! What the minimizer asks of a problem.
 
+pub mod accumulate;
+pub mod callback;
+pub mod curve;
+pub mod jobs;
+
 /// Why an evaluation could not be carried out at all (a non-finite residual is not a failure).
 #[derive(Debug)]
 pub enum Failure {

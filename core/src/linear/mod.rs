@@ -1,1 +1,4 @@
-//! See the rooms in CONTRIBUTING.md.
+//! Dense linear algebra of the core.
+
+pub mod qr;
+pub(crate) mod vector;

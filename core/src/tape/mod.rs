@@ -1,1 +1,19 @@
-//! See the rooms in CONTRIBUTING.md.
+//! The tape machine: runs a flat register program over blocks of points.
+//!
+//! A model arrives as a `TapeSpec`, is checked once by `Tape::new`, and then runs block by block in a `Workspace`.
+//! Plain loops are compiled three times (baseline, AVX2 with FMA, AVX-512) and chosen at run time by `Level`.
+
+mod level;
+pub(crate) mod math;
+mod ops;
+mod program;
+mod run;
+mod workspace;
+
+pub use level::Level;
+pub(crate) use level::has_fma;
+pub(crate) use ops::Operand;
+pub use ops::opcodes;
+pub use program::{Tape, TapeSpec};
+pub use run::Rows;
+pub use workspace::{BLOCK, Column, Workspace, padded};

@@ -1,0 +1,213 @@
+//! What is done with the outputs of one block: residuals, sums over rows, one more fold of the factor.
+
+use pulp::{Simd, WithSimd};
+
+use super::Linearization;
+use crate::linear::qr;
+use crate::linear::vector::{dots, weighted_sums};
+use crate::tape::{Column, Level, Operand, has_fma};
+
+impl Linearization {
+    /// All sums at zero, for n parameters.
+    pub fn reset(&mut self, n: usize) {
+        for (sums, len) in
+            [(&mut self.factor, (n + 1) * (n + 1)), (&mut self.gradient, n), (&mut self.rounding, n)]
+        {
+            sums.clear();
+            sums.resize(len, 0.0);
+        }
+    }
+
+    /// Adds the sums of another run of rows.
+    pub(crate) fn add(&mut self, level: Level, other: &Linearization, scratch: &mut Vec<f64>) {
+        qr::merge(level, &mut self.factor, &other.factor, scratch);
+        self.gradient.iter_mut().zip(&other.gradient).for_each(|(a, b)| *a += b);
+        self.rounding.iter_mut().zip(&other.rounding).for_each(|(a, b)| *a += b);
+    }
+}
+
+/// What every residual row of a block shares.
+#[derive(Clone, Copy)]
+pub(crate) struct RowData<'a> {
+    pub model: Operand<'a>,
+    pub y: Option<&'a [f64]>,
+    pub w: Option<&'a [f64]>,
+}
+
+/// f = (model - y) w.
+pub(crate) struct Residuals<'a> {
+    pub rows: RowData<'a>,
+    pub f: &'a mut [f64],
+}
+
+impl WithSimd for Residuals<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Residuals { rows: RowData { model, y, w }, f } = self;
+        let n = f.len();
+        match model {
+            Operand::Column(m) => f.copy_from_slice(&m[..n]),
+            Operand::Scalar(m) => f.fill(m),
+        }
+        if let Some(y) = y {
+            f.iter_mut().zip(y).for_each(|(f, y)| *f -= y);
+        }
+        if let Some(w) = w {
+            f.iter_mut().zip(w).for_each(|(f, w)| *f *= w);
+        }
+    }
+}
+
+/// d = a w over one block, filled up with zeros to whole vectors.
+pub(crate) struct Weighted<'a> {
+    pub a: Operand<'a>,
+    pub w: Option<&'a [f64]>,
+    pub n: usize,
+    pub d: &'a mut Column,
+}
+
+impl WithSimd for Weighted<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        weighted(self.a, self.w, self.n, self.d);
+    }
+}
+
+/// Rows of a block are padded to a multiple of this: whole vectors at every level.
+const LANES: usize = 8;
+
+#[inline(always)]
+fn weighted(a: Operand, w: Option<&[f64]>, n: usize, d: &mut Column) {
+    let (d, rest) = d.0.split_at_mut(n);
+    match (a, w) {
+        (Operand::Column(a), None) => d.copy_from_slice(a),
+        (Operand::Scalar(a), None) => d.fill(a),
+        (Operand::Column(a), Some(w)) => {
+            for ((d, a), w) in d.iter_mut().zip(a).zip(w) {
+                *d = a * w;
+            }
+        }
+        (Operand::Scalar(a), Some(w)) => d.iter_mut().zip(w).for_each(|(d, w)| *d = a * w),
+    }
+    rest[..n.next_multiple_of(LANES) - n].fill(0.0);
+}
+
+/// Folds one block of rows [J f] into a linearization.
+pub(crate) struct Rows<'a, D> {
+    /// Output j of the block: derivative by parameter j.
+    pub derivative: D,
+    pub rows: RowData<'a>,
+    pub f: &'a [f64],
+    /// p + 1 columns to work in, and one for magnitudes.
+    pub columns: &'a mut [Column],
+    pub magnitude: &'a mut Column,
+    pub out: &'a mut Linearization,
+}
+
+impl<'a, D: Fn(usize) -> Operand<'a>> Rows<'a, D> {
+    pub(crate) fn fold(self, level: Level) {
+        let (p, n) = (self.out.gradient.len(), self.f.len().next_multiple_of(LANES));
+        let Rows { derivative, rows, f, columns, magnitude, out } = self;
+        level.run(Sums { derivative, rows, f, columns: &mut columns[..=p], magnitude, out });
+        qr::fold_rows(level, &mut out.factor, &mut columns[..=p], n);
+    }
+}
+
+/// Columns of [J f] weighted, and their sums.
+struct Sums<'a, 'b, D> {
+    derivative: D,
+    rows: RowData<'a>,
+    f: &'a [f64],
+    columns: &'b mut [Column],
+    magnitude: &'b mut Column,
+    out: &'b mut Linearization,
+}
+
+impl<'a, D: Fn(usize) -> Operand<'a>> WithSimd for Sums<'a, '_, D> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        if has_fma::<S>() {
+            self.all::<S, true>(s)
+        } else {
+            self.all::<pulp::Scalar256b, false>(pulp::Scalar256b)
+        }
+    }
+}
+
+impl<'a, D: Fn(usize) -> Operand<'a>> Sums<'a, '_, D> {
+    #[inline(always)]
+    fn all<S: Simd, const F: bool>(self, s: S) {
+        let Sums { derivative, rows, f, columns, magnitude, out } = self;
+        let (n, p) = (f.len(), columns.len() - 1);
+        let m = n.next_multiple_of(LANES);
+        magnitudes(rows, f, magnitude);
+        let (jacobian, last) = columns.split_at_mut(p);
+        weighted(Operand::Column(f), None, n, &mut last[0]);
+        for (j, column) in jacobian.iter_mut().enumerate() {
+            weighted(derivative(j), rows.w, n, column);
+        }
+        let (f, magnitude) = (&last[0].0[..m], &magnitude.0[..m]);
+        for (tile, first) in jacobian.chunks(4).zip((0..).step_by(4)) {
+            let mut add = |j: usize, (g, r): (f64, f64)| {
+                out.gradient[j] += g;
+                out.rounding[j] += r;
+            };
+            if let [a, b, c, d] = tile {
+                let sums =
+                    weighted_sums::<S, F, 4>(s, [&a.0[..m], &b.0[..m], &c.0[..m], &d.0[..m]], f, magnitude);
+                sums.into_iter().enumerate().for_each(|(k, sum)| add(first + k, sum));
+            } else {
+                for (k, a) in tile.iter().enumerate() {
+                    add(first + k, weighted_sums::<S, F, 1>(s, [&a.0[..m]], f, magnitude)[0]);
+                }
+            }
+        }
+    }
+}
+
+/// (|y| + |model|) |w| + |f|.
+#[inline(always)]
+fn magnitudes(rows: RowData, f: &[f64], out: &mut Column) {
+    let n = f.len();
+    let (out, rest) = out.0.split_at_mut(n);
+    match rows.model {
+        Operand::Column(m) => out.iter_mut().zip(m).for_each(|(o, m)| *o = m.abs()),
+        Operand::Scalar(m) => out.fill(m.abs()),
+    }
+    if let Some(y) = rows.y {
+        out.iter_mut().zip(y).for_each(|(o, y)| *o += y.abs());
+    }
+    if let Some(w) = rows.w {
+        out.iter_mut().zip(w).for_each(|(o, w)| *o *= w.abs());
+    }
+    out.iter_mut().zip(f).for_each(|(o, f)| *o += f.abs());
+    rest[..n.next_multiple_of(LANES) - n].fill(0.0);
+}
+
+/// Dot product of two columns.
+pub(crate) struct Dot<'a>(pub &'a [f64], pub &'a [f64]);
+
+impl WithSimd for Dot<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) -> f64 {
+        if has_fma::<S>() {
+            dots::<S, true, 1, 1>(s, [self.0], [self.1])[0][0]
+        } else {
+            dots::<_, false, 1, 1>(pulp::Scalar256b, [self.0], [self.1])[0][0]
+        }
+    }
+}
+
+/// Sum of a_i b_i over the first n rows, at this level.
+pub(crate) fn dot(level: Level, a: &Column, b: &Column, n: usize) -> f64 {
+    level.run(Dot(&a.0[..n], &b.0[..n]))
+}
+
+/// Writes a w into a column, at this level.
+pub(crate) fn weigh(level: Level, a: Operand, w: Option<&[f64]>, n: usize, d: &mut Column) {
+    level.run(Weighted { a, w, n, d });
+}
