@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from marquardt.datasets import nist, nist_names
 from marquardt.errors import DataError, FormulaError
@@ -227,3 +229,71 @@ def test_a_column_missing_from_new_data_is_named():
         parse("a*conc", columns=["conc"])({"Conc": [1.0]}, a=1)
     with pytest.raises(DataError, match="column `conc` is not numeric"):
         parse("a*conc", columns=["conc"])({"conc": ["high"]}, a=1)
+
+
+# Precedence and function of each operator; a sign binds looser than a power and tighter than a product.
+_BINARY = {
+    "+": (1, np.add),
+    "-": (1, np.subtract),
+    "*": (2, np.multiply),
+    "/": (2, np.divide),
+    "^": (4, np.power),
+}
+
+
+def _expressions():
+    leaf = st.one_of(
+        st.sampled_from(["x", "a"]).map(lambda name: ("name", name)),
+        st.floats(0.1, 9, allow_subnormal=False).map(lambda v: ("number", v)),
+    )
+    return st.recursive(
+        leaf,
+        lambda inner: st.one_of(
+            st.tuples(st.sampled_from(list(_BINARY)), inner, inner), st.tuples(st.just("neg"), inner)
+        ),
+        max_leaves=12,
+    )
+
+
+def _value(tree, names):
+    match tree:
+        case ("name", name):
+            return names[name]
+        case ("number", value):
+            return np.float64(value)
+        case ("neg", inner):
+            return -_value(inner, names)
+        case (symbol, left, right):
+            return _BINARY[symbol][1](_value(left, names), _value(right, names))
+
+
+def _text(tree):
+    """The fewest parentheses Python's rules allow, and the precedence of the outermost operator."""
+    match tree:
+        case ("name", name):
+            return name, 5
+        case ("number", value):
+            return repr(value), 5
+        case ("neg", inner):
+            return "-" + _within(inner, 3), 3
+        case ("^", left, right):
+            return _within(left, 5) + "^" + _within(right, 3), 4
+        case (symbol, left, right):
+            level = _BINARY[symbol][0]
+            return f"{_within(left, level)} {symbol} {_within(right, level + 1)}", level
+
+
+def _within(tree, least):
+    text, level = _text(tree)
+    return text if level >= least else f"({text})"
+
+
+@settings(max_examples=300, deadline=None)
+@given(_expressions())
+def test_random_expressions_keep_their_meaning_without_superfluous_parentheses(tree):
+    names = {"x": np.array([0.7, 1.3, 2.9]), "a": np.float64(1.7)}
+    formula = parse(_text(tree)[0], columns=["x"])
+    with np.errstate(all="ignore"):
+        expected = np.broadcast_to(_value(tree, names), 3)
+    found = np.broadcast_to(formula({"x": names["x"]}, a=1.7), 3)
+    assert np.allclose(found, expected, rtol=1e-9, atol=1e-9, equal_nan=True)
