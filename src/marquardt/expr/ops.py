@@ -432,9 +432,7 @@ OPS: dict[str, Op] = {
     # Bessel functions
     "j0": _function(_scipy("j0"), lambda g, out, x: g.neg(g.apply("j1", x)), _REAL),
     "j1": _function(
-        _scipy("j1"),
-        lambda g, out, x: g.scale(0.5, g.sub(g.apply("j0", x), g.apply("jn", g.const(2.0), x))),
-        _REAL,
+        _scipy("j1"), lambda g, out, x: g.sub(g.apply("j0", x), _where_zero(g, x, 0.5, g.div(out, x))), _REAL
     ),
     "jn": Op(
         _scipy("jv"),

@@ -71,8 +71,9 @@ def in_core(
 ) -> str | None:
     """The first operation in `outputs` that the core has no kernel for, or None."""
     known = core_opcodes() if opcodes is None else opcodes
-    for node in _live(outputs, derived):
-        if node.op not in known and node.args and node not in derived:
+    ends = set(derived)
+    for node in _live(outputs, ends):
+        if node.op not in known and node.args and node not in ends:
             return node.op
     return None
 
@@ -126,13 +127,13 @@ def _table(rows: Sequence[Sequence[int]], width: int) -> NDArray[np.uint32]:
 
 def _live(outputs: Iterable[Node], derived: Collection[Node]) -> list[Node]:
     """What `outputs` depend on, in topological order, looking no further than the derived columns."""
-    seen = set(outputs)
-    stack = [n for n in seen if n not in derived]
+    seen, ends = set(outputs), set(derived)
+    stack = [n for n in seen if n not in ends]
     while stack:
         for a in stack.pop().args:
             if a not in seen:
                 seen.add(a)
-                if a.args and a not in derived:
+                if a.args and a not in ends:
                     stack.append(a)
     return sorted(seen, key=lambda n: n.index)
 
