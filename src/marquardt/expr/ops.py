@@ -203,14 +203,6 @@ def _jn_order(g: Graph, n: Node, step: int, x: Node) -> Node:
     return g.apply("jn", g.const(n.value + step), x)
 
 
-def _greater(g: Graph, a: Node, b: Node) -> Node:
-    return g.apply("or", g.apply("le", b, a), g.apply("isnan", a))
-
-
-def _smaller(g: Graph, a: Node, b: Node) -> Node:
-    return g.apply("or", g.apply("le", a, b), g.apply("isnan", a))
-
-
 _PAIRS = [(0.7, 1.9), (-1.3, 0.4), (2.5, -3.1), (-0.2, -0.9)]
 _REAL = [0.3, -1.7, 2.9, 0.0, 1e-8]
 _POSITIVE = [0.3, 1.0, 2.9, 1e-6, 40.0]
@@ -265,8 +257,8 @@ OPS: dict[str, Op] = {
     "trunc": _flat(np.trunc, [(0.3,), (-1.7,)]),
     "heaviside": _flat(np.heaviside, [(0.3, 0.5), (-1.7, 0.5)]),
     "copysign": Op(np.copysign, (_signs, _zero), _PAIRS),
-    "minimum": Op(np.minimum, (_zero, _zero), _PAIRS, choice=_smaller),
-    "maximum": Op(np.maximum, (_zero, _zero), _PAIRS, choice=_greater),
+    "minimum": Op(np.minimum, (_zero, _zero), _PAIRS, choice=lambda g, a, b: g.apply("le", a, b)),
+    "maximum": Op(np.maximum, (_zero, _zero), _PAIRS, choice=lambda g, a, b: g.apply("le", b, a)),
     "select": Op(
         lambda c, a, b: np.where(np.not_equal(c, 0.0), a, b),
         (_zero, _zero, _zero),
