@@ -64,6 +64,7 @@ def table(tmp_path):
         (["y ~ a*xx("], "there is no function `xx`; for a product write `xx*(...)`\n  y ~ a*xx(\n        ^^"),
         (["z ~ a*x"], "`z` is not a column"),
         (["a*x"], "which column is fitted? Write `column ~ a*x`; the columns are: x, y, s, note"),
+        (["y ~ a + b*X2"], "the model `y ~ a + b*X2` uses no column; the columns are: x, y, s, note"),
         ([], 'a formula is needed, such as "y ~ a*x + b"'),
         (["y ~ a*x"], "t.csv, line 3, column `y`: the value is missing; --drop-missing leaves such rows out"),
         (["y ~ a*note"], "t.csv, line 2, column `note`: `a` is not a number"),

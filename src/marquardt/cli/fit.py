@@ -116,12 +116,14 @@ def _formula(text: str | None, table: Table) -> Formula:
     formula = parse(text, tuple(table))
     if formula.response is None:
         raise FormulaError(f"which column is fitted? Write `column ~ {text}`; the columns are: {columns}")
+    if not formula.data_names:
+        raise FormulaError(f"the model `{text}` uses no column; the columns are: {columns}")
     _remark(formula, table)
     return formula
 
 
 def _remark(formula: Formula, table: Table) -> None:
-    """Speak up where a column was probably meant: a parameter in other case, a model without data."""
+    """Speak up where a column was probably meant: a parameter that differs from it in case only."""
     folded = {name.casefold(): name for name in table}
     for name in formula.param_names:
         if name.casefold() in folded:
@@ -130,9 +132,6 @@ def _remark(formula: Formula, table: Table) -> None:
                 f"marquardt: note: `{name}` is fitted as a parameter; the column is `{column}`",
                 file=sys.stderr,
             )
-    if not formula.data_names:
-        names = ", ".join(table)
-        print(f"marquardt: note: the model uses no column; the columns are: {names}", file=sys.stderr)
 
 
 def _data(table: Table, formula: Formula, arguments: argparse.Namespace) -> dict[str, Any]:

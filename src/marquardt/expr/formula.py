@@ -12,48 +12,21 @@ appearance (also ``e``: write ``exp(x)``). Names hold letters of any alphabet, d
 
 from __future__ import annotations
 
-import difflib
 import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, FormulaError
 from .formula_functions import FUNCTIONS, GREEK, Function
+from .formula_tokens import Token, fail, near, tokenize
 from .graph import Graph, Node
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-      | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<name>[^\W\d²³¹][^\W²³¹]*(?:\.[^\W²³¹]+)*)
-      | (?P<quoted>`[^`\n]*`)
-      | (?P<op>\*\*|//|<=|>=|==|!=|[-+*/%^<>(),~])""",
-    re.VERBOSE,
-)
-_WORDS = ("and", "or", "not")
 _MAX_DEPTH = 100  # nested parentheses and signs: an error sentence comes before Python's recursion limit
-_INSTEAD = {
-    "=": "use `~` between response and model, or `==` to compare",
-    "&": "use `and`",
-    "|": "use `or`",
-    "!": "use `not`",
-    "·": "use `*`",
-    "×": "use `*`",
-    "÷": "use `/`",
-    "−": "use the minus sign `-` of the keyboard",
-    "²": "use `^2`",
-    "³": "use `^3`",
-    "`": "the back quote that closes this one is missing",
-    "[": "use parentheses",
-    "]": "use parentheses",
-    "{": "use parentheses",
-    "}": "use parentheses",
-}
 
 
 @dataclass(frozen=True)
@@ -110,62 +83,23 @@ def parse(text: str, columns: Collection[str] = ()) -> Formula:
 
 @lru_cache(maxsize=256)
 def _parse(text: str, columns: tuple[str, ...]) -> Formula:
-    tokens = _tokenize(text)
+    tokens = tokenize(text)
     tildes = [k for k, token in enumerate(tokens) if token.text == "~"]
     if len(tildes) > 1:
-        _fail(text, tokens[tildes[1]], "a second `~`: a formula has one, between response and model")
+        fail(text, tokens[tildes[1]], "a second `~`: a formula has one, between response and model")
     if not tildes:
         return _Side(text, tokens, columns, "formula").formula(None)
     cut = tildes[0]
-    left = [*tokens[:cut], _Token("end", "~", tokens[cut].start, tokens[cut].end)]
+    left = [*tokens[:cut], Token("end", "~", tokens[cut].start, tokens[cut].end)]
     response = _Side(text, left, columns, "response").expression()
     return _Side(text, tokens[cut + 1 :], columns, "model").formula(response)
-
-
-class _Token(NamedTuple):
-    kind: str  # number, name, quoted, op, end
-    text: str
-    start: int
-    end: int
-
-
-def _tokenize(text: str) -> list[_Token]:
-    tokens, place = [], 0
-    while place < len(text):
-        match = _TOKEN.match(text, place)
-        if match is None:
-            wrong = _Token("op", text[place], place, place + 1)
-            hint = _INSTEAD.get(text[place], "remove it, or put an odd column name in back quotes")
-            _fail(text, wrong, hint if text[place] == "`" else f"{text[place]!r} has no meaning here: {hint}")
-        kind = str(match.lastgroup)
-        if kind != "space":
-            word = match.group() in _WORDS
-            tokens.append(_Token("op" if word else kind, match.group(), match.start(), match.end()))
-        place = match.end()
-    end = len(text.rstrip())
-    return [*tokens, _Token("end", "", end, end + 1)]
-
-
-def _fail(text: str, token: _Token, problem: str) -> NoReturn:
-    """Raise FormulaError with the line of `token` and carets under it."""
-    first = text.rfind("\n", 0, token.start) + 1
-    line = text[first:].split("\n", 1)[0].rstrip()
-    carets = "^" * max(1, token.end - token.start)
-    raise FormulaError(f"{problem}\n  {line.replace(chr(9), ' ')}\n  {' ' * (token.start - first)}{carets}")
-
-
-def _near(name: str, known: Collection[str]) -> str:
-    """A clause with the known names most like `name`, or nothing."""
-    folded = {k.casefold(): k for k in known}
-    close = difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
-    return "; did you mean " + " or ".join(f"`{folded[c]}`" for c in close) + "?" if close else ""
 
 
 def _column(data: Mapping[str, Any], name: str) -> NDArray[np.float64]:
     try:
         values = data[name]
     except KeyError:
-        raise DataError(f"the data have no column `{name}`{_near(name, [str(k) for k in data])}") from None
+        raise DataError(f"the data have no column `{name}`{near(name, [str(k) for k in data])}") from None
     try:
         return np.ascontiguousarray(np.asarray(values, dtype=np.float64).ravel())
     except (TypeError, ValueError) as error:
@@ -181,7 +115,7 @@ _PRODUCTS = {"*": "mul", "/": "div", "//": "", "%": "mod"}
 class _Side:
     """Recursive descent over the tokens of one side; nodes are built as they are read."""
 
-    def __init__(self, text: str, tokens: list[_Token], columns: Collection[str], role: str) -> None:
+    def __init__(self, text: str, tokens: list[Token], columns: Collection[str], role: str) -> None:
         self.text, self.tokens, self.known, self.role = text, tokens, frozenset(columns), role
         self.place = self.depth = 0
         self.graph = Graph()
@@ -212,13 +146,13 @@ class _Side:
 
     # -- moving along the tokens
     @property
-    def now(self) -> _Token:
+    def now(self) -> Token:
         return self.tokens[self.place]
 
-    def _fail(self, problem: str, token: _Token | None = None) -> NoReturn:
-        _fail(self.text, token or self.now, problem)
+    def _fail(self, problem: str, token: Token | None = None) -> NoReturn:
+        fail(self.text, token or self.now, problem)
 
-    def _take(self, *texts: str) -> _Token | None:
+    def _take(self, *texts: str) -> Token | None:
         """The current token if it is one of the operators `texts`, and move on; else None."""
         if self.now.kind != "op" or self.now.text not in texts:
             return None
@@ -329,7 +263,7 @@ class _Side:
         self.place -= 1
         self._no_operand(token)
 
-    def _no_operand(self, token: _Token) -> NoReturn:
+    def _no_operand(self, token: Token) -> NoReturn:
         before = self.tokens[self.place - 1] if self.place else None
         if token.text == ")" and before is not None and before.text == "(":
             self._fail("nothing stands between these parentheses")
@@ -339,7 +273,7 @@ class _Side:
         after = f" after `{before.text}`" if before is not None else ""
         self._fail(f"{what} is expected{after}, not `{token.text}`")
 
-    def _close(self, opening: _Token) -> None:
+    def _close(self, opening: Token) -> None:
         if self._take(")"):
             return
         if self.now.kind == "end":
@@ -347,7 +281,7 @@ class _Side:
         self._misplaced()
 
     # -- names
-    def _quoted(self, token: _Token) -> Node:
+    def _quoted(self, token: Token) -> Node:
         name = token.text[1:-1]
         if name not in self.known:
             self._fail(f"there is no column `{name}`{self._columns_hint(name)}", token)
@@ -360,9 +294,9 @@ class _Side:
 
     def _columns_hint(self, name: str) -> str:
         names = ", ".join(sorted(self.known)[:12]) + (", ..." if len(self.known) > 12 else "")
-        return _near(name, self.known) or f"; the columns are: {names or '(none)'}"
+        return near(name, self.known) or f"; the columns are: {names or '(none)'}"
 
-    def _name(self, token: _Token) -> Node:
+    def _name(self, token: Token) -> Node:
         name = token.text
         if name in self.known:
             return self._data(name)
@@ -377,15 +311,12 @@ class _Side:
             self.params[name] = self.graph.param(len(self.params))
         return self.params[name]
 
-    def _call(self, token: _Token) -> Node:
+    def _call(self, token: Token) -> Node:
         name, opening = token.text, self.tokens[self.place - 1]
         function, product = FUNCTIONS.get(name), f"; for a product write `{name}*(...)`"
         if function is None:
-            product = (
-                f"; for a product write `{name}*(...)`" if name in self.known or name in self.params else ""
-            )
-            hint = product or _near(name, FUNCTIONS) or f"; for a product write `{name}*(...)`"
-            self._fail(f"there is no function `{name}`{hint}", token)
+            like = "" if name in self.known or name in self.params else near(name, FUNCTIONS)
+            self._fail(f"there is no function `{name}`{like or product}", token)
         if name in self.known:
             self._fail(f"`{name}` is both a function and a column: rename the column{product}", token)
         if name in self.params:
@@ -397,7 +328,7 @@ class _Side:
             self._fail(f"the first argument of `{name}` is its order, a plain number", token)
         return function.build(self.graph, *arguments)
 
-    def _arguments(self, opening: _Token) -> list[Node]:
+    def _arguments(self, opening: Token) -> list[Node]:
         if self._take(")"):
             return []
         arguments = [self._any()]
@@ -406,7 +337,7 @@ class _Side:
         self._close(opening)
         return arguments
 
-    def _check_count(self, token: _Token, function: Function, given: int) -> None:
+    def _check_count(self, token: Token, function: Function, given: int) -> None:
         most = function.most
         if given < function.least or (most is not None and given > most):
             wanted = {None: f"at least {function.least}", function.least: f"{function.least}"}.get(
