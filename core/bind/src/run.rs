@@ -35,8 +35,13 @@ struct Watch {
 
 impl Watch {
     fn new(observer: Option<Observer>) -> Self {
-        let (observe, seconds) = observer.map_or((None, 1.0), |Observer(observe, seconds)| (Some(observe), seconds));
-        let every = if observe.is_some() { Duration::try_from_secs_f64(seconds).unwrap_or(PATIENCE) } else { PATIENCE };
+        let (observe, seconds) =
+            observer.map_or((None, 1.0), |Observer(observe, seconds)| (Some(observe), seconds));
+        let every = if observe.is_some() {
+            Duration::try_from_secs_f64(seconds).unwrap_or(PATIENCE)
+        } else {
+            PATIENCE
+        };
         Watch { observe, every, last: Instant::now(), error: None }
     }
 
@@ -114,7 +119,8 @@ impl Start<'_> {
     /// Minimizes a problem that is itself evaluated in Python.
     pub fn run_attached(self, problem: &mut dyn Evaluate) -> PyResult<Outcome> {
         let mut watch = Watch::new(self.observer);
-        let outcome = minimize(problem, self.x0, self.lower, self.upper, self.options, &mut |p| watch.look(p));
+        let outcome =
+            minimize(problem, self.x0, self.lower, self.upper, self.options, &mut |p| watch.look(p));
         watch.verdict(outcome)
     }
 }

@@ -26,7 +26,11 @@ pub struct Tape(pub tape::Tape);
 fn rows(table: &PyReadonlyArray2<u32>) -> PyResult<Vec<[u32; 5]>> {
     let flat = table.as_slice()?;
     let (rows, rest) = flat.as_chunks::<5>();
-    if rest.is_empty() { Ok(rows.to_vec()) } else { Err(PyValueError::new_err("an instruction has 5 numbers")) }
+    if rest.is_empty() {
+        Ok(rows.to_vec())
+    } else {
+        Err(PyValueError::new_err("an instruction has 5 numbers"))
+    }
 }
 
 #[pymethods]

@@ -1,19 +1,22 @@
-//! Least squares of functions the caller evaluates: residuals and Jacobian come as dense arrays from closures.
+//! Least squares of functions the caller evaluates: residuals and derivatives come as dense arrays from closures.
 
 use super::accumulate::{self, RowData};
 use super::{Evaluate, Failure, Linearization};
 use crate::tape::{Column, Level, Operand, Rows};
 
-/// Fills an array at x: residuals (m) or Jacobian (m x p).
+/// Fills an array at x: the residuals (m).
 pub type Fill<'a> = Box<dyn FnMut(&[f64], &mut [f64]) -> Result<(), Failure> + 'a>;
 
-/// How a dense Jacobian lies in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Layout {
-    /// J[i, j] at i * p + j.
-    RowMajor,
-    /// J[i, j] at j * m + i.
-    ColumnMajor,
+/// Fills an array at x with a second vector: the Jacobian (m x p, row-major) where the residuals are f, the second
+/// derivative of the residuals along v (m), or sum_i f_i H_i (p x p).
+pub type FillWith<'a> = Box<dyn FnMut(&[f64], &[f64], &mut [f64]) -> Result<(), Failure> + 'a>;
+
+/// Where the second derivative of the residuals along a direction v comes from.
+pub enum Curvature<'a> {
+    /// 2/h ((f(x + h v) - f(x)) / h - J v), one more residual evaluation; h = 0.1 or 0.02 are usual.
+    Differences(f64),
+    /// Given x and v.
+    Exact(FillWith<'a>),
 }
 
 /// A problem given by closures.
@@ -21,10 +24,11 @@ pub struct Callback<'a> {
     n_params: usize,
     n_residuals: usize,
     residuals: Fill<'a>,
-    jacobian: Fill<'a>,
-    layout: Layout,
-    /// Step of the second difference along a direction; none: no second derivatives.
-    curvature_step: Option<f64>,
+    jacobian: FillWith<'a>,
+    curvature: Curvature<'a>,
+    hessian: Option<FillWith<'a>>,
+    /// |y| w of each residual, where the residuals are (model - y) w.
+    observed: Option<Vec<f64>>,
     level: Level,
     jac: Vec<f64>,
     jac_at: Option<Vec<f64>>,
@@ -33,23 +37,22 @@ pub struct Callback<'a> {
 }
 
 impl<'a> Callback<'a> {
-    /// `jacobian` fills the derivatives of what `residuals` fills. With `curvature_step` h the second derivative
-    /// along v is 2/h ((f(x + h v) - f(x)) / h - J v); h = 0.1 or 0.02 are usual.
+    /// `jacobian` fills the derivatives of what `residuals` fills.
     pub fn new(
         n_params: usize,
         n_residuals: usize,
         residuals: Fill<'a>,
-        jacobian: Fill<'a>,
-        layout: Layout,
-        curvature_step: Option<f64>,
+        jacobian: FillWith<'a>,
+        curvature: Curvature<'a>,
     ) -> Self {
         Callback {
             n_params,
             n_residuals,
             residuals,
             jacobian,
-            layout,
-            curvature_step,
+            curvature,
+            hessian: None,
+            observed: None,
             level: Level::best(),
             jac: vec![0.0; n_params * n_residuals],
             jac_at: None,
@@ -58,45 +61,56 @@ impl<'a> Callback<'a> {
         }
     }
 
-    fn entry(&self, i: usize, j: usize) -> f64 {
-        match self.layout {
-            Layout::RowMajor => self.jac[i * self.n_params + j],
-            Layout::ColumnMajor => self.jac[j * self.n_residuals + i],
-        }
+    pub fn with_hessian(mut self, hessian: FillWith<'a>) -> Self {
+        self.hessian = Some(hessian);
+        self
+    }
+
+    pub fn with_observed(mut self, observed: Vec<f64>) -> Self {
+        assert_eq!(observed.len(), self.n_residuals);
+        self.observed = Some(observed);
+        self
     }
 
     /// Makes `jac` the Jacobian at x.
-    fn evaluate_jacobian(&mut self, x: &[f64]) -> Result<(), Failure> {
+    fn evaluate_jacobian(&mut self, x: &[f64], f: &[f64]) -> Result<(), Failure> {
         if self.jac_at.as_deref() != Some(x) {
             self.jac_at = None;
-            (self.jacobian)(x, &mut self.jac)?;
+            (self.jacobian)(x, f, &mut self.jac)?;
             self.jac_at = Some(x.to_vec());
         }
         Ok(())
     }
 
-    /// Adds the rows of a dense Jacobian to the sums. As nothing is known of the model and the data apart from their
-    /// difference, |f| stands for |y| + |model| in the rounding sums.
+    /// Adds the rows of a dense Jacobian to the sums. The model itself is only known as f + y, so |f| + |y| bounds it.
     fn fold_block(&mut self, rows: Rows, f: &[f64], out: &mut Linearization) {
-        let (m, p) = (self.n_residuals, self.n_params);
+        let p = self.n_params;
         let f = &f[rows.start..][..rows.len];
-        let mut transposed = Vec::new();
-        if self.layout == Layout::RowMajor {
-            transposed = vec![0.0; p * rows.len];
-            for (i, row) in self.jac[rows.start * p..][..rows.len * p].chunks_exact(p.max(1)).enumerate() {
-                row.iter().enumerate().for_each(|(j, &value)| transposed[j * rows.len + i] = value);
-            }
+        let mut transposed = vec![0.0; p * rows.len];
+        for (i, row) in self.jac[rows.start * p..][..rows.len * p].chunks_exact(p.max(1)).enumerate() {
+            row.iter().enumerate().for_each(|(j, &value)| transposed[j * rows.len + i] = value);
         }
-        let (jac, layout) = (&self.jac, self.layout);
-        let derivative = |j: usize| {
-            Operand::Column(match layout {
-                Layout::RowMajor => &transposed[j * rows.len..][..rows.len],
-                Layout::ColumnMajor => &jac[j * m + rows.start..][..rows.len],
-            })
-        };
-        let data = RowData { model: Operand::Column(f), y: None, w: None };
+        let derivative = |j: usize| Operand::Column(&transposed[j * rows.len..][..rows.len]);
+        let y = self.observed.as_ref().map(|y| &y[rows.start..][..rows.len]);
+        let data = RowData { model: Operand::Column(f), y, w: None };
         let (columns, magnitude) = (&mut self.columns, &mut self.magnitude);
         accumulate::Rows { derivative, rows: data, f, columns, magnitude, out }.fold(self.level);
+    }
+
+    /// Second derivative of the residuals along v.
+    fn second(&mut self, x: &[f64], f: &[f64], v: &[f64], second: &mut [f64]) -> Result<(), Failure> {
+        let h = match &mut self.curvature {
+            Curvature::Exact(fill) => return fill(x, v, second),
+            Curvature::Differences(h) => *h,
+        };
+        let ahead: Vec<f64> = x.iter().zip(v).map(|(x, v)| x + h * v).collect();
+        (self.residuals)(&ahead, second)?;
+        for (i, second) in second.iter_mut().enumerate() {
+            let row = &self.jac[i * self.n_params..][..self.n_params];
+            let slope: f64 = row.iter().zip(v).map(|(j, v)| j * v).sum();
+            *second = 2.0 / h * ((*second - f[i]) / h - slope);
+        }
+        Ok(())
     }
 }
 
@@ -114,7 +128,7 @@ impl Evaluate for Callback<'_> {
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
-        self.evaluate_jacobian(x)?;
+        self.evaluate_jacobian(x, f)?;
         out.reset(self.n_params);
         for rows in Rows::blocks(0, self.n_residuals) {
             self.fold_block(rows, f, out);
@@ -123,23 +137,20 @@ impl Evaluate for Callback<'_> {
     }
 
     fn curvature_along(&mut self, x: &[f64], f: &[f64], v: &[f64], out: &mut [f64]) -> Result<bool, Failure> {
-        let Some(h) = self.curvature_step else { return Ok(false) };
-        self.evaluate_jacobian(x)?;
-        let ahead: Vec<f64> = x.iter().zip(v).map(|(x, v)| x + h * v).collect();
-        let mut there = vec![0.0; self.n_residuals];
-        (self.residuals)(&ahead, &mut there)?;
+        self.evaluate_jacobian(x, f)?;
+        let mut second = vec![0.0; self.n_residuals];
+        self.second(x, f, v, &mut second)?;
         out.fill(0.0);
-        for i in 0..self.n_residuals {
-            let slope: f64 = (0..self.n_params).map(|j| self.entry(i, j) * v[j]).sum();
-            let second = 2.0 / h * ((there[i] - f[i]) / h - slope);
-            for (j, out) in out.iter_mut().enumerate() {
-                *out += self.entry(i, j) * second;
-            }
+        for (row, second) in self.jac.chunks_exact(self.n_params.max(1)).zip(second) {
+            out.iter_mut().zip(row).for_each(|(out, j)| *out += j * second);
         }
         Ok(out.iter().all(|o| o.is_finite()))
     }
 
-    fn residual_hessian(&mut self, _x: &[f64], _f: &[f64], _out: &mut [f64]) -> Result<bool, Failure> {
-        Ok(false)
+    fn residual_hessian(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<bool, Failure> {
+        match &mut self.hessian {
+            Some(fill) => fill(x, f, out).map(|()| out.iter().all(|o| o.is_finite())),
+            None => Ok(false),
+        }
     }
 }
