@@ -28,7 +28,7 @@ class TapeSpec:
     """What the core needs to run a tape; every instruction is ``(opcode, destination, a, b, c)`` over slots.
 
     ``n_params`` counts parameters and direction components; ``outputs`` are slots (scalar, input or
-    register); a guard ``(slot, truth)`` names a scalar slot that must be non-zero (1) or zero (0) for the
+    register); a guard ``(slot, truth)`` names a scalar slot that must be non-zero (True) or zero (False) for the
     tape to be valid.
     """
 
@@ -39,7 +39,7 @@ class TapeSpec:
     code: NDArray[np.uint32]
     n_registers: int
     outputs: NDArray[np.uint32]
-    guards: NDArray[np.uint32]
+    guards: list[tuple[int, bool]]
 
 
 @lru_cache(maxsize=1)
@@ -112,17 +112,17 @@ def lower(
     return TapeSpec(
         n_params=n_params + n_direction,
         constants=np.array([n.value for n in slots.constants], dtype=np.float64),
-        prologue=_table(prologue, 5),
+        prologue=_table(prologue),
         n_inputs=slots.n_inputs,
-        code=_table(code, 5),
+        code=_table(code),
         n_registers=slots.n_registers,
         outputs=np.array([slots.of[n] for n in outputs], dtype=np.uint32),
-        guards=_table([(slots.of[n], int(truth)) for n, truth in checks], 2),
+        guards=[(slots.of[n], bool(truth)) for n, truth in checks],
     )
 
 
-def _table(rows: Sequence[Sequence[int]], width: int) -> NDArray[np.uint32]:
-    return np.array(rows, dtype=np.uint32).reshape(len(rows), width)
+def _table(rows: Sequence[Sequence[int]]) -> NDArray[np.uint32]:
+    return np.array(rows, dtype=np.uint32).reshape(len(rows), 5)
 
 
 def _live(outputs: Iterable[Node], derived: Collection[Node]) -> list[Node]:
