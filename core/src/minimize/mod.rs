@@ -1,7 +1,49 @@
 //! The one minimizer loop: step, judge by the gain ratio, move or retreat, stop?
+//!
+//! `src/marquardt/solve/reference.py` is the same loop in NumPy; tests hold the two equal step for step.
 
+mod advance;
+mod certificate;
 mod options;
 mod outcome;
+mod point;
+mod polish;
+mod reduction;
+mod scaling;
+mod spectrum;
+mod state;
+mod trial;
 
 pub use options::{Options, Scaling};
 pub use outcome::{Control, Outcome, Progress, Row, Status, Step};
+
+use crate::evaluate::{Evaluate, Failure};
+use state::{Exit, Loop};
+
+/// Minimize half the sum of squared residuals over the box lower <= x <= upper, from x0 (clipped into it),
+/// where the residuals must be finite.
+pub fn minimize(
+    problem: &mut dyn Evaluate,
+    x0: &[f64],
+    lower: &[f64],
+    upper: &[f64],
+    options: &Options,
+    observe: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<Outcome, Failure> {
+    let mut state = Loop::new(problem, x0, lower, upper, options, observe);
+    let exit = state.start(x0).and_then(|()| descend(&mut state));
+    match exit {
+        Ok(()) => Ok(state.conclude(false)),
+        Err(Exit::Stopped) if state.started() => Ok(state.conclude(true)),
+        Err(Exit::Stopped) => Err(Failure::Interrupted),
+        Err(Exit::Failed(failure)) => Err(failure),
+    }
+}
+
+fn descend(state: &mut Loop) -> Result<(), Exit> {
+    while !state.certified() && state.within_budget() && state.advance()? {}
+    if state.options.polish {
+        state.polish()?;
+    }
+    Ok(())
+}

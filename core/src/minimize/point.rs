@@ -1,0 +1,100 @@
+//! A point with its linearization.
+
+use crate::evaluate::Linearization;
+use crate::linear::small::norm;
+
+#[derive(Clone, Debug, Default)]
+pub struct Point {
+    pub x: Vec<f64>,
+    pub f: Vec<f64>,
+    pub linearization: Linearization,
+    /// Column norms of J.
+    pub norms: Vec<f64>,
+    /// What rounding errors can do to the gradient, in units of eps.
+    pub rounding: Vec<f64>,
+    /// Parameters not held at a bound by the gradient.
+    pub free: Vec<usize>,
+    /// -1 held at the lower bound, 1 at the upper, 0 free.
+    pub active: Vec<i8>,
+}
+
+impl Point {
+    pub fn new(n: usize, m: usize) -> Self {
+        Point { x: vec![0.0; n], f: vec![0.0; m], ..Point::default() }
+    }
+
+    pub fn n(&self) -> usize {
+        self.x.len()
+    }
+
+    /// Entry of R; column n is z = Q1'f.
+    pub fn r(&self, i: usize, j: usize) -> f64 {
+        self.linearization.factor[i * (self.n() + 1) + j]
+    }
+
+    pub fn is_finite(&self) -> bool {
+        self.linearization.factor.iter().all(|v| v.is_finite())
+    }
+
+    /// Derive norms, rounding and the active set from a fresh linearization.
+    pub fn digest(&mut self, lower: &[f64], upper: &[f64]) {
+        let n = self.n();
+        let norms = (0..n).map(|j| norm(&(0..=j).map(|i| self.r(i, j)).collect::<Vec<_>>())).collect();
+        self.norms = norms;
+        // Where nothing is subtracted, x itself is known to eps only: that moves f by eps |J_k x_k|.
+        let reach: f64 = self.norms.iter().zip(&self.x).map(|(c, x)| c * x.abs()).sum();
+        let rounding = self.linearization.rounding.iter().zip(&self.norms).map(|(r, c)| r.max(c * reach));
+        self.rounding = rounding.collect();
+        self.active.clear();
+        for j in 0..n {
+            let g = self.linearization.gradient[j];
+            self.active.push(if self.x[j] <= lower[j] && g >= 0.0 {
+                -1
+            } else {
+                i8::from(self.x[j] >= upper[j] && g <= 0.0)
+            });
+        }
+        self.free = (0..n).filter(|&j| self.active[j] == 0).collect();
+    }
+
+    /// z + R v.
+    pub fn shifted(&self, v: Option<&[f64]>) -> Vec<f64> {
+        let n = self.n();
+        let mut z: Vec<f64> = (0..n).map(|i| self.r(i, n)).collect();
+        if let Some(v) = v {
+            for i in 0..n {
+                z[i] += (i..n).map(|j| self.r(i, j) * v[j]).sum::<f64>();
+            }
+        }
+        z
+    }
+
+    /// Size of the terms whose difference the residuals are, over the rows that depend on x.
+    pub fn noise(&self) -> f64 {
+        let ratios = self.rounding.iter().zip(&self.norms).filter(|(_, c)| **c > 0.0).map(|(r, c)| r / c);
+        ratios.fold(0.0, f64::max)
+    }
+
+    /// max |g_j| / (eps rounding_j) over the free parameters.
+    pub fn scaled_gradient(&self) -> f64 {
+        let ratio = |&j: &usize| {
+            let (g, floor) = (self.linearization.gradient[j].abs(), f64::EPSILON * self.rounding[j]);
+            if g > 0.0 && floor > 0.0 { g / floor } else { 0.0 }
+        };
+        self.free.iter().map(ratio).fold(0.0, f64::max)
+    }
+
+    /// Reduction of rss that the quadratic model J'J (+ S) predicts for the step v.
+    pub fn predicted(&self, v: &[f64], s: Option<&[f64]>) -> f64 {
+        let n = self.n();
+        let mut sum = 0.0;
+        for i in 0..n {
+            let rv: f64 = (i..n).map(|j| self.r(i, j) * v[j]).sum();
+            sum += 2.0 * self.r(i, n) * rv + rv * rv;
+            if let Some(s) = s {
+                sum += v[i] * (0..n).map(|j| s[i * n + j] * v[j]).sum::<f64>();
+            }
+        }
+        -sum
+    }
+}

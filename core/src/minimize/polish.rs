@@ -1,0 +1,45 @@
+//! The last digits: the cost is flat at a minimum, so they are won on the gradient.
+
+use super::outcome::Step;
+use super::state::{Exit, Loop};
+
+/// An undamped step that leaves more than this of |Q1'f| calls for the exact Hessian.
+const SLOW: f64 = 1e-2;
+const STEPS: usize = 6;
+/// Slow linear convergence goes on so long while the end is not certified.
+const MORE_STEPS: usize = 30;
+
+impl Loop<'_> {
+    /// Undamped steps, each accepted when |Q1'f| falls and rss rises by at most 1e-10 of itself.
+    pub fn polish(&mut self) -> Result<(), Exit> {
+        let mut slow = self.newton || self.contraction > SLOW;
+        for k in 0..MORE_STEPS {
+            let (explained, offset) = (self.explained, self.offset());
+            let enough = self.here.scaled_gradient() <= 1.0 || k >= STEPS && offset <= self.options.tolerance;
+            if enough || self.njev >= self.budget {
+                break;
+            }
+            let newton = slow && self.second_order()?;
+            self.propose(newton, f64::INFINITY);
+            let actual = self.evaluate_trial()?.actual;
+            let tolerable = actual.is_finite() && actual >= -1e-10 * self.live;
+            if !tolerable || self.there.x == self.here.x || !self.go_there()? {
+                break;
+            }
+            let contraction = self.explained / explained;
+            let accepted = contraction < 1.0;
+            if accepted {
+                self.live = self.after;
+            } else {
+                self.arrive(); // swaps back
+            }
+            self.record(Step::Polish, actual, offset, accepted);
+            self.report()?;
+            slow = slow || contraction > SLOW;
+            if !accepted || contraction > 0.5 && (newton || self.certified()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

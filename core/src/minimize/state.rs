@@ -1,0 +1,235 @@
+//! What the minimizer remembers from one Jacobian to the next.
+
+use super::options::Options;
+use super::outcome::{Control, Progress, Row, Step};
+use super::point::Point;
+use super::reduction::{Reduction, reduction};
+use super::scaling::Scales;
+use super::spectrum::Spectrum;
+use super::trial::Trial;
+use crate::evaluate::{Evaluate, Failure};
+use crate::linear::small::norm;
+
+/// Up to so many parameters exact Hessians are worth their cost.
+const NEWTON_LIMIT: usize = 32;
+
+pub enum Exit {
+    Stopped,
+    Failed(Failure),
+}
+
+impl From<Failure> for Exit {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Interrupted => Exit::Stopped,
+            broken => Exit::Failed(broken),
+        }
+    }
+}
+
+pub struct Loop<'a> {
+    problem: &'a mut dyn Evaluate,
+    pub lower: &'a [f64],
+    pub upper: &'a [f64],
+    pub options: &'a Options,
+    observe: &'a mut dyn FnMut(&Progress) -> Control,
+    /// The best point, and the one being tried.
+    pub here: Point,
+    pub there: Point,
+    pub scales: Scales,
+    /// Gauss-Newton model at `here`.
+    pub gauss_newton: Spectrum,
+    /// |Q1'f| at `here` over the free parameters.
+    pub explained: f64,
+    /// sum f_i H_i at `here`, once asked for: `Some(false)` where it cannot be had.
+    pub hessian: Vec<f64>,
+    pub hessian_known: Option<bool>,
+    pub trial: Trial,
+    pub radius: f64,
+    /// Last |D a| / |D v|.
+    pub bend: f64,
+    pub newton: bool,
+    /// Rows that depend on x, as far as seen; their sum of squares at `here` and at the last trial.
+    pub rows: usize,
+    pub live: f64,
+    pub after: f64,
+    /// Of |Q1'f| by the last undamped step.
+    pub contraction: f64,
+    pub budget: usize,
+    pub exhausted: bool,
+    pub nfev: usize,
+    pub njev: usize,
+    pub n_accepted: usize,
+    pub trace: Vec<Row>,
+}
+
+impl<'a> Loop<'a> {
+    pub fn new(
+        problem: &'a mut dyn Evaluate,
+        x0: &[f64],
+        lower: &'a [f64],
+        upper: &'a [f64],
+        options: &'a Options,
+        observe: &'a mut dyn FnMut(&Progress) -> Control,
+    ) -> Self {
+        let (n, m) = (problem.n_params(), problem.n_residuals());
+        assert!(x0.len() == n && lower.len() == n && upper.len() == n, "lengths of x0, lower, upper");
+        Loop {
+            problem,
+            lower,
+            upper,
+            options,
+            observe,
+            here: Point::new(n, m),
+            there: Point::new(n, m),
+            scales: Scales::default(),
+            gauss_newton: Spectrum::default(),
+            explained: 0.0,
+            hessian: Vec::new(),
+            hessian_known: None,
+            trial: Trial::default(),
+            radius: 0.0,
+            bend: f64::INFINITY,
+            newton: false,
+            rows: 0,
+            live: 0.0,
+            after: 0.0,
+            contraction: 1.0,
+            budget: options.max_evaluations.unwrap_or(100 * (n + 1)),
+            exhausted: false,
+            nfev: 0,
+            njev: 0,
+            n_accepted: 0,
+            trace: Vec::new(),
+        }
+    }
+
+    /// The first point and its linearization.
+    pub fn start(&mut self, x0: &[f64]) -> Result<(), Exit> {
+        for j in 0..x0.len() {
+            self.there.x[j] = x0[j].max(self.lower[j]).min(self.upper[j]);
+        }
+        self.problem.residuals(&self.there.x, &mut self.there.f)?;
+        self.nfev = 1;
+        self.linearize()?;
+        self.live = self.there.f.iter().map(|f| f * f).sum();
+        self.scales = Scales::start(&self.there, self.lower, self.upper);
+        self.arrive();
+        let scaled: Vec<f64> = self.scales.d.iter().zip(&self.scales.magnitude).map(|(d, s)| d * s).collect();
+        self.radius = self.options.radius_factor * norm(&scaled);
+        self.report()
+    }
+
+    pub fn started(&self) -> bool {
+        !self.scales.d.is_empty() || self.here.n() == 0
+    }
+
+    fn linearize(&mut self) -> Result<(), Exit> {
+        let there = &mut self.there;
+        self.problem.linearize(&there.x, &there.f, &mut there.linearization)?;
+        there.digest(self.lower, self.upper);
+        self.njev += 1;
+        Ok(())
+    }
+
+    /// Linearize the trial point and make it the best point; false where its Jacobian is not finite.
+    pub fn go_there(&mut self) -> Result<bool, Exit> {
+        self.linearize()?;
+        if !self.there.is_finite() {
+            return Ok(false);
+        }
+        self.arrive();
+        Ok(true)
+    }
+
+    /// Swap the two points and build the Gauss-Newton model at the new best one.
+    pub fn arrive(&mut self) {
+        std::mem::swap(&mut self.here, &mut self.there);
+        self.hessian_known = None;
+        self.scales.follow(&self.here, self.options.scaling);
+        let free = std::mem::take(&mut self.here.free);
+        self.gauss_newton.gauss_newton(&self.here, &self.scales.d, &free, None);
+        self.here.free = free;
+        self.explained = self.gauss_newton.explained();
+    }
+
+    /// Residuals at here + trial.v, into `there`.
+    pub fn evaluate_trial(&mut self) -> Result<Reduction, Exit> {
+        for j in 0..self.here.n() {
+            self.there.x[j] = (self.here.x[j] + self.trial.v[j]).max(self.lower[j]).min(self.upper[j]);
+        }
+        self.problem.residuals(&self.there.x, &mut self.there.f)?;
+        self.nfev += 1;
+        let change = reduction(&self.here.f, &self.there.f);
+        if !change.actual.is_finite() {
+            return Ok(change);
+        }
+        if change.rows >= self.rows {
+            (self.rows, self.live, self.after) = (change.rows, change.before, change.after);
+        } else {
+            self.after = self.live - change.actual;
+        }
+        Ok(change)
+    }
+
+    /// Make sure `hessian` holds sum f_i H_i at the best point; false where it cannot be had.
+    pub fn second_order(&mut self) -> Result<bool, Exit> {
+        let n = self.here.n();
+        if !self.options.newton || n > NEWTON_LIMIT {
+            return Ok(false);
+        }
+        if let Some(known) = self.hessian_known {
+            return Ok(known);
+        }
+        self.hessian.resize(n * n, 0.0);
+        let found = self.problem.residual_hessian(&self.here.x, &self.here.f, &mut self.hessian)?;
+        let known = found && self.hessian.iter().all(|h| h.is_finite());
+        self.hessian_known = Some(known);
+        Ok(known)
+    }
+
+    /// J'f_vv along the trial step; false where it cannot be had.
+    pub fn curvature(&mut self, push: &mut [f64]) -> Result<bool, Exit> {
+        let found = self.problem.curvature_along(&self.here.x, &self.here.f, &self.trial.v, push)?;
+        Ok(found && push.iter().all(|p| p.is_finite()))
+    }
+
+    /// Propose a step of the chosen model.
+    pub fn propose(&mut self, newton: bool, radius: f64) {
+        let (here, d) = (&self.here, &self.scales.d);
+        if newton {
+            let mut model = Spectrum::default();
+            model.newton(here, &self.hessian, d, &here.free, None);
+            self.trial.propose(here, &model, Some(&self.hessian), d, radius, self.lower, self.upper);
+        } else {
+            self.trial.propose(here, &self.gauss_newton, None, d, radius, self.lower, self.upper);
+        }
+    }
+
+    pub fn report(&mut self) -> Result<(), Exit> {
+        let cost = 0.5 * self.here.f.iter().map(|f| f * f).sum::<f64>();
+        let progress = Progress { nfev: self.nfev, njev: self.njev, cost, x: &self.here.x };
+        match (self.observe)(&progress) {
+            Control::Continue => Ok(()),
+            Control::Stop => Err(Exit::Stopped),
+        }
+    }
+
+    pub fn record(&mut self, kind: Step, actual: f64, offset: f64, accepted: bool) {
+        self.n_accepted += usize::from(accepted);
+        if !self.options.trace {
+            return;
+        }
+        let f = if accepted { &self.here.f } else { &self.there.f };
+        self.trace.push(Row {
+            cost: 0.5 * f.iter().map(|f| f * f).sum::<f64>(),
+            gain_ratio: actual / self.trial.predicted,
+            damping: self.trial.damping,
+            radius: self.radius,
+            step: self.trial.size,
+            offset,
+            kind,
+            accepted,
+        });
+    }
+}

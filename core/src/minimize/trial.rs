@@ -1,0 +1,126 @@
+//! A step inside the trust region and the box.
+
+use super::point::Point;
+use super::spectrum::Spectrum;
+use crate::linear::small::norm;
+
+/// A step `v` of a quadratic model with its prediction.
+#[derive(Clone, Debug, Default)]
+pub struct Trial {
+    pub v: Vec<f64>,
+    t: Vec<f64>,
+    pub damping: f64,
+    /// |D v|.
+    pub size: f64,
+    /// Reduction of rss the model predicts, and its slope g'v.
+    pub predicted: f64,
+    pub slope: f64,
+    /// Some component was stopped by a bound.
+    pub clipped: bool,
+}
+
+impl Trial {
+    /// Minimizer of the model in |D v| <= radius and the box. Components that leave the box are set to their
+    /// bound, their effect moves to the right-hand side, and the rest is solved again (in the style of
+    /// Bertsekas 1982 and Gay 1984).
+    pub fn propose(
+        &mut self,
+        p: &Point,
+        spectrum: &Spectrum,
+        s: Option<&[f64]>,
+        d: &[f64],
+        radius: f64,
+        lower: &[f64],
+        upper: &[f64],
+    ) {
+        self.v.clear();
+        self.v.resize(p.n(), 0.0);
+        self.damping = spectrum.within(radius, &mut self.t);
+        spectrum.apply(&self.t, d, &mut self.v);
+        self.clipped = self.hit(p, &spectrum.free, lower, upper).is_some();
+        if self.clipped {
+            self.hold(p, spectrum, s, d, lower, upper);
+            let scaled: Vec<f64> = self.v.iter().zip(d).map(|(v, d)| v * d).collect();
+            self.size = norm(&scaled);
+            self.predicted = p.predicted(&self.v, s);
+            self.slope = p.linearization.gradient.iter().zip(&self.v).map(|(g, v)| g * v).sum();
+            return;
+        }
+        let squares = self.t.iter().zip(&spectrum.w).map(|(t, w)| t * t * (w + 2.0 * self.damping));
+        self.predicted = squares.sum();
+        self.slope = self.t.iter().zip(&spectrum.c).map(|(t, c)| t * c).sum();
+        self.size = norm(&self.t);
+    }
+
+    /// Set what leaves the box to its bound, solve for the rest, until nothing leaves.
+    fn hold(
+        &mut self,
+        p: &Point,
+        first: &Spectrum,
+        s: Option<&[f64]>,
+        d: &[f64],
+        lower: &[f64],
+        upper: &[f64],
+    ) {
+        let mut free = first.free.clone();
+        let mut inner = Spectrum::default();
+        while let Some(out) = self.hit(p, &free, lower, upper) {
+            for &j in &out {
+                self.v[j] = (p.x[j] + self.v[j]).clamp(lower[j], upper[j]) - p.x[j];
+            }
+            free.retain(|j| !out.contains(j));
+            if free.is_empty() {
+                return;
+            }
+            for &j in &free {
+                self.v[j] = 0.0;
+            }
+            match s {
+                Some(s) => inner.newton(p, s, d, &free, Some(&self.v)),
+                None => inner.gauss_newton(p, d, &free, Some(&self.v)),
+            }
+            inner.step(self.damping, &mut self.t);
+            inner.apply(&self.t, d, &mut self.v);
+        }
+    }
+
+    /// The free components that leave the box, if any.
+    fn hit(&self, p: &Point, free: &[usize], lower: &[f64], upper: &[f64]) -> Option<Vec<usize>> {
+        let leaves = |&j: &usize| p.x[j] + self.v[j] < lower[j] || p.x[j] + self.v[j] > upper[j];
+        free.iter().any(&leaves).then(|| free.iter().copied().filter(|j| leaves(j)).collect())
+    }
+
+    /// Geodesic acceleration: bend the step by half of `a`, where (J'J + damping D^2) a = -J'f_vv = -push.
+    /// Returns |D a| / |D v|; the step is bent only where that is at most `limit` and the box allows.
+    pub fn bend(
+        &mut self,
+        p: &Point,
+        spectrum: &Spectrum,
+        push: &[f64],
+        d: &[f64],
+        limit: f64,
+        lower: &[f64],
+        upper: &[f64],
+    ) -> f64 {
+        let k = spectrum.free.len();
+        let along = |i: usize| -> f64 {
+            (0..k).map(|r| spectrum.v[i * k + r] * (push[spectrum.free[r]] / d[spectrum.free[r]])).sum()
+        };
+        let a: Vec<f64> = (0..k)
+            .map(|i| if spectrum.c[i] != 0.0 { -along(i) / (spectrum.w[i] + self.damping) } else { 0.0 })
+            .collect();
+        let ratio = norm(&a) / self.size;
+        if ratio > limit {
+            return ratio;
+        }
+        let mut bent = vec![0.0; p.n()];
+        spectrum.apply(&a, d, &mut bent);
+        for j in 0..p.n() {
+            bent[j] = self.v[j] + 0.5 * bent[j];
+        }
+        if (0..p.n()).all(|j| p.x[j] + bent[j] >= lower[j] && p.x[j] + bent[j] <= upper[j]) {
+            self.v = bent;
+        }
+        ratio
+    }
+}
