@@ -1,1 +1,18 @@
+"""Uncertainty and goodness of a fit."""
 
+from .bands import Band, delta_variance
+from .covariance import Covariance, correlation, covariance
+from .goodness import Goodness, goodness
+from .intervals import interval, quantile
+
+__all__ = [
+    "Band",
+    "Covariance",
+    "Goodness",
+    "correlation",
+    "covariance",
+    "delta_variance",
+    "goodness",
+    "interval",
+    "quantile",
+]

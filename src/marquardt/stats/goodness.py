@@ -1,0 +1,78 @@
+"""How well a fit describes the data, in the usual numbers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Goodness:
+    """Numbers that compare fits; NaN where there are not enough points to define them."""
+
+    n_points: int
+    n_free: int
+    dof: int
+    rss: float
+    """Sum of squared weighted residuals: ``2 * cost``."""
+    reduced_chi2: float
+    """``rss / dof``: near 1 when known standard deviations are honest; otherwise the variance s²."""
+    log_likelihood: float
+    aic: float
+    aicc: float
+    bic: float
+    r_squared: float
+
+
+def goodness(
+    residuals: Vector, y: Vector, w: Vector | None, n_points: int, n_free: int, rank: int, known_sigma: bool
+) -> Goodness:
+    """Work them out for Gaussian errors.
+
+    With known standard deviations ``-2 log L = Σ log(2πσ²) + chi2`` and k = p parameters are counted;
+    otherwise the variance is estimated too (``-2 log L = n (log(2π rss/n) + 1) - Σ log weight``, k = p + 1),
+    as R's ``AIC`` does. ``AIC = -2 log L + 2k``, ``BIC = -2 log L + k log n``, AICc adds 2k(k+1)/(n-k-1).
+    R² compares with the (weighted) mean of the response.
+    """
+    rss = float(residuals @ residuals)
+    dof = n_points - rank
+    log_w = 0.0 if w is None else float(np.log(w[w > 0.0]).sum())
+    k = n_free + (0 if known_sigma else 1)
+    minus2 = _minus_two_log_likelihood(rss, n_points, log_w, known_sigma)
+    left = n_points - k - 1
+    aic = minus2 + 2 * k
+    return Goodness(
+        n_points,
+        n_free,
+        dof,
+        rss,
+        rss / dof if dof > 0 else math.nan,
+        -minus2 / 2,
+        aic,
+        aic + 2 * k * (k + 1) / left if left > 0 else math.nan,
+        minus2 + k * math.log(n_points) if n_points else math.nan,
+        _r_squared(rss, y, w),
+    )
+
+
+def _minus_two_log_likelihood(rss: float, n: int, log_w: float, known_sigma: bool) -> float:
+    if known_sigma:
+        return n * math.log(2 * math.pi) - 2 * log_w + rss
+    if n == 0 or rss == 0.0:
+        return -math.inf
+    return n * (math.log(2 * math.pi * rss / n) + 1) - 2 * log_w
+
+
+def _r_squared(rss: float, y: Vector, w: Vector | None) -> float:
+    weight = np.ones(y.size) if w is None else w**2
+    total = float(weight.sum())
+    if total == 0.0:
+        return math.nan
+    mean = float(weight @ y) / total
+    spread = float(weight @ (y - mean) ** 2)
+    return 1.0 - rss / spread if spread > 0.0 else math.nan
