@@ -1,0 +1,223 @@
+"""Starting values nobody gave: linear parameters are projected out, the others searched.
+
+A few hundred points of a scrambled Sobol sequence are spread over the ranges of `ranges`; at each the
+linear parameters follow by linear least squares. The best points are polished by a few iterations of the
+minimizer, the best of those finished. The seed is fixed: the same data give the same fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, MarquardtError
+from ..expr.separable import linear_parameters
+from ..options import Options
+from ..solve.minimize import minimize
+from .candidates import Candidates, sample
+from .data import Data
+from .parameters import Parameters
+from .ranges import Ranges, ranges, typical_size
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+MAX_ROWS = 256
+"""Rows used to judge a candidate: more would not change which are promising."""
+STAGES = ((32, 6), (12, 20), (3, None))
+"""How many of the best go on, and for how many Jacobians each; None: to the end."""
+SAME_COST = 1e-6
+"""Relative difference of the cost below which two ends count as the same optimum."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """How the start was found: the finished outcome and what it cost."""
+
+    outcome: Any
+    nfev: int
+    njev: int
+    n_candidates: int
+    n_finished: int
+    n_reached: int
+    """How many of the finished starts ended at the returned optimum."""
+
+
+def search(model: Any, problem: Any, data: Data, parameters: Parameters, options: Options | None) -> Search:
+    """Find starting values for the parameters that have none, and finish the fit from the best of them.
+
+    Raises DataError when the model is not finite at any candidate.
+    """
+    version = model.versions[0] if model.reason is None and model.versions else None
+    if version is None:
+        candidates = _by_calls(problem, data, parameters)
+    else:
+        candidates = _by_projection(version.trace, data, parameters)
+    if not candidates:
+        raise DataError(
+            "no starting point was found: the model is not finite anywhere it was tried; give start={...}"
+        )
+    return _finish(problem, candidates, parameters, options or Options())
+
+
+# ---------------------------------------------------------------------------------------------- candidates
+
+
+def _by_projection(trace: Any, data: Data, parameters: Parameters) -> list[Vector]:
+    """Candidates of a traced model, best first, with the linear parameters solved for."""
+    table = Table.of(trace, data)
+    unknown = np.isnan(parameters.values)
+    bounded = np.isfinite(parameters.lower) | np.isfinite(parameters.upper)
+    avoid = set(np.flatnonzero(bounded).tolist())
+    linear = [i for i in linear_parameters(table.outputs, avoid) if unknown[i]]
+    others = [i for i in np.flatnonzero(unknown).tolist() if i not in linear]
+    where = table.ranges(len(parameters.names))
+    drawn = sample(where, others, parameters)
+    costs, full = table.project(drawn, linear, parameters)
+    return _best_first(full, costs)
+
+
+def _by_calls(problem: Any, data: Data, parameters: Parameters) -> list[Vector]:
+    """Candidates of a function that is called back: ones, and a coarse search over the scales of the data."""
+    n = len(parameters.names)
+    unknown = np.flatnonzero(np.isnan(parameters.values)).tolist()
+    columns = [a for a in data.arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
+    x_size = typical_size(columns[0]) if columns else 0.0
+    sizes = (0.0, typical_size(np.abs(data.y)), -x_size, x_size)
+    nowhere = np.full(n, np.nan)
+    rows = [parameters.provisional()[None, :]]
+    for size in dict.fromkeys(sizes):
+        where = Ranges(np.full(n, size), nowhere, nowhere, np.zeros(n, dtype=bool))
+        rows.append(sample(where, unknown, parameters, count=64))
+    full = np.concatenate(rows)
+    costs = np.full(len(full), np.inf)
+    for k, values in enumerate(full):
+        f = problem.trial_residuals(values[parameters.free_index])
+        costs[k] = float(f @ f)
+    return _best_first(full, costs)
+
+
+def _best_first(full: Matrix, costs: Vector) -> list[Vector]:
+    good = np.flatnonzero(np.isfinite(costs) & np.isfinite(full).all(axis=1))
+    return [full[k] for k in good[np.argsort(costs[good], kind="stable")]]
+
+
+@dataclass
+class Table:
+    """A traced model on some rows of the data, evaluated for many parameter vectors at once."""
+
+    blocks: list[tuple[Sequence[Any], list[Vector], Matrix, Matrix | None]]
+    """Per family: output nodes, columns, response (k, rows) and weights (k, rows)."""
+
+    @classmethod
+    def of(cls, trace: Any, data: Data) -> Table:
+        y, w = data.flat()
+        blocks = []
+        for family in trace.families:
+            rows = np.asarray(family.rows).reshape(len(family.outputs), -1)
+            pick = _spread(rows.shape[1])
+            columns = [np.asarray(c.extract(data.arguments))[pick] for c in family.columns]
+            rows = rows[:, pick]
+            blocks.append((family.outputs, columns, y[rows], None if w is None else w[rows]))
+        return cls(blocks)
+
+    @property
+    def outputs(self) -> list[Any]:
+        return [node for nodes, *_ in self.blocks for node in nodes]
+
+    def ranges(self, n_params: int) -> Ranges:
+        """Ranges read from the family with the most rows."""
+        nodes, columns, y, _ = max(self.blocks, key=lambda block: block[2].size)
+        return ranges(nodes, columns, y, n_params)
+
+    def project(self, drawn: Matrix, linear: Sequence[int], parameters: Parameters) -> tuple[Vector, Matrix]:
+        """Cost of each row of `drawn` (S, n) with its linear parameters at their best; the completed rows."""
+        full = drawn.copy()
+        costs = np.empty(len(full))
+        n_rows = sum(block[2].size for block in self.blocks)
+        step = max(1, 2**19 // (n_rows * (len(linear) + 1)))
+        for begin in range(0, len(full), step):
+            part = full[begin : begin + step]
+            costs[begin : begin + step] = Candidates(self.evaluate, self.response(), self.weights()).complete(
+                part, linear, parameters
+            )
+        return costs, full
+
+    def evaluate(self, params: Matrix) -> Matrix:
+        """Model values (S, rows) for parameter vectors (S, n)."""
+        from ..expr.interpret import interpret
+
+        leaves = [params[:, j : j + 1] for j in range(params.shape[1])]
+        out = []
+        for nodes, columns, y, _ in self.blocks:
+            for value in interpret(nodes, leaves, [c[None, :] for c in columns]):
+                out.append(np.broadcast_to(value, (len(params), y.shape[1])))
+        return np.concatenate(out, axis=1)
+
+    def response(self) -> Vector:
+        return np.concatenate([y.ravel() for _, _, y, _ in self.blocks])
+
+    def weights(self) -> Vector | None:
+        parts = [w.ravel() for _, _, _, w in self.blocks if w is not None]
+        return np.concatenate(parts) if parts else None
+
+
+def _spread(n: int) -> NDArray[np.intp] | slice:
+    """At most `MAX_ROWS` of `n` rows, evenly spread."""
+    return slice(None) if n <= MAX_ROWS else np.linspace(0, n - 1, MAX_ROWS).astype(np.intp)
+
+
+# ----------------------------------------------------------------------------------------------- finishing
+
+
+def _finish(problem: Any, candidates: list[Vector], parameters: Parameters, options: Options) -> Search:
+    """Polish the best candidates in stages; return the best end, a certified one where costs are equal."""
+    index = parameters.free_index
+    lower, upper = parameters.lower[index], parameters.upper[index]
+    points = [np.clip(c[index], lower, upper) for c in candidates]
+    nfev = njev = 0
+    ends: list[Any] = []
+    for keep, budget in STAGES:
+        allowed = (
+            options if budget is None else replace(options, max_evaluations=budget, trace=False, polish=False)
+        )
+        ends = _run_all(points[:keep], lambda x0, o=allowed: minimize(problem, x0, lower, upper, o))  # type: ignore[misc]
+        if not ends:
+            raise DataError("no starting point was found from which the model stays finite; give start={...}")
+        nfev += sum(int(e.nfev) for e in ends)
+        njev += sum(int(e.njev) for e in ends)
+        points = [np.array(e.x) for e in _distinct(ends)]
+    best = min(ends, key=lambda e: (e.cost, not e.status.success))
+    near = [e for e in ends if e.cost <= best.cost * (1.0 + SAME_COST)]
+    best = next((e for e in near if e.status.success), best)
+    return Search(best, nfev - int(best.nfev), njev - int(best.njev), len(candidates), len(ends), len(near))
+
+
+def _run_all(points: Sequence[Vector], run: Callable[[Vector], Any]) -> list[Any]:
+    ends = []
+    for x0 in points:
+        try:
+            end = run(x0)
+        except (MarquardtError, ArithmeticError):  # not finite there: the next one may be
+            continue
+        if np.isfinite(end.cost) and np.isfinite(end.x).all():
+            ends.append(end)
+    return ends
+
+
+def _distinct(ends: Sequence[Any]) -> list[Any]:
+    """Best first, each optimum once: ends whose cost and parameters agree are the same place."""
+    chosen: list[Any] = []
+    for end in sorted(ends, key=lambda e: float(e.cost)):
+        same = any(
+            abs(end.cost - other.cost) <= SAME_COST * abs(other.cost)
+            and np.allclose(end.x, other.x, rtol=1e-3, atol=0.0)
+            for other in chosen
+        )
+        if not same:
+            chosen.append(end)
+    return chosen
