@@ -1,0 +1,181 @@
+"""Advice: what is weak about a fit, which parameter or data are guilty, and what to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MarquardtError, Status
+from .sentences import join, null_groups
+
+if TYPE_CHECKING:
+    from ..curve.result import FitResult, Parameter
+
+BARELY = 0.5
+"""A relative standard error above this makes a parameter barely determined."""
+ROUNDING_LEVEL = 1e-12
+"""Residuals below this part of the response are rounding, not noise."""
+IMPROBABLE = 1e-3
+
+
+def advice(fit: FitResult) -> tuple[str, ...]:
+    """All sentences that apply, the most important first."""
+    return tuple(sentence for rule in RULES for sentence in rule(fit))
+
+
+def _ending(fit: FitResult) -> Iterator[str]:
+    if fit.status not in (Status.CONVERGED, Status.CONVERGED_AT_BOUND, Status.NOT_UNIQUE):
+        yield fit.status.advice
+
+
+def _not_unique(fit: FitResult) -> Iterator[str]:
+    for group in null_groups(fit):
+        if len(group) == 1:
+            yield f"{group[0]!r} has no effect on the model for these data: fix it, or remove it."
+        else:
+            names = join([repr(n) for n in group])
+            yield (
+                f"{names} cannot be told apart: only a combination is determined. "
+                "Fix one, or add data that separate them."
+            )
+
+
+def _few_points(fit: FitResult) -> Iterator[str]:
+    n, p = fit.n_points, len(fit.free_names)
+    if n < p:
+        yield f"{n} points cannot determine {p} parameters: fix at least {p - n} of them, or add data."
+    elif fit.dof <= 0 and not fit.sigma_known:
+        yield "No degree of freedom is left: standard errors are undefined. Add data, or give a known sigma."
+
+
+def _at_bound(fit: FitResult) -> Iterator[str]:
+    for p in fit.params.values():
+        if p.at_bound:
+            side, way = ("lower", "below") if p.at_bound < 0 else ("upper", "above")
+            yield (
+                f"{p.name} ended at its {side} bound {p.value:g}: the data pull it {way}. "
+                "Check that the bound is meant; the other standard errors take it as known."
+            )
+
+
+def _barely(fit: FitResult) -> Iterator[str]:
+    if _at_rounding_level(fit):
+        return
+    for p in fit.params.values():
+        if p.fixed or p.at_bound or not math.isfinite(p.stderr) or p.stderr <= BARELY * abs(p.value):
+            continue
+        size = f"± {100 * p.relative_error:.0f} %" if p.relative_error < 100 else f"± {p.stderr:.2g}"
+        yield f"{p.name} is barely determined ({size}){_where_data_lack(fit, p)}."
+
+
+def _where_data_lack(fit: FitResult, parameter: Parameter) -> str:
+    """Where one more point would help this parameter most: below, above or inside the data."""
+    x, name = fit.single_x
+    if x is None or x.size < 2 or np.ptp(x) == 0:
+        return ""
+    low, high = float(x.min()), float(x.max())
+    grid = _grid(low, high)
+    try:
+        gain = _gain(fit, fit.free_names.index(parameter.name), grid)
+    except (MarquardtError, ArithmeticError, ValueError, TypeError):
+        return ""
+    if gain is None:
+        return ""
+    best = float(grid[int(np.argmax(gain))])
+    inside = gain[(grid >= low) & (grid <= high)].max(initial=0.0)
+    if gain.max() < 1.5 * inside:
+        best = float(grid[int(np.argmax(np.where((grid >= low) & (grid <= high), gain, -1.0)))])
+        return f": more data near {name} = {best:.3g} would help most"
+    if best < low:
+        return f": no data below {name} = {low:.4g}"
+    return f": no data above {name} = {high:.4g}"
+
+
+def _grid(low: float, high: float) -> NDArray[np.float64]:
+    """The range of the data and as much again on both sides, not across zero."""
+    span = high - low
+    begin = low - span
+    if low > 0.0:
+        begin = max(begin, low * 0.02)
+    end = min(high + span, high * 0.02) if high < 0.0 else high + span
+    return np.concatenate(
+        [
+            np.linspace(begin, low, 40, endpoint=False),
+            np.linspace(low, high, 41),
+            np.linspace(high, end, 41)[1:],
+        ]
+    )
+
+
+def _gain(fit: FitResult, j: int, grid: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Part of the variance of parameter j that one more observation at each point would remove.
+
+    ``(C g)_j^2 / (C_jj (s^2 + g'C g))`` by the Sherman-Morrison formula.
+    """
+    G = fit.gradient_at(grid)
+    C = fit.covariance_space
+    if G.shape != (grid.size, len(fit.free_names)) or not np.isfinite(G).all():
+        return None
+    Cg = G @ C
+    noise = fit.typical_variance
+    gain = Cg[:, j] ** 2 / (C[j, j] * (noise + np.einsum("ij,ij->i", Cg, G)))
+    return gain if np.isfinite(gain).all() else None
+
+
+def _at_rounding_level(fit: FitResult) -> bool:
+    size = fit.response_size
+    return fit.dof > 0 and math.sqrt(fit.rss / max(fit.n_points, 1)) <= ROUNDING_LEVEL * size
+
+
+def _rounding(fit: FitResult) -> Iterator[str]:
+    if _at_rounding_level(fit):
+        yield (
+            f"The residuals are at rounding level (rss {fit.rss:.2g}): the model goes through the data, "
+            "and the standard errors mean little."
+        )
+
+
+def _chi_square(fit: FitResult) -> Iterator[str]:
+    if not fit.sigma_known or fit.dof <= 0 or not math.isfinite(fit.rss):
+        return
+    from scipy.special import gammainc, gammaincc
+
+    half, value = fit.dof / 2.0, fit.reduced_chi2
+    if value > 1.0 and gammaincc(half, fit.rss / 2.0) < IMPROBABLE:
+        yield (
+            f"Reduced chi-square {value:.3g} is improbable: the model misses something, "
+            f"or sigma is too small (by a factor {math.sqrt(value):.2g} if the model is right)."
+        )
+    elif value < 1.0 and gammainc(half, fit.rss / 2.0) < IMPROBABLE:
+        factor = 1 / math.sqrt(value) if value else math.inf
+        yield f"Reduced chi-square {value:.3g} is improbably small: sigma looks {factor:.2g} times too large."
+
+
+def _runs(fit: FitResult) -> Iterator[str]:
+    """Wald, Wolfowitz (1940): residuals of a right model change sign about every second point."""
+    x, name = fit.single_x
+    if x is None or fit.residuals.size != x.size or _at_rounding_level(fit):
+        return
+    signs = np.sign(fit.residuals[np.argsort(x, kind="stable")])
+    signs = signs[signs != 0]
+    up, down = int((signs > 0).sum()), int((signs < 0).sum())
+    n = up + down
+    if n < 20 or up == 0 or down == 0:
+        return
+    runs = 1 + int((signs[1:] != signs[:-1]).sum())
+    expected = 1 + 2 * up * down / n
+    spread = math.sqrt(max((expected - 1) * (expected - 2) / (n - 1), 1e-300))
+    if (runs - expected) / spread < -4.0:
+        yield (
+            f"The residuals come in long runs of one sign along {name} ({runs}, expected {expected:.0f}): "
+            "the model misses a feature of the data, and the standard errors are too small."
+        )
+
+
+RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (
+    _ending, _not_unique, _few_points, _at_bound, _rounding, _barely, _chi_square, _runs,
+)  # fmt: skip
