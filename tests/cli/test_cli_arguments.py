@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
-import numpy as np
 import pytest
 
 from marquardt.cli import main
-from marquardt.cli.fit import _plain, bounds, values
+from marquardt.cli.fit import bounds, values
 from marquardt.errors import OptionError
 
 
@@ -93,12 +90,3 @@ def test_help_ends_well_and_wrong_usage_does_not(capsys):
 def test_an_empty_folder_of_problems_is_named(tmp_path, capsys):
     assert main(["nist", str(tmp_path)]) == 2
     assert "holds no .dat files" in capsys.readouterr().err
-
-
-def test_json_has_plain_values_and_null_where_a_number_is_not_finite():
-    value = {"a": np.float64(1.5), "b": np.array([1.0, np.nan]), "c": (np.int64(2), True, None, "x", np.inf)}
-    assert json.loads(json.dumps(_plain(value), allow_nan=False)) == {
-        "a": 1.5,
-        "b": [1.0, None],
-        "c": [2, True, None, "x", None],
-    }

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DataError, FormulaError, MissingPackageError, OptionError
+from ..errors import DataError, FormulaError, OptionError
 from ..expr.formula import Formula, parse
 from .table import Table, read_table
 
@@ -170,22 +170,8 @@ def _refuse_missing(name: str, column: Any, table: Table) -> None:
 
 
 def as_json(result: Any) -> str:
-    """``result.to_dict()`` as JSON; numbers that are not finite become null, as JSON has none."""
-    return json.dumps(_plain(result.to_dict()), indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if isinstance(value, str | int | bool) or value is None else str(value)
+    """``result.to_dict()`` as JSON text; numbers that are not finite are null."""
+    return json.dumps(result.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _write(result: Any, arguments: argparse.Namespace) -> None:
@@ -198,13 +184,8 @@ def _write(result: Any, arguments: argparse.Namespace) -> None:
 
 
 def save_plot(result: Any, path: str | Path) -> None:
-    """Draw a result into a file, without a screen."""
-    try:
-        import matplotlib
-    except ImportError:
-        raise MissingPackageError("plots need matplotlib: pip install 'marquardt[plot]'") from None
-    matplotlib.use("Agg")
+    """Draw a result into a file; the ending of its name chooses the format."""
     try:
         result.plot().savefig(path, dpi=150)
     except ValueError as error:  # matplotlib names the formats it can write
-        raise OptionError(f"--plot {path}: {error}") from None
+        raise OptionError(f"the plot {path} cannot be written: {error}") from None

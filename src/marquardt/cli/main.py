@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from .. import __version__
 from ..errors import MarquardtError
 
-CERTIFIED, NOT_CERTIFIED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
 _FIT_HELP = """\
 Fit a formula to the columns of a file and print a report.
@@ -99,13 +99,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         top.print_help(sys.stderr)
         return BAD_INPUT
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except MarquardtError as error:
         print(f"marquardt: error: {error}", file=sys.stderr)
         return BAD_INPUT
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CERTIFIED
+        return BROKEN_PIPE
     except OSError as error:  # an output file that cannot be written
         print(f"marquardt: error: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
         return BAD_INPUT

@@ -110,7 +110,8 @@ class _Parser:
         )
         self.numbers: list[int] = []  # line numbers, and the lines themselves
         self.lines: list[str] = []
-        for number, line in enumerate(text.splitlines(), 1):
+        # Not splitlines(): it also breaks at form feeds and at the byte that Windows uses for an ellipsis.
+        for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
             stripped = line.strip()
             if stripped.startswith("#"):
                 if not self.lines:
