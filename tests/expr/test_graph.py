@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from marquardt.expr import ops
 from marquardt.expr.graph import DATA, PARAM, Graph, reachable
 from marquardt.expr.interpret import compile_numpy, interpret
 
@@ -78,6 +79,19 @@ def test_compiled_program_runs_again_with_other_numbers(g):
     run = compile_numpy([g.mul(g.param(0), g.param(0)), g.direction(0)])
     assert run([3.0], [], [7.0]) == [9.0, 7.0]
     assert run([4.0], [], [8.0]) == [16.0, 8.0]
+
+
+def test_both_parts_of_a_complex_function_cost_one_evaluation(g, monkeypatch):
+    calls = []
+    whole, part = ops.PARTS["wofz_re"]
+    counted = lambda x, y: (calls.append(1), whole(x, y))[1]  # noqa: E731
+    monkeypatch.setitem(ops.PARTS, "wofz_re", (counted, part))
+    monkeypatch.setitem(ops.PARTS, "wofz_im", (counted, np.imag))
+    x, y = g.data(0), g.param(0)
+    run = compile_numpy([g.apply("wofz_re", x, y), g.apply("wofz_im", x, y)])
+    re, im = run([0.5], [np.array([0.0, 1.0])])
+    np.testing.assert_allclose(re + 1j * im, whole(np.array([0.0, 1.0]), 0.5))
+    assert len(calls) == 1
 
 
 def test_importing_expressions_does_not_import_scipy():

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from marquardt.expr.graph import LEAVES, Node, reachable
-from marquardt.expr.ops import OPS
+from marquardt.expr.ops import OPS, PARTS
 
 Program = Callable[..., list[Any]]
+Step = tuple[Callable[..., Any], int, tuple[int, ...]]
 
 
 def interpret(
@@ -36,14 +37,12 @@ def compile_numpy(outputs: Sequence[Node]) -> Program:
     place = {node: k for k, node in enumerate(order)}
     constants = [(place[n], n.value) for n in order if n.op == "const"]
     leaves = [(place[n], n.op, int(n.value)) for n in order if n.op in LEAVES and n.op != "const"]
-    steps = [
-        (OPS[n.op].value, place[n], tuple(place[a] for a in n.args)) for n in order if n.op not in LEAVES
-    ]
+    steps, size = _steps(order, place)
     dead = _last_uses(steps, {place[n] for n in outputs})
     wanted = [place[n] for n in outputs]
 
     def run(params: Sequence[Any], columns: Sequence[Any], direction: Sequence[Any] = ()) -> list[Any]:
-        values: list[Any] = [None] * len(order)
+        values: list[Any] = [None] * size
         sources = {"param": params, "data": columns, "direction": direction}
         for k, v in constants:
             values[k] = v
@@ -59,9 +58,29 @@ def compile_numpy(outputs: Sequence[Node]) -> Program:
     return run
 
 
-def _last_uses(
-    steps: Sequence[tuple[Callable[..., Any], int, tuple[int, ...]]], kept: set[int]
-) -> list[tuple[int, ...]]:
+def _steps(order: Sequence[Node], place: dict[Node, int]) -> tuple[list[Step], int]:
+    """Functions, destinations and sources, and the number of places; real and imaginary parts share their
+    whole."""
+    steps: list[Step] = []
+    wholes: dict[object, int] = {}
+    size = len(order)
+    for node in order:
+        if node.op in LEAVES:
+            continue
+        args = tuple(place[a] for a in node.args)
+        if node.op not in PARTS:
+            steps.append((OPS[node.op].value, place[node], args))
+            continue
+        whole, part = PARTS[node.op]
+        if (whole, args) not in wholes:
+            wholes[whole, args] = size
+            steps.append((whole, size, args))
+            size += 1
+        steps.append((part, place[node], (wholes[whole, args],)))
+    return steps, size
+
+
+def _last_uses(steps: Sequence[Step], kept: set[int]) -> list[tuple[int, ...]]:
     """For each step, the places that no later step and no output needs."""
     seen = set(kept)
     dead: list[tuple[int, ...]] = []

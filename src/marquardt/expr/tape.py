@@ -28,8 +28,8 @@ class TapeSpec:
     """What the core needs to run a tape; every instruction is ``(opcode, destination, a, b, c)`` over slots.
 
     ``n_params`` counts parameters and direction components; ``outputs`` are slots (scalar, input or
-    register); a guard ``(slot, truth)`` names a scalar slot that must be non-zero (True) or zero (False) for the
-    tape to be valid.
+    register); a guard ``(slot, truth)`` names a scalar slot that must be non-zero (True) or zero (False)
+    for the tape to be valid.
     """
 
     n_params: int
