@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from ..errors import Untraceable
 from ..expr.formula import Formula
-from ..expr.trace import Trace, check, trace
+from ..expr.interpret import interpret
+from ..expr.trace import check, trace
 from .callback import CallbackProblem
-from .traced import Problem, TracedProblem, Version, formula_version
+from .traced import Problem, TracedProblem, Version, formula_trace
 
 Vector = NDArray[np.float64]
 Parameters = Mapping[str, float | Vector]
@@ -57,7 +58,8 @@ class Model:
     def call(self, arguments: Sequence[object], values: Vector) -> NDArray[Any]:
         """The user's own function (or the formula) at flat parameter `values`."""
         if isinstance(self.function, Formula):
-            return self.function.evaluate(arguments, values)
+            found = interpret((self.function.node,), values, arguments)[0]
+            return np.array(np.broadcast_to(found, np.broadcast_shapes(*[np.shape(a) for a in arguments])))
         with np.errstate(all="ignore"):
             return np.asarray(self.function(*arguments, **self.unflatten(values), **self.options))
 
@@ -80,10 +82,11 @@ class Model:
 
     def _trace_at(self, arguments: Sequence[object], values: Vector) -> Version | None:
         if isinstance(self.function, Formula):
-            version = formula_version(self.function)
+            version = Version(formula_trace(self.function, arguments), arguments)
         else:
             try:
-                version = Version(trace(self.function, arguments, self.unflatten(values), self.options))
+                made = trace(self.function, arguments, self.unflatten(values), self.options)
+                version = Version(made, arguments)
             except Untraceable as error:
                 self.distrust(str(error))
                 return None
@@ -204,6 +207,3 @@ def _kind(argument: object) -> Hashable:
     if isinstance(argument, tuple | list):
         return tuple(_kind(a) for a in argument)
     return type(argument), np.shape(argument)  # type: ignore[arg-type]
-
-
-__all__ = ["Model", "Trace", "compile_model", "flat_names"]

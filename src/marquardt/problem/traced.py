@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError, Untraceable
-from ..expr.trace import Trace
+from ..expr.formula import Formula
+from ..expr.trace import Column, Family, Trace
+from ..expr.trace.leaves import Argument
 from .callback import REJECTS, CallbackProblem
 from .programs import CorePrograms, NumpyPrograms, Programs, guard_test, make_programs
 
@@ -29,14 +32,17 @@ HOIST_MEMORY = 64_000_000
 class Version:
     """One trace of a model with the programs made from it, kept for every choice of free parameters."""
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace, arguments: Sequence[object]) -> None:
         self.trace = trace
+        self.content = content(arguments) if trace.data_bound else None
         self.holds_at = guard_test(trace.guards) if trace.guards else _always
         self._programs: dict[tuple[tuple[int, ...], bool], list[Programs]] = {}
 
     def is_current(self, arguments: Sequence[object]) -> bool:
         """Is the function still what was traced (code, closure, globals, and the data where they were used)?"""
-        return self.trace.fingerprint.unchanged() and self.trace.fits(arguments)
+        if not self.trace.fingerprint.unchanged():
+            return False
+        return self.content is None or self.content == content(arguments)
 
     def programs(self, free: tuple[int, ...], n_rows: int) -> list[Programs]:
         """Programs of each family, for these free parameters."""
@@ -60,6 +66,41 @@ def _always(values: Vector) -> bool:
     return True
 
 
+def content(arguments: Sequence[object]) -> bytes:
+    """Digest of the numbers in the arguments."""
+    digest = hashlib.blake2b()
+    for argument in arguments:
+        if isinstance(argument, tuple | list):
+            digest.update(content(argument))
+        else:
+            digest.update(np.ascontiguousarray(argument).tobytes())
+    return digest.digest()
+
+
+class Unchanging:
+    """The fingerprint of a formula: its text is all there is."""
+
+    def unchanged(self) -> bool:
+        return True
+
+
+def formula_trace(formula: Formula, arguments: Sequence[object]) -> Trace:
+    """A formula as if it had been traced: one family, one column per data name."""
+    shape = np.broadcast_shapes(*[np.shape(a) for a in arguments])  # type: ignore[arg-type]
+    rows = np.arange(int(np.prod(shape))).reshape(1, -1)
+    columns = tuple(Column(Argument((k,)), shape) for k in range(len(arguments)))
+    return Trace(
+        graph=formula.graph,
+        families=(Family((formula.node,), columns, rows),),
+        param_names=formula.param_names,
+        guards=(),
+        shape=shape,
+        complex=False,
+        data_bound=False,
+        fingerprint=Unchanging(),
+    )
+
+
 class TracedProblem:
     """Residuals ``(model - y) * w`` of a traced model, as a function of its free parameters."""
 
@@ -78,6 +119,11 @@ class TracedProblem:
         self.values, self.free = values, free
         version = self._version(values[list(free)])
         self.size = sum(f.rows.size for f in version.trace.families)
+        self.spread = self.size == 1 and y is not None and y.size > 1  # a model of one value for all points
+        if self.spread and y is not None:
+            self.size = y.size
+        if y is not None and y.size != self.size:
+            raise ModelError(f"the model gives {self.size} values for {y.size} data points")
 
     def full(self, x: Vector) -> Vector:
         """All parameter values: the free ones from `x`, the others as given."""
@@ -98,9 +144,12 @@ class TracedProblem:
         programs = version.programs(self.free, self.size)
         for family, made in zip(version.trace.families, programs, strict=True):
             columns = [c.extract(self.arguments) for c in family.columns]
+            rows = family.rows
+            if self.spread:
+                columns, rows = [np.full(self.size, c[0]) for c in columns], np.arange(self.size).reshape(1, -1)
             if isinstance(made, CorePrograms):
                 columns = made.columns(columns)
-            out.append((made, columns, family.rows))
+            out.append((made, columns, rows))
         return out
 
     def residuals(self, x: Vector) -> Vector:
@@ -145,13 +194,13 @@ class TracedProblem:
 
     def _native(self, version: Version) -> tuple[list[Any], NDArray[np.intp] | None]:
         """A version as the core takes it: (programs, columns, y, w, rows) per family, and the data order."""
-        whole = version.order is None and len(version.trace.families) == 1
+        whole = self.spread or (version.order is None and len(version.trace.families) == 1)
         blocks = []
         for programs, columns, rows in self._families(version):
             assert isinstance(programs, CorePrograms)
             pick = (lambda v: v) if whole else (lambda v, rows=rows: None if v is None else v[rows.ravel()])
             blocks.append((programs.native, columns, pick(self.y), pick(self.w), rows.shape[1]))
-        return blocks, version.order
+        return blocks, None if whole else version.order
 
     def _retrace(self, x: Vector) -> tuple[list[Any], NDArray[np.intp] | None] | None:
         """The version that holds at `x`, where the guards of those in use do not; None: the model refuses `x`."""
