@@ -1,0 +1,358 @@
+"""A symbol: an array of expressions that behaves like the NumPy array it stands for."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..graph import Node
+from .cells import Segments, cell_map, objects, units
+from .context import DATA, PARAM, STATE, Context, ObjectArray
+from .leaves import Shape
+
+MAX_UNROLL = 5000
+_DTYPES = {"b": np.dtype(bool), "i": np.dtype(np.int64), "f": np.dtype(np.float64), "c": np.dtype(np.complex128)}
+
+
+class Symbol:
+    """An array of expressions: its shape and dtype are known, its value is computed when asked for.
+
+    ``nodes`` (and ``im`` for complex numbers) hold one node per cell, see `cells`. ``mask`` marks the
+    full-length form of ``x[m]`` with a mask that depends on parameters.
+    """
+
+    __slots__ = ("__weakref__", "_views", "ctx", "im", "kind", "mask", "nodes", "owner", "pending", "segments", "shape")
+    __array_priority__ = 1000.0
+    __hash__: None  # type: ignore[assignment]
+
+    def __init__(
+        self, ctx: Context, shape: Shape, segments: Segments, nodes: ObjectArray, im: ObjectArray | None = None, kind: str = "f"
+    ) -> None:
+        self.ctx, self.shape, self.segments, self.nodes, self.im, self.kind = ctx, shape, segments, nodes, im, kind
+        self.mask: Symbol | None = None
+        self.owner: tuple[Symbol, Any] | None = None
+        self._views: list[Any] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("nodes", "im", "segments"):  # a lazy rearrangement, needed now
+            from .cells import rearrange
+
+            base, positions = self.pending
+            full = rearrange([base], positions)
+            self.nodes, self.im, self.segments = full.nodes, full.im, full.segments
+            return getattr(self, name)
+        if name == "pending":
+            return None
+        from . import methods
+
+        return methods.attribute(self, name)
+
+    def like(self, shape: Shape, segments: Segments, nodes: ObjectArray, im: ObjectArray | None) -> Symbol:
+        return Symbol(self.ctx, shape, segments, nodes, im, self.kind)
+
+    # -- what arrays have --------------------------------------------------------------------------
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return _DTYPES[self.kind]
+
+    @property
+    def real(self) -> Symbol:
+        return self if self.im is None else Symbol(self.ctx, self.shape, self.segments, self.nodes)
+
+    @property
+    def imag(self) -> Symbol:
+        zero = self.ctx.graph.const(0.0)
+        nodes = objects(self.nodes.shape, zero) if self.im is None else self.im
+        return Symbol(self.ctx, self.shape, self.segments, nodes)
+
+    @property
+    def T(self) -> Symbol:
+        from .shapes import transpose
+
+        return transpose(self)
+
+    # -- what it depends on ----------------------------------------------------------------------------
+    @property
+    def depends(self) -> int:
+        kind = 0
+        for node in self.nodes.flat:
+            kind |= node.kind
+        if self.im is not None:
+            for node in self.im.flat:
+                kind |= node.kind
+        return kind
+
+    @property
+    def scalar(self) -> Node:
+        """The node of a single real element."""
+        if self.size != 1 or self.im is not None:
+            raise TypeError("only length-1 arrays can be converted to Python scalars")
+        node: Node = self.nodes.flat[0]
+        return node
+
+    def concrete(self) -> Any:
+        """The current value as a NumPy array."""
+        if self.mask is not None:
+            full = Symbol(self.ctx, self.shape, self.segments, self.nodes, self.im, self.kind)
+            return full.concrete()[self.mask.concrete()]
+        parts = [self.nodes] if self.im is None else [self.nodes, self.im]
+        values = [self._evaluate(part) for part in parts]
+        value = values[0] if self.im is None else values[0] + 1j * values[1]
+        return value.astype(self.dtype, copy=False)
+
+    def _evaluate(self, nodes: ObjectArray) -> Any:
+        from .cells import blocks
+
+        out = np.empty(self.shape)
+        for cell, where in blocks(self.segments):
+            out[where] = self.ctx.evaluate(nodes[cell])
+        return out
+
+    def frozen(self) -> Any:
+        """The value, for uses that cannot be expressed: allowed for data alone, which binds the trace to them."""
+        depends = self.depends | (0 if self.mask is None else self.mask.depends)
+        if depends & PARAM:
+            return None
+        if depends & DATA:
+            self.ctx.data_bound = True
+        value = self.concrete()
+        return value[()] if value.ndim == 0 else value
+
+    # -- conversions -----------------------------------------------------------------------------------
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            if self.ctx.scalar_rows:
+                return self._decide(self.nodes.flat[0])
+            raise ValueError("The truth value of an array with more than one element is ambiguous.")
+        from .ufuncs import call
+
+        node = self.nodes.flat[0] if self.kind == "b" else call("not_equal", self, 0).nodes.flat[0]
+        return self.ctx.truth(node, "")
+
+    def _decide(self, node: Node) -> bool:
+        if self.ctx.decide is None:
+            self.ctx.abort("if")
+        return self.ctx.decide(node)
+
+    def __int__(self) -> int:
+        return self._whole("int")
+
+    def __index__(self) -> int:
+        if self.kind not in "ib" or self.size != 1:
+            raise TypeError("only integer scalar arrays can be converted to a scalar index")
+        return self._whole("index")
+
+    def _whole(self, where: str) -> int:
+        """A whole number of the current value, guarded: the trace holds while it stays the same."""
+        ctx = self.ctx
+        node = ctx.graph.apply("trunc", self.scalar)
+        value = int(ctx.evaluate(ctx.bake(node)))
+        ctx.truth(ctx.graph.apply("eq", node, ctx.graph.const(float(value))), where)
+        return value
+
+    def __float__(self) -> float:
+        value = self.frozen()
+        if value is None:
+            self.ctx.abort("float()")
+        return float(value)
+
+    def __complex__(self) -> complex:
+        value = self.frozen()
+        if value is None:
+            self.ctx.abort("complex()")
+        return complex(value)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        value = self.frozen()
+        if value is None:
+            self.ctx.abort("conversion to a plain array")
+        return np.asarray(value, dtype=dtype)
+
+    def __repr__(self) -> str:
+        return repr(self.concrete()[()])
+
+    def __str__(self) -> str:
+        return str(self.concrete()[()])
+
+    def __format__(self, spec: str) -> str:
+        return format(self.concrete()[()], spec)
+
+    # -- containers ----------------------------------------------------------------------------------
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        if self.mask is not None:
+            from .masks import count
+
+            return int(count(self))
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Symbol]:
+        if not self.shape:
+            raise TypeError("iteration over a 0-d array")
+        if self.shape[0] > MAX_UNROLL:
+            self.ctx.abort(f"a loop over {self.shape[0]} points")
+        return (self[i] for i in range(self.shape[0]))
+
+    def __getitem__(self, key: Any) -> Any:
+        from .indexing import get
+
+        return get(self, key)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        from .indexing import put
+
+        put(self, key, value)
+
+    def __contains__(self, item: Any) -> bool:
+        return any(bool(element == item) for element in self)
+
+    # -- writing: aliases and views follow --------------------------------------------------------------
+    def replace(self, other: Symbol) -> None:
+        """Become ``other`` in place; views of this array and arrays it is a view of follow."""
+        self.segments, self.nodes, self.im = other.segments, other.nodes, other.im
+        self.mask = other.mask
+        if self.owner is not None:
+            base, key = self.owner
+            base[key] = self
+        self.refresh()
+
+    def refresh(self) -> None:
+        for reference, key in self._views or ():
+            view = reference()
+            if view is not None and view.owner is not None:
+                from .indexing import read
+
+                fresh = read(self, key)
+                view.segments, view.nodes, view.im = fresh.segments, fresh.nodes, fresh.im
+                view.refresh()
+
+    def watch(self, view: Symbol, key: Any) -> None:
+        """Remember a view: basic indexing of an array shares memory."""
+        view.owner = (self, key)
+        if self._views is None:
+            self._views = []
+        self._views.append((weakref.ref(view), key))
+
+    # -- NumPy's protocols ----------------------------------------------------------------------------
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from .ufuncs import dispatch
+
+        return dispatch(self.ctx, ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        from .functions import dispatch
+
+        return dispatch(self.ctx, function, args, kwargs)
+
+
+def wrap(ctx: Context, node: Node, kind: str = "f") -> Symbol:
+    """A 0-d symbol."""
+    return Symbol(ctx, (), (), objects((), node), None, kind)
+
+
+def unrolled(ctx: Context, nodes: ObjectArray, im: ObjectArray | None = None, kind: str = "f") -> Symbol:
+    """A symbol with one cell per element."""
+    return Symbol(ctx, nodes.shape, tuple(units(n) for n in nodes.shape), nodes, im, kind)
+
+
+def constant(ctx: Context, value: Any, shape: Shape, kind: str = "f") -> Symbol:
+    """One constant everywhere: a single cell."""
+    number = complex(value)
+    nodes = objects((1,) * len(shape), ctx.graph.const(number.real))
+    im = objects(nodes.shape, ctx.graph.const(number.imag)) if kind == "c" else None
+    return Symbol(ctx, shape, tuple((n,) for n in shape), nodes, im, kind)
+
+
+def unroll(symbol: Symbol) -> Symbol:
+    """The symbol with one cell per element."""
+    from .cells import split
+
+    for axis in range(-symbol.ndim, 0):
+        if symbol.shape[axis] > MAX_UNROLL:
+            symbol.ctx.abort(f"an operation over {symbol.shape[axis]} rows")
+        symbol = split(symbol, axis, units(symbol.shape[axis]))
+    return symbol
+
+
+def lift(ctx: Context, value: Any) -> Symbol:
+    """Any operand as a symbol: numbers become constants, arrays data columns or unrolled constants."""
+    if type(value) is Symbol:
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return wrap(ctx, ctx.graph.const(float(value)), "b")
+    if isinstance(value, (int, np.integer)):
+        return wrap(ctx, ctx.graph.const(float(value)), "i")
+    if isinstance(value, (float, np.floating)):
+        return wrap(ctx, ctx.graph.const(float(value)))
+    if isinstance(value, (complex, np.complexfloating)):
+        return constant(ctx, value, (), "c")
+    if isinstance(value, (list, tuple)):
+        from .creation import array
+
+        return array(ctx, value)
+    if hasattr(value, "__marquardt__"):
+        inner = value.__marquardt__()
+        return lift(ctx, inner)
+    found = np.asarray(value)
+    if found.dtype == object:
+        from .creation import array
+
+        return array(ctx, found.tolist())
+    if found.dtype.kind not in "biufc":
+        raise TypeError(f"unsupported operand type: {type(value).__name__} of dtype {found.dtype}")
+    return captured(ctx, found)
+
+
+def captured(ctx: Context, value: Any) -> Symbol:
+    """A concrete array: axes as long as the data's rows (or long) stay rows, others are unrolled."""
+    kind = {"u": "i"}.get(value.dtype.kind, value.dtype.kind)
+    if value.size == 1:
+        return constant(ctx, value.item(), value.shape, kind)
+    segments = tuple((n,) if _is_rows(ctx, n, value) else units(n) for n in value.shape)
+    return leaves_of(ctx, value, segments, kind, ctx.capture)
+
+
+def _is_rows(ctx: Context, n: int, value: Any) -> bool:
+    return n in ctx.row_lengths or n > 16 or (n == 1)
+
+
+def leaves_of(ctx: Context, value: Any, segments: Segments, kind: str, leaf: Callable[[Any], Node]) -> Symbol:
+    """A symbol whose cells are leaves (or constants for single elements) of a concrete array."""
+    from .cells import blocks
+
+    counts = tuple(len(lengths) for lengths in segments)
+    parts = [np.real(value), np.imag(value)] if kind == "c" else [value]
+    out = []
+    for part in parts:
+        nodes = np.empty(counts, dtype=object)
+        for cell, where in blocks(segments):
+            block = part[where]
+            nodes[cell] = ctx.graph.const(float(block.item())) if block.size == 1 else leaf(block)
+        out.append(nodes)
+    return Symbol(ctx, value.shape, segments, out[0], out[1] if kind == "c" else None, kind)
+
+
+def current() -> Context:
+    """The context of the trace that is running."""
+    if STATE.current is None:
+        raise RuntimeError("no trace is running")
+    return STATE.current
+
+
+def unsupported(ctx: Context, name: str) -> NoReturn:
+    ctx.abort(name)
+
+
+__all__ = ["Symbol", "captured", "cell_map", "constant", "current", "lift", "unroll", "unrolled", "wrap"]
