@@ -1,8 +1,8 @@
 """Cells: how an array of any shape is held as few expressions.
 
-Each axis is cut into segments; a cell is one expression for a block of elements (a product of segments). An axis
-over data rows is one segment; an axis over parameters or components is cut into segments of length 1. Within a
-cell, data leaves are aligned at the right with the block, so NumPy's broadcasting does the rest.
+Each axis is cut into segments; a cell is one expression for a block of elements (a product of segments). An
+axis over data rows is one segment; an axis over parameters or components is cut into segments of length 1.
+Within a cell, data leaves are aligned at the right with the block, so NumPy's broadcasting does the rest.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def block_shape(segments: Segments, cell: Sequence[int]) -> Shape:
     return tuple(lengths[i] for lengths, i in zip(segments, cell, strict=True))
 
 
-def map_leaves(ctx: Context, nodes: ObjectArray, im: ObjectArray | None, change: Callable[[tuple[int, ...]], Change]) -> None:
+def map_leaves(
+    ctx: Context, nodes: ObjectArray, im: ObjectArray | None, change: Callable[[tuple[int, ...]], Change]
+) -> None:
     """Replace in place the leaves of every cell; ``change(cell)`` gives the replacement rule of that cell."""
     for cell in np.ndindex(nodes.shape):
         memo: dict[Node, Node] = {}
@@ -76,7 +78,9 @@ def windowed(ctx: Context, ndim: int, key: tuple[Any, ...]) -> Change:
             values = window(leaf.values, ndim, key)
             while values.ndim and values.shape[0] == 1:
                 values = values[0]
-            if values.shape == leaf.values.shape and values.size == leaf.values.size == _size(leaf.values, ndim, key):
+            if values.shape == leaf.values.shape and values.size == leaf.values.size == _size(
+                leaf.values, ndim, key
+            ):
                 found = node
             elif values.ndim == 0 and leaf.values.ndim == 1 and isinstance(key[-1], int):
                 found = ctx.element(leaf.index, int(range(leaf.values.size)[key[-1]]))

@@ -1,4 +1,4 @@
-"""The state of one trace: its graph, data leaves, guards, and the values of nodes at the current parameters."""
+"""The state of one trace: its graph, data leaves, guards, and values of nodes at the current parameters."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Context:
             where = np.array(position)
             value = np.asarray(leaf.values.reshape(-1)[position])
             node = self.leaf(Gather(leaf.recipe, leaf.values.shape, where), value)
-            self.leaves[node.value].parent = (leaf, position)
+            self.leaves[int(node.value)].parent = (leaf, position)
             self.elements[(index, position)] = node
         return node
 
@@ -124,7 +124,7 @@ class Context:
         return values[node]
 
     def bake(self, node: Node) -> Node:
-        """The node with every data leaf replaced by its (single) value: the trace then holds for these data only."""
+        """The node with each data leaf replaced by its value: the trace then holds for these data only."""
         if not node.kind & DATA:
             return node
         self.data_bound = True

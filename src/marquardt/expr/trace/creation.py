@@ -1,5 +1,6 @@
 """Arrays made inside the function: buffers to write into, literals of symbols."""
 
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from typing import Any
@@ -98,4 +99,6 @@ def has_symbol(value: Any, depth: int = 3) -> bool:
         return any(has_symbol(item, depth - 1) for item in value)
     if isinstance(value, np.ndarray) and value.dtype == object:
         return any(type(item) is Symbol for item in value.flat)
-    return depth > 0 and isinstance(value, dict) and any(has_symbol(item, depth - 1) for item in value.values())
+    return (
+        depth > 0 and isinstance(value, dict) and any(has_symbol(item, depth - 1) for item in value.values())
+    )

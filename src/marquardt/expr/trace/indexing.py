@@ -1,5 +1,6 @@
 """Reading and writing elements: integers, slices, fancy indices and masks."""
 
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from itertools import product
@@ -16,7 +17,9 @@ from .symbol import Symbol, lift, unroll
 def get(symbol: Symbol, key: Any) -> Any:
     """``symbol[key]``."""
     if isinstance(key, str):
-        raise IndexError("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) are valid indices")
+        raise IndexError(
+            "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) are valid indices"
+        )
     mask = mask_of(symbol, key)
     if mask is not None:
         return select_rows(symbol, mask)
@@ -49,7 +52,9 @@ def mask_of(symbol: Symbol, key: Any) -> Symbol | None:
         key = key[0]
     if isinstance(key, MaskIndex):
         return key.mask
-    return key if type(key) is Symbol and key.kind == "b" and key.shape == symbol.shape and key.shape else None
+    return (
+        key if type(key) is Symbol and key.kind == "b" and key.shape == symbol.shape and key.shape else None
+    )
 
 
 def _plain(key: Any) -> tuple[Any, ...]:
@@ -75,7 +80,9 @@ def _part(part: Any) -> Any:
 
 
 def _basic(key: tuple[Any, ...]) -> bool:
-    return all(p is None or p is Ellipsis or isinstance(p, (slice, int)) and not isinstance(p, bool) for p in key)
+    return all(
+        p is None or p is Ellipsis or (isinstance(p, (slice, int)) and not isinstance(p, bool)) for p in key
+    )
 
 
 def _expanded(key: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
@@ -148,7 +155,9 @@ def _windowed(symbol: Symbol, key: tuple[Any, ...], picks: list[list[tuple[int, 
         if im is not None and symbol.im is not None:
             im[where] = symbol.im[cell]
         local = tuple(part for _, (_, part) in choice)
-        rules[where] = None if all(p == slice(None) for p in local) else windowed(symbol.ctx, symbol.ndim, local)
+        rules[where] = (
+            None if all(p == slice(None) for p in local) else windowed(symbol.ctx, symbol.ndim, local)
+        )
         axis = 0
         for k, (i, (segment, part)) in enumerate(choice):
             if segment is None:

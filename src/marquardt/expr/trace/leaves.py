@@ -93,9 +93,10 @@ Recipe = Argument | Captured | Window | Gather | Reshaped | Pieces
 
 
 def window(array: Floats, ndim: int, key: tuple[Any, ...]) -> Floats:
-    """Index ``array`` (padded to ``ndim`` axes) by ints, slices and None; its length-1 axes stay broadcast."""
+    """Index ``array`` (padded to ``ndim`` axes) by ints, slices, None; length-1 axes stay broadcast."""
     array = array.reshape((1,) * (ndim - array.ndim) + array.shape)
-    full, axis = [], 0
+    full: list[Any] = []
+    axis = 0
     for part in key:
         if part is None:
             full.append(None)
@@ -104,7 +105,8 @@ def window(array: Floats, ndim: int, key: tuple[Any, ...]) -> Floats:
             part = slice(None) if isinstance(part, slice) else 0
         full.append(part)
         axis += 1
-    return array[tuple(full)]
+    found: Floats = array[tuple(full)]
+    return found
 
 
 def flat(array: Floats, shape: Shape) -> Floats:

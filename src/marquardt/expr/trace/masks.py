@@ -1,5 +1,6 @@
 """Boolean masks that depend on parameters: arrays stay full-length, assignment becomes a choice per row."""
 
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -36,7 +37,8 @@ def choose(condition: Symbol, yes: Any, no: Any) -> Symbol:
     apply = ctx.graph.apply
     if yes.im is not None or no.im is not None:
         return pairwise(
-            (condition, yes, no), lambda c, a, b: (apply("select", c[0], a[0], b[0]), apply("select", c[0], a[1], b[1]))
+            (condition, yes, no),
+            lambda c, a, b: (apply("select", c[0], a[0], b[0]), apply("select", c[0], a[1], b[1])),
         )
     kind = "b" if yes.kind == no.kind == "b" else promoted((yes, no))
     return cellwise((condition, yes, no), lambda c, a, b: apply("select", c, a, b), kind)
@@ -102,7 +104,9 @@ def _scattered(value: Symbol, mask: Any) -> Symbol:
     from .shapes import move
 
     if int(mask.sum()) != value.size:
-        raise ValueError(f"cannot assign {value.size} input values to the {int(mask.sum())} output values where the mask is true")
+        raise ValueError(
+            f"cannot assign {value.size} input values to the {int(mask.sum())} output values of the mask"
+        )
     index = np.maximum(np.cumsum(mask.reshape(-1)) - 1, 0).reshape(mask.shape)
     return move(lambda p: p[0].reshape(-1)[index], [value])
 

@@ -1,7 +1,7 @@
 """Rows recognized: expressions of equal structure become one expression over columns (anti-unification).
 
-A loop over points, `np.vectorize` or a list of expressions unrolls into one expression per element. Where these
-differ only in constants and data elements, the differing places become data columns.
+A loop over points, `np.vectorize` or a list of expressions unrolls into one expression per element. Where
+these differ only in constants and data elements, the differing places become data columns.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def _rank(node: Node) -> tuple[int, float]:
     """An order of commuting arguments that does not depend on when a constant was first seen."""
     if node.args:
         return 1, 0.0
-    return {"param": 0, "direction": 0, "const": 2, "data": 3}[node.op], node.value if node.op == "param" else 0.0
+    return {"param": 0, "direction": 0, "const": 2, "data": 3}[
+        node.op
+    ], node.value if node.op == "param" else 0.0
 
 
 def _code(node: Node, names: dict[Node, int], slots: list[Node]) -> Any:
@@ -105,7 +107,10 @@ def _column(ctx: Context, column: tuple[Node, ...]) -> Node:
     leaves = [ctx.leaves[int(node.value)] if node.op == "data" else None for node in column]
     parents = {leaf.parent[0].index if leaf is not None and leaf.parent else -1 for leaf in leaves}
     values = np.array(
-        [float(leaf.values) if leaf is not None else node.value for leaf, node in zip(leaves, column, strict=True)]
+        [
+            float(leaf.values) if leaf is not None else node.value
+            for leaf, node in zip(leaves, column, strict=True)
+        ]
     )
     if len(parents) == 1 and -1 not in parents:
         parent = ctx.leaves[parents.pop()]
@@ -132,13 +137,17 @@ def merge_axis(symbol: Symbol, axis: int) -> Symbol | None:
     out = np.empty((*nodes.shape[:-1], 1), dtype=object)
     out_im = None if im is None else np.empty(out.shape, dtype=object)
     for index in np.ndindex(nodes.shape[:-1]):
-        roots = [[node] if im is None else [node, other] for node, other in zip(nodes[index], nodes[index] if im is None else im[index], strict=True)]
+        roots = [
+            [node] if im is None else [node, other]
+            for node, other in zip(nodes[index], nodes[index] if im is None else im[index], strict=True)
+        ]
         merged = merge_elements(ctx, roots)
         if merged is None:
             return None
-        out[(*index, 0)] = merged[0]
+        place = (*index, 0)
+        out[place] = merged[0]
         if out_im is not None:
-            out_im[(*index, 0)] = merged[1]
+            out_im[place] = merged[1]
     form = [1] * symbol.ndim
     nodes = np.moveaxis(out, -1, axis)
     im = None if out_im is None else np.moveaxis(out_im, -1, axis)

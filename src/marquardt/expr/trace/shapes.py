@@ -133,7 +133,8 @@ def broadcast_to(symbol: Symbol, shape: Shape) -> Symbol:
     if not extra and shape == symbol.shape:
         return symbol
     segments: Segments = tuple(
-        symbol.segments[a - extra] if a >= extra and symbol.shape[a - extra] == n else (n,) for a, n in enumerate(shape)
+        symbol.segments[a - extra] if a >= extra and symbol.shape[a - extra] == n else (n,)
+        for a, n in enumerate(shape)
     )
     nodes = symbol.nodes.reshape((1,) * extra + symbol.nodes.shape)
     im = None if symbol.im is None else symbol.im.reshape(nodes.shape)

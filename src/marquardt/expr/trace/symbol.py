@@ -1,10 +1,11 @@
 """A symbol: an array of expressions that behaves like the NumPy array it stands for."""
 
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -14,7 +15,12 @@ from .context import DATA, PARAM, STATE, Context, ObjectArray
 from .leaves import Shape
 
 MAX_UNROLL = 5000
-_DTYPES = {"b": np.dtype(bool), "i": np.dtype(np.int64), "f": np.dtype(np.float64), "c": np.dtype(np.complex128)}
+_DTYPES = {
+    "b": np.dtype(bool),
+    "i": np.dtype(np.int64),
+    "f": np.dtype(np.float64),
+    "c": np.dtype(np.complex128),
+}
 
 
 class Symbol:
@@ -24,14 +30,51 @@ class Symbol:
     full-length form of ``x[m]`` with a mask that depends on parameters.
     """
 
-    __slots__ = ("__weakref__", "_views", "ctx", "im", "kind", "mask", "nodes", "owner", "pending", "segments", "shape")
+    __slots__ = (
+        "__weakref__",
+        "_views",
+        "ctx",
+        "im",
+        "kind",
+        "mask",
+        "nodes",
+        "owner",
+        "pending",
+        "segments",
+        "shape",
+    )
     __array_priority__ = 1000.0
     __hash__: None  # type: ignore[assignment]
+    pending: Any
+    if TYPE_CHECKING:  # given to the class by `ufuncs`
+
+        def __add__(self, other: Any) -> Any: ...
+        def __radd__(self, other: Any) -> Any: ...
+        def __sub__(self, other: Any) -> Any: ...
+        def __rsub__(self, other: Any) -> Any: ...
+        def __mul__(self, other: Any) -> Any: ...
+        def __rmul__(self, other: Any) -> Any: ...
+        def __truediv__(self, other: Any) -> Any: ...
+        def __rtruediv__(self, other: Any) -> Any: ...
+        def __neg__(self) -> Any: ...
 
     def __init__(
-        self, ctx: Context, shape: Shape, segments: Segments, nodes: ObjectArray, im: ObjectArray | None = None, kind: str = "f"
+        self,
+        ctx: Context,
+        shape: Shape,
+        segments: Segments,
+        nodes: ObjectArray,
+        im: ObjectArray | None = None,
+        kind: str = "f",
     ) -> None:
-        self.ctx, self.shape, self.segments, self.nodes, self.im, self.kind = ctx, shape, segments, nodes, im, kind
+        self.ctx, self.shape, self.segments, self.nodes, self.im, self.kind = (
+            ctx,
+            shape,
+            segments,
+            nodes,
+            im,
+            kind,
+        )
         self.mask: Symbol | None = None
         self.owner: tuple[Symbol, Any] | None = None
         self._views: list[Any] | None = None
@@ -120,7 +163,7 @@ class Symbol:
         return out
 
     def frozen(self) -> Any:
-        """The value, for uses that cannot be expressed: allowed for data alone, which binds the trace to them."""
+        """The value of data alone, which binds the trace to them; None if parameters are involved."""
         depends = self.depends | (0 if self.mask is None else self.mask.depends)
         if depends & PARAM:
             return None

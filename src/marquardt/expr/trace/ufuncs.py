@@ -1,8 +1,8 @@
 """Ufuncs and operators on symbols: one table row each, keyed by the ufunc's name."""
 
+# mypy: disable-error-code="no-any-return"
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -152,13 +152,82 @@ def _scaled(op: str, factor: float, inside: bool) -> Callable[..., Node]:
 
 
 _RAD = np.pi / 180.0
-_ORDINARY = """sqrt cbrt square floor ceil rint trunc exp expm1 exp2 log log1p log2 log10 sin cos tan arcsin arccos
-arctan arctan2 sinh cosh tanh arcsinh arccosh arctanh hypot heaviside copysign erf erfc erfcx erfinv erfcinv expit
-log_expit gamma gammaln beta betaln xlogy xlog1py j0 j1 y0 y1 ndtr log_ndtr ndtri voigt_profile""".split()
-_NUMBER = {"add": "add", "subtract": "sub", "multiply": "mul", "negative": "neg", "absolute": "abs", "sign": "sign",
-           "remainder": "mod", "fmod": "fmod", "minimum": "minimum", "maximum": "maximum"}
-_TRUTH = {"less": "lt", "less_equal": "le", "equal": "eq", "not_equal": "ne", "logical_and": "and",
-          "logical_or": "or", "logical_not": "not", "isnan": "isnan", "isfinite": "isfinite"}
+_ORDINARY = [
+    "sqrt",
+    "cbrt",
+    "square",
+    "floor",
+    "ceil",
+    "rint",
+    "trunc",
+    "exp",
+    "expm1",
+    "exp2",
+    "log",
+    "log1p",
+    "log2",
+    "log10",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "arctan2",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "hypot",
+    "heaviside",
+    "copysign",
+    "erf",
+    "erfc",
+    "erfcx",
+    "erfinv",
+    "erfcinv",
+    "expit",
+    "log_expit",
+    "gamma",
+    "gammaln",
+    "beta",
+    "betaln",
+    "xlogy",
+    "xlog1py",
+    "j0",
+    "j1",
+    "y0",
+    "y1",
+    "ndtr",
+    "log_ndtr",
+    "ndtri",
+    "voigt_profile",
+]
+_NUMBER = {
+    "add": "add",
+    "subtract": "sub",
+    "multiply": "mul",
+    "negative": "neg",
+    "absolute": "abs",
+    "sign": "sign",
+    "remainder": "mod",
+    "fmod": "fmod",
+    "minimum": "minimum",
+    "maximum": "maximum",
+}
+_TRUTH = {
+    "less": "lt",
+    "less_equal": "le",
+    "equal": "eq",
+    "not_equal": "ne",
+    "logical_and": "and",
+    "logical_or": "or",
+    "logical_not": "not",
+    "isnan": "isnan",
+    "isfinite": "isfinite",
+}
 
 REAL: dict[str, Row] = {
     **{name: _same(name, "f") for name in _ORDINARY},
@@ -174,10 +243,23 @@ REAL: dict[str, Row] = {
     "positive": _made(lambda g, x: x),
     "conjugate": _made(lambda g, x: x),
     "fabs": _same("abs", "f"),
-    "fmin": _made(lambda g, a, b: g.select(g.apply("isnan", a), b, g.select(g.apply("isnan", b), a, g.apply("minimum", a, b)))),
-    "fmax": _made(lambda g, a, b: g.select(g.apply("isnan", a), b, g.select(g.apply("isnan", b), a, g.apply("maximum", a, b)))),
+    "fmin": _made(
+        lambda g, a, b: g.select(
+            g.apply("isnan", a), b, g.select(g.apply("isnan", b), a, g.apply("minimum", a, b))
+        )
+    ),
+    "fmax": _made(
+        lambda g, a, b: g.select(
+            g.apply("isnan", a), b, g.select(g.apply("isnan", b), a, g.apply("maximum", a, b))
+        )
+    ),
     "logaddexp": _made(_logaddexp, "f"),
-    "logaddexp2": _made(lambda g, a, b: g.scale(1 / np.log(2.0), _logaddexp(g, g.scale(np.log(2.0), a), g.scale(np.log(2.0), b))), "f"),
+    "logaddexp2": _made(
+        lambda g, a, b: g.scale(
+            1 / np.log(2.0), _logaddexp(g, g.scale(np.log(2.0), a), g.scale(np.log(2.0), b))
+        ),
+        "f",
+    ),
     "deg2rad": _made(lambda g, x: g.scale(_RAD, x), "f"),
     "radians": _made(lambda g, x: g.scale(_RAD, x), "f"),
     "rad2deg": _made(lambda g, x: g.scale(1 / _RAD, x), "f"),
@@ -187,7 +269,9 @@ REAL: dict[str, Row] = {
     "bitwise_and": _same("and", "b"),
     "bitwise_or": _same("or", "b"),
     "bitwise_xor": _same("ne", "b"),
-    "logical_xor": _made(lambda g, a, b: g.apply("ne", g.apply("ne", a, g.const(0.0)), g.apply("ne", b, g.const(0.0))), "b"),
+    "logical_xor": _made(
+        lambda g, a, b: g.apply("ne", g.apply("ne", a, g.const(0.0)), g.apply("ne", b, g.const(0.0))), "b"
+    ),
     "invert": _same("not", "b"),
     # scipy.special
     "psi": _same("digamma", "f"),
@@ -199,14 +283,16 @@ REAL: dict[str, Row] = {
     "cosm1": _made(lambda g, x: g.scale(-2.0, g.apply("square", g.apply("sin", g.scale(0.5, x)))), "f"),
     "boxcox": _made(lambda g, x, lam: g.div(g.apply("expm1", g.mul(lam, g.apply("log", x))), lam), "f"),
     "rgamma": _made(lambda g, x: g.apply("recip", g.apply("gamma", x)), "f"),
-    "poch": _made(lambda g, z, m: g.apply("exp", g.sub(g.apply("gammaln", g.add(z, m)), g.apply("gammaln", z))), "f"),
+    "poch": _made(
+        lambda g, z, m: g.apply("exp", g.sub(g.apply("gammaln", g.add(z, m)), g.apply("gammaln", z))), "f"
+    ),
     "sindg": _made(_scaled("sin", _RAD, True), "f"),
     "cosdg": _made(_scaled("cos", _RAD, True), "f"),
 }
 _BOOLEAN = {"bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
 
 
-def call(name: str, *operands: Any) -> Symbol:
+def call(name: str, *operands: Any) -> Any:
     """One ufunc by name on symbols, numbers and arrays."""
     ctx = next(s.ctx for s in operands if type(s) is Symbol)
     symbols = [s if type(s) is Symbol else lift(ctx, s) for s in operands]
@@ -245,7 +331,9 @@ def frozen_call(ctx: Context, name: str, symbols: Sequence[Symbol]) -> Any:
     return lift(ctx, ufunc(*values))
 
 
-def dispatch(ctx: Context, ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+def dispatch(
+    ctx: Context, ufunc: np.ufunc, method: str, inputs: Sequence[Any], kwargs: dict[str, Any]
+) -> Any:
     """What NumPy calls for a ufunc with a symbol among its operands."""
     name = ufunc.__name__
     if method == "__call__":
@@ -261,7 +349,11 @@ def dispatch(ctx: Context, ufunc: np.ufunc, method: str, inputs: Sequence[Any], 
             result = call("multiply", inputs[0], 2.0 ** np.asarray(inputs[1], dtype=float))
         else:
             known = [s for s in (*inputs, *(kwargs.get("out") or ())) if type(s) is Symbol]
-            operands = list(inputs) if any(type(s) is Symbol for s in inputs) else [lift(known[0].ctx, s) for s in inputs]
+            operands = (
+                list(inputs)
+                if any(type(s) is Symbol for s in inputs)
+                else [lift(known[0].ctx, s) for s in inputs]
+            )
             result = call(name, *operands)
         out = kwargs.get("out")
         return result if not out or out[0] is None else _store(out[0], result)
@@ -271,7 +363,8 @@ def dispatch(ctx: Context, ufunc: np.ufunc, method: str, inputs: Sequence[Any], 
         return reduce_ufunc(ctx, name, inputs[0], kwargs)
     if method == "outer":
         left, right = (lift(ctx, value) for value in inputs)
-        return call(name, left[(..., *[None] * right.ndim)], right)
+        spread = (..., *[None] * right.ndim)
+        return call(name, left[spread], right)
     if method == "accumulate" and name == "add":
         from .reduce import cumulative
 
@@ -350,8 +443,18 @@ def _in_place(name: str) -> Callable[..., Any]:
     return update
 
 
-_ARITHMETIC = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
-               "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor"}
+_ARITHMETIC = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "remainder",
+    "pow": "power",
+    "and": "bitwise_and",
+    "or": "bitwise_or",
+    "xor": "bitwise_xor",
+}
 for _short, _name in _ARITHMETIC.items():
     _forward, _backward = _binary(_name)
     setattr(Symbol, f"__{_short}__", _forward)
@@ -374,8 +477,8 @@ def _unary(name: str) -> Callable[[Symbol], Symbol]:
 
 for _short, _name in {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}.items():
     setattr(Symbol, f"__{_short}__", _unary(_name))
-Symbol.__eq__ = _equality("equal", False)  # type: ignore[assignment]
-Symbol.__ne__ = _equality("not_equal", True)  # type: ignore[assignment]
+Symbol.__eq__ = _equality("equal", False)  # type: ignore[method-assign]
+Symbol.__ne__ = _equality("not_equal", True)  # type: ignore[method-assign]
 
 
 def _round(self: Symbol, digits: int | None = None) -> Any:
@@ -401,8 +504,13 @@ def _rmatmul(self: Symbol, other: Any) -> Any:
     return matmul(lift(self.ctx, other), self)
 
 
-for _short, _function in {"round": _round, "divmod": _divmod, "matmul": _matmul, "rmatmul": _rmatmul,
-                          "floor": lambda self: int(call("floor", self)), "ceil": lambda self: int(call("ceil", self)),
-                          "trunc": lambda self: int(call("trunc", self))}.items():
+for _short, _function in {
+    "round": _round,
+    "divmod": _divmod,
+    "matmul": _matmul,
+    "rmatmul": _rmatmul,
+    "floor": lambda self: int(call("floor", self)),
+    "ceil": lambda self: int(call("ceil", self)),
+    "trunc": lambda self: int(call("trunc", self)),
+}.items():
     setattr(Symbol, f"__{_short}__", _function)
-_ = operator

@@ -1,0 +1,55 @@
+"""Where tracing stopped: the construct, the line within the user's function, and the function's name."""
+
+from __future__ import annotations
+
+import linecache
+import re
+import types
+from typing import Any
+
+from ...errors import Untraceable
+from .context import Abort
+
+_GENERIC = {"float()", "complex()", "conversion to a plain array", "if"}
+
+
+def locate(error: BaseException, function: Any) -> Untraceable:
+    """The error as `Untraceable`, with the innermost line of user code."""
+    frame = _user_frame(error)
+    construct = error.construct if isinstance(error, Abort) else None
+    if frame is None:
+        name = getattr(function, "__name__", type(function).__name__)
+        return Untraceable(construct or _short(error), None, name)
+    code, line, instruction = frame
+    if construct is None or construct in _GENERIC:
+        construct = _called(code, line, instruction) or construct or _short(error)
+    return Untraceable(construct, line - code.co_firstlineno + 1, code.co_name)
+
+
+def _short(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _user_frame(error: BaseException) -> tuple[types.CodeType, int, int] | None:
+    from .overlay import MARK
+
+    found = None
+    step = error.__traceback__
+    while step is not None:
+        if MARK in step.tb_frame.f_globals:
+            found = step.tb_frame.f_code, step.tb_lineno, step.tb_lasti
+        step = step.tb_next
+    return found
+
+
+def _called(code: types.CodeType, line: int, instruction: int) -> str | None:
+    """The name of the function called at an instruction, from the source; the operation if it is no call."""
+    source = linecache.getline(code.co_filename, line).strip()
+    positions = getattr(code, "co_positions", None)
+    if positions is not None and source:
+        first, last, start, stop = list(positions())[instruction // 2]
+        if first == last and start is not None and stop is not None:
+            text = linecache.getline(code.co_filename, first).encode()[start:stop].decode(errors="replace")
+            call = re.match(r"([\w.]+)\s*\(", text)
+            return call.group(1).split(".")[-1] if call else text[:60]
+    return source[:60] or None
