@@ -1,3 +1,43 @@
-"""Nonlinear least squares: exact derivatives of plain NumPy functions, a native core, honest results."""
+"""Nonlinear least squares: exact derivatives of plain NumPy functions, a native core, honest results.
+
+>>> import numpy as np
+>>> import marquardt as mq
+>>> t = np.linspace(0, 4, 9)
+>>> fit = mq.fit(lambda t, a, b: a * np.exp(-b * t), t, 3 * np.exp(-0.5 * t), start={"a": 1, "b": 1})
+>>> round(fit.params["b"].value, 6)
+0.5
+"""
+
+from . import datasets
+from .curve.fit import fit
+from .curve.result import FitResult
+from .errors import (
+    DataError,
+    FileError,
+    FormulaError,
+    MarquardtError,
+    MissingPackageError,
+    ModelError,
+    OptionError,
+    ParameterError,
+    Status,
+)
+from .options import Options
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DataError",
+    "FileError",
+    "FitResult",
+    "FormulaError",
+    "MarquardtError",
+    "MissingPackageError",
+    "ModelError",
+    "OptionError",
+    "Options",
+    "ParameterError",
+    "Status",
+    "datasets",
+    "fit",
+]

@@ -82,11 +82,10 @@ class Model:
 
     def _trace_at(self, arguments: Sequence[object], values: Vector) -> Version | None:
         if isinstance(self.function, Formula):
-            version = Version(formula_trace(self.function, arguments), arguments)
+            version = Version(formula_trace(self.function, arguments))
         else:
             try:
-                made = trace(self.function, arguments, self.unflatten(values), self.options)
-                version = Version(made, arguments)
+                version = Version(trace(self.function, arguments, self.unflatten(values), self.options))
             except Untraceable as error:
                 self.distrust(str(error))
                 return None

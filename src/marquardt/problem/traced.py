@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError, Untraceable
 from ..expr.formula import Formula
-from ..expr.trace import Column, Family, Trace
+from ..expr.trace import Column, Family, Fingerprint, Trace
 from ..expr.trace.leaves import Argument
 from .callback import REJECTS, CallbackProblem
 from .programs import CorePrograms, NumpyPrograms, Programs, guard_test, make_programs
@@ -32,17 +31,14 @@ HOIST_MEMORY = 64_000_000
 class Version:
     """One trace of a model with the programs made from it, kept for every choice of free parameters."""
 
-    def __init__(self, trace: Trace, arguments: Sequence[object]) -> None:
+    def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.content = content(arguments) if trace.data_bound else None
         self.holds_at = guard_test(trace.guards) if trace.guards else _always
         self._programs: dict[tuple[tuple[int, ...], bool], list[Programs]] = {}
 
     def is_current(self, arguments: Sequence[object]) -> bool:
         """Is the function still what was traced (code, closure, globals, and the data where they were used)?"""
-        if not self.trace.fingerprint.unchanged():
-            return False
-        return self.content is None or self.content == content(arguments)
+        return self.trace.fingerprint.unchanged() and self.trace.fits(arguments)
 
     def programs(self, free: tuple[int, ...], n_rows: int) -> list[Programs]:
         """Programs of each family, for these free parameters."""
@@ -66,30 +62,19 @@ def _always(values: Vector) -> bool:
     return True
 
 
-def content(arguments: Sequence[object]) -> bytes:
-    """Digest of the numbers in the arguments."""
-    digest = hashlib.blake2b()
-    for argument in arguments:
-        if isinstance(argument, tuple | list):
-            digest.update(content(argument))
-        else:
-            digest.update(np.ascontiguousarray(argument).tobytes())
-    return digest.digest()
+class FormulaTrace(Trace):
+    """A formula as if it had been traced: nothing about it can change but the shape of the data."""
 
-
-class Unchanging:
-    """The fingerprint of a formula: its text is all there is."""
-
-    def unchanged(self) -> bool:
-        return True
+    def fits(self, arguments: Sequence[Any]) -> bool:
+        return _shape(arguments) == self.shape
 
 
 def formula_trace(formula: Formula, arguments: Sequence[object]) -> Trace:
-    """A formula as if it had been traced: one family, one column per data name."""
-    shape = np.broadcast_shapes(*[np.shape(a) for a in arguments])  # type: ignore[arg-type]
+    """One family, one column per data name."""
+    shape = _shape(arguments)
     rows = np.arange(int(np.prod(shape))).reshape(1, -1)
     columns = tuple(Column(Argument((k,)), shape) for k in range(len(arguments)))
-    return Trace(
+    return FormulaTrace(
         graph=formula.graph,
         families=(Family((formula.node,), columns, rows),),
         param_names=formula.param_names,
@@ -97,8 +82,14 @@ def formula_trace(formula: Formula, arguments: Sequence[object]) -> Trace:
         shape=shape,
         complex=False,
         data_bound=False,
-        fingerprint=Unchanging(),
+        fingerprint=Fingerprint(),
+        form=(),
+        contents=None,
     )
+
+
+def _shape(arguments: Sequence[Any]) -> tuple[int, ...]:
+    return np.broadcast_shapes(*[np.shape(a) for a in arguments])
 
 
 class TracedProblem:
@@ -188,7 +179,7 @@ class TracedProblem:
                 self.size, rounding_size(self), x0, lower, upper, options, observe,
             )  # fmt: skip
         return _core.minimize_curve(
-            self._native(version), self.values, self.free, self.size, self._retrace,
+            self._native(version), self.values, self.free, self._retrace,
             x0, lower, upper, options, observe,
         )  # fmt: skip
 
