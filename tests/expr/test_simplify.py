@@ -95,7 +95,6 @@ CLOSE = {
 STABLE = {
     "sub_exp": (lambda g, x: ("sub", g.const(1.0), g.apply("exp", x)), lambda z: -mp.expm1(z)),
     "add_exp": (lambda g, x: ("add", g.apply("exp", x), g.const(-1.0)), mp.expm1),
-    "sub_cos": (lambda g, x: ("sub", g.const(1.0), g.apply("cos", x)), lambda z: 2 * mp.sin(z / 2) ** 2),
     "log_one_plus": (lambda g, x: ("log", g.add(g.const(1.0), x)), mp.log1p),
     "log_one_minus": (lambda g, x: ("log", g.sub(g.const(1.0), x)), lambda z: mp.log1p(-z)),
 }
