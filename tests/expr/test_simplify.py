@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from marquardt.expr import simplify
+from marquardt.expr.derive import jacobian
 from marquardt.expr.graph import Graph
 from marquardt.expr.interpret import interpret
 from marquardt.expr.ops import OPS
@@ -90,6 +91,8 @@ CLOSE = {
     ],
     "div_logistic": [lambda g, x, y, u, v: ("div", y, g.add(g.const(1.0), g.apply("exp", x)))],
     "recip_logistic": [lambda g, x, y, u, v: ("recip", g.add(g.apply("exp", x), g.const(1.0)))],
+    "div_exp": [lambda g, x, y, u, v: ("div", y, g.apply("exp", x))],
+    "recip_exp": [lambda g, x, y, u, v: ("recip", g.apply("exp", x))],
     "sqrt_hypot": [lambda g, x, y, u, v: ("sqrt", g.add(g.apply("square", x), g.apply("square", y)))],
 }
 STABLE = {
@@ -114,7 +117,7 @@ def before_and_after(example, columns, params=(1.7, -0.3)):
 
 
 def test_every_rewrite_is_tested():
-    tested = EXACT.keys() | CLOSE.keys() | STABLE.keys()
+    tested = EXACT.keys() | CLOSE.keys() | STABLE.keys() | {"pow_logistic"}
     rows = {rule.__name__ for rules in RULES.values() for rule in rules if "<lambda>" not in rule.__name__}
     assert rows <= tested
     assert all(getattr(simplify, name, None) or name in RULES for name in tested)
@@ -159,6 +162,18 @@ def test_stable_rewrites_are_never_further_from_the_truth(name):
     exact = [truth(mp.mpf(float(v))) for v in z]
     for b, a, e in zip(before, after, exact, strict=True):
         assert abs(mp.mpf(float(a)) - e) <= max(abs(mp.mpf(float(b)) - e), 4e-16 * abs(e))
+
+
+def test_power_of_a_logistic_keeps_its_digits_and_its_slope_where_it_overflows():
+    g = Graph()
+    x, p = g.data(0), g.param(0)
+    node = g.apply("pow", g.add(g.const(1.0), g.apply("exp", x)), p)
+    z = np.linspace(-40.0, 40.0, 81)
+    exact = [float((1 + mp.exp(mp.mpf(float(v)))) ** mp.mpf(1.3)) for v in z]
+    np.testing.assert_allclose(interpret([node], [1.3], [z])[0], exact, rtol=2e-14)
+    growth = g.div(p, g.apply("pow", g.add(g.const(1.0), g.apply("exp", g.mul(p, x))), g.param(1)))
+    slopes = jacobian(g, [growth], [p, g.param(1)])[0]
+    assert np.isfinite(interpret(slopes, [1.0, 0.7], [np.array([900.0, -900.0])])).all()
 
 
 def test_rewrites_do_not_hide_a_nan():

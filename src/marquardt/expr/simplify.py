@@ -164,6 +164,22 @@ def div_logistic(g: Graph, a: Node, b: Node) -> Node | None:
     return None if z is None else g.mul(a, g.apply("expit", g.neg(z)))
 
 
+def div_exp(g: Graph, a: Node, b: Node) -> Node | None:
+    """a/exp(z) -> a*exp(-z): its derivative cannot overflow"""
+    return g.mul(a, g.apply("exp", g.neg(b.args[0]))) if b.op == "exp" else None
+
+
+def pow_logistic(g: Graph, x: Node, p: Node) -> Node | None:
+    """(1 + exp(z))^p -> exp(-p*log_expit(-z)): as in Richards' growth curve, without overflow"""
+    z = _one_plus_exp(x)
+    return None if z is None else g.apply("exp", g.neg(g.mul(p, g.apply("log_expit", g.neg(z)))))
+
+
+def recip_exp(g: Graph, a: Node) -> Node | None:
+    """1/exp(z) -> exp(-z)"""
+    return g.apply("exp", g.neg(a.args[0])) if a.op == "exp" else None
+
+
 def neg_inside(g: Graph, a: Node) -> Node | None:
     """-(-x) -> x, -(a - b) -> b - a, -(u*x) -> (-u)*x for parameter-only u"""
     if a.op == "neg":
@@ -289,14 +305,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "add": (add_zero, add_negative, add_same, add_exp),
     "sub": (sub_zero, sub_negative, sub_exp),
     "mul": (mul_unit, mul_same, mul_negative, mul_uniform),
-    "div": (div_unit, div_negative, div_logistic, div_uniform),
+    "div": (div_unit, div_negative, div_logistic, div_exp, div_uniform),
     "neg": (neg_inside,),
-    "recip": (recip_negative, recip_logistic),
+    "recip": (recip_negative, recip_logistic, recip_exp),
     "square": (square_sign,),
     "abs": (abs_sign,),
     "sqrt": (sqrt_hypot,),
     "log": (log_one_plus, log_one_minus),
-    "pow": (pow_small, pow_one),
+    "pow": (pow_small, pow_one, pow_logistic),
     "cos": (even("cos"),),
     "cosh": (even("cosh"),),
     "sin": (odd("sin"),),
