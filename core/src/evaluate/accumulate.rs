@@ -158,7 +158,9 @@ impl<'a, D: Fn(usize) -> Operand<'a>> Sums<'a, '_, D> {
             if let [a, b, c, d] = tile {
                 let sums =
                     weighted_sums::<S, F, 4>(s, [&a.0[..m], &b.0[..m], &c.0[..m], &d.0[..m]], f, magnitude);
-                sums.into_iter().enumerate().for_each(|(k, sum)| add(first + k, sum));
+                for (k, sum) in sums.into_iter().enumerate() {
+                    add(first + k, sum);
+                }
             } else {
                 for (k, a) in tile.iter().enumerate() {
                     add(first + k, weighted_sums::<S, F, 1>(s, [&a.0[..m]], f, magnitude)[0]);

@@ -101,25 +101,44 @@ fn panel<S: Simd, const F: bool, const P: usize, const TILE: usize, C: AsRef<[f6
     n: usize,
 ) {
     let (head, rest) = columns.split_at_mut(P);
-    let mut head = head.iter_mut();
-    let mut v: [&mut [f64]; P] = std::array::from_fn(|_| match head.next() {
-        Some(column) => &mut column.as_mut()[..n],
-        None => &mut [],
-    });
+    let mut v = array::<P, C>(head, n);
     let panel = eliminate::<S, F, P>(s, rows, c, k, &mut v);
-    let v = v.map(|x| &*x);
+    let mut vectors = [&[][..]; P];
+    for i in 0..P {
+        vectors[i] = &*v[i];
+    }
     let mut j = k + P;
     for tile in rest.chunks_mut(TILE) {
         if tile.len() == TILE {
-            reflect::<S, F, P, TILE, C>(s, &panel, v, rows, c, j, tile, n);
+            reflect::<S, F, P, TILE, C>(s, &panel, vectors, rows, c, j, tile, n);
         } else {
             for one in tile.chunks_mut(1) {
-                reflect::<S, F, P, 1, C>(s, &panel, v, rows, c, j, one, n);
+                reflect::<S, F, P, 1, C>(s, &panel, vectors, rows, c, j, one, n);
                 j += 1;
             }
         }
         j += TILE;
     }
+}
+
+/// Dot products of column i with all P columns.
+#[inline(always)]
+fn with_all<S: Simd, const F: bool, const P: usize>(s: S, v: &[&mut [f64]; P], i: usize) -> [f64; P] {
+    let mut columns = [&[][..]; P];
+    for j in 0..P {
+        columns[j] = &*v[j];
+    }
+    dots::<S, F, 1, P>(s, [columns[i]], columns)[0]
+}
+
+/// The first B columns, cut to n rows.
+#[inline(always)]
+fn array<const B: usize, C: AsMut<[f64]>>(columns: &mut [C], n: usize) -> [&mut [f64]; B] {
+    let mut out: [&mut [f64]; B] = std::array::from_fn(|_| &mut [] as &mut [_]);
+    for (out, column) in out.iter_mut().zip(columns) {
+        *out = &mut column.as_mut()[..n];
+    }
+    out
 }
 
 /// Householder reflections of the P columns `v`, which become the vectors.
@@ -133,16 +152,13 @@ fn eliminate<S: Simd, const F: bool, const P: usize>(
 ) -> Panel {
     let mut panel = Panel { v0: [0.0; PANEL], t: [[0.0; PANEL]; PANEL] };
     for i in 0..P {
-        let all = |v: &[&mut [f64]; P]| -> [f64; P] {
-            dots::<S, F, 1, P>(s, [&*v[i]], std::array::from_fn(|j| &*v[j]))[0]
-        };
-        let mut w = all(v);
+        let mut w = with_all::<S, F, P>(s, v, i);
         let mut scale = 1.0;
         // squares that overflow or underflow: a power of two makes the vector harmless, the reflection is the same
         if !(1e-280..1e280).contains(&w[i]) {
             scale = harmless(v[i]);
             v[i].iter_mut().for_each(|x| *x *= scale);
-            w = all(v);
+            w = with_all::<S, F, P>(s, v, i);
         }
         if w[i] == 0.0 {
             continue;
@@ -162,7 +178,10 @@ fn eliminate<S: Simd, const F: bool, const P: usize>(
             subtract::<S, F, 1, 1>(s, [&*left[i]], [[y]], [&mut *right[0]]);
         }
         for a in 0..i {
-            let sum: f64 = (a..i).map(|b| panel.t[a][b] * w[b]).sum();
+            let mut sum = 0.0;
+            for b in a..i {
+                sum += panel.t[a][b] * w[b];
+            }
             panel.t[a][i] = -tau * sum;
         }
         panel.t[i][i] = tau;
@@ -193,7 +212,11 @@ fn reflect<S: Simd, const F: bool, const P: usize, const B: usize, C: AsRef<[f64
     tile: &mut [C],
     n: usize,
 ) {
-    let w = dots::<S, F, P, B>(s, v, std::array::from_fn(|b| &tile[b].as_ref()[..n]));
+    let mut block = [&[][..]; B];
+    for b in 0..B {
+        block[b] = &tile[b].as_ref()[..n];
+    }
+    let w = dots::<S, F, P, B>(s, v, block);
     let mut y = [[0.0; B]; P];
     for b in 0..B {
         let mut top = [0.0; P];
@@ -207,10 +230,5 @@ fn reflect<S: Simd, const F: bool, const P: usize, const B: usize, C: AsRef<[f64
             rows[i * c + j + b] -= panel.v0[i] * y[i][b];
         }
     }
-    let mut tile = tile.iter_mut();
-    let columns: [&mut [f64]; B] = std::array::from_fn(|_| match tile.next() {
-        Some(column) => &mut column.as_mut()[..n],
-        None => &mut [],
-    });
-    subtract::<S, F, P, B>(s, v, y, columns);
+    subtract::<S, F, P, B>(s, v, y, array::<B, C>(tile, n));
 }

@@ -13,6 +13,26 @@ fn scalar_ma<const F: bool>(a: f64, b: f64, c: f64) -> f64 {
     if F { a.mul_add(b, c) } else { a * b + c }
 }
 
+/// Whole vectors and the rest of each column. (Loops, not `map`: a closure that is not inlined would run without
+/// the instruction set of its caller.)
+#[inline(always)]
+fn split<S: Simd, const A: usize>(x: [&[f64]; A]) -> ([&[S::f64s]; A], [&[f64]; A]) {
+    let (mut heads, mut tails) = ([&[][..]; A], [&[][..]; A]);
+    for i in 0..A {
+        (heads[i], tails[i]) = S::as_simd_f64s(x[i]);
+    }
+    (heads, tails)
+}
+
+/// The columns cut to n vectors: the compiler then knows that they are equally long.
+#[inline(always)]
+fn first<S: Simd, const A: usize>(mut x: [&[S::f64s]; A], n: usize) -> [&[S::f64s]; A] {
+    for x in &mut x {
+        *x = &x[..n];
+    }
+    x
+}
+
 /// All dot products of the columns `a` with the columns `b`, in one pass. The order of the sums depends on the
 /// length and the level only.
 #[inline(always)]
@@ -21,10 +41,10 @@ pub(crate) fn dots<S: Simd, const F: bool, const A: usize, const B: usize>(
     a: [&[f64]; A],
     b: [&[f64]; B],
 ) -> [[f64; B]; A] {
-    let a = a.map(|x| S::as_simd_f64s(x));
-    let b = b.map(|x| S::as_simd_f64s(x));
-    let n = a[0].0.len();
-    let (av, bv) = (a.map(|x| &x.0[..n]), b.map(|x| &x.0[..n]));
+    let (av, at) = split::<S, A>(a);
+    let (bv, bt) = split::<S, B>(b);
+    let n = av[0].len();
+    let (av, bv) = (first::<S, A>(av, n), first::<S, B>(bv, n));
     let mut sums = [[s.splat_f64s(0.0); B]; A];
     for k in 0..n {
         for i in 0..A {
@@ -37,7 +57,7 @@ pub(crate) fn dots<S: Simd, const F: bool, const A: usize, const B: usize>(
     for i in 0..A {
         for j in 0..B {
             out[i][j] = s.reduce_sum_f64s(sums[i][j]);
-            for (&x, &y) in a[i].1.iter().zip(b[j].1) {
+            for (&x, &y) in at[i].iter().zip(bt[j]) {
                 out[i][j] = scalar_ma::<F>(x, y, out[i][j]);
             }
         }
@@ -53,12 +73,17 @@ pub(crate) fn subtract<S: Simd, const F: bool, const A: usize, const B: usize>(
     y: [[f64; B]; A],
     c: [&mut [f64]; B],
 ) {
-    let v = v.map(|x| S::as_simd_f64s(x));
-    let n = v[0].0.len();
-    let vv = v.map(|x| &x.0[..n]);
-    let m = y.map(|row| row.map(|y| s.splat_f64s(-y)));
-    let mut tails = [(); B].map(|()| &mut [][..]);
-    let mut heads = [(); B].map(|()| &mut [][..]);
+    let (vv, vt) = split::<S, A>(v);
+    let n = vv[0].len();
+    let vv = first::<S, A>(vv, n);
+    let mut m = [[s.splat_f64s(0.0); B]; A];
+    for i in 0..A {
+        for j in 0..B {
+            m[i][j] = s.splat_f64s(-y[i][j]);
+        }
+    }
+    let mut heads: [&mut [S::f64s]; B] = std::array::from_fn(|_| &mut [] as &mut [_]);
+    let mut tails: [&mut [f64]; B] = std::array::from_fn(|_| &mut [] as &mut [_]);
     for (j, c) in c.into_iter().enumerate() {
         let (head, tail) = S::as_mut_simd_f64s(c);
         (heads[j], tails[j]) = (&mut head[..n], tail);
@@ -75,7 +100,7 @@ pub(crate) fn subtract<S: Simd, const F: bool, const A: usize, const B: usize>(
     for j in 0..B {
         for (k, c) in tails[j].iter_mut().enumerate() {
             for i in 0..A {
-                *c = scalar_ma::<F>(v[i].1[k], -y[i][j], *c);
+                *c = scalar_ma::<F>(vt[i][k], -y[i][j], *c);
             }
         }
     }
@@ -89,10 +114,10 @@ pub(crate) fn weighted_sums<S: Simd, const F: bool, const A: usize>(
     f: &[f64],
     m: &[f64],
 ) -> [(f64, f64); A] {
-    let a = a.map(|x| S::as_simd_f64s(x));
+    let (av, at) = split::<S, A>(a);
     let (f, m) = (S::as_simd_f64s(f), S::as_simd_f64s(m));
     let n = f.0.len();
-    let (av, mv) = (a.map(|x| &x.0[..n]), &m.0[..n]);
+    let (av, mv) = (first::<S, A>(av, n), &m.0[..n]);
     let mut sums = [(s.splat_f64s(0.0), s.splat_f64s(0.0)); A];
     for k in 0..n {
         for i in 0..A {
@@ -103,7 +128,7 @@ pub(crate) fn weighted_sums<S: Simd, const F: bool, const A: usize>(
     let mut out = [(0.0, 0.0); A];
     for i in 0..A {
         out[i] = (s.reduce_sum_f64s(sums[i].0), s.reduce_sum_f64s(sums[i].1));
-        for (k, &x) in a[i].1.iter().enumerate() {
+        for (k, &x) in at[i].iter().enumerate() {
             out[i].0 = scalar_ma::<F>(x, f.1[k], out[i].0);
             out[i].1 = scalar_ma::<F>(x.abs(), m.1[k], out[i].1);
         }
