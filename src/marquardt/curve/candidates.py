@@ -65,6 +65,10 @@ class Candidates:
 
     def complete(self, part: Matrix, linear: Sequence[int], parameters: Parameters) -> Vector:
         """Set the linear parameters of each row to their best (within bounds), in place; the costs (S,)."""
+        with np.errstate(all="ignore"):
+            return self._complete(part, linear, parameters)
+
+    def _complete(self, part: Matrix, linear: Sequence[int], parameters: Parameters) -> Vector:
         part[:, linear] = 0.0
         base = self.evaluate(part)
         residual = self.response - base
@@ -79,12 +83,11 @@ class Candidates:
         if self.weights is not None:
             basis *= self.weights[:, None]
             residual = residual * self.weights
-        with np.errstate(all="ignore"):
-            solved = _least_squares(basis, residual)
-            solved = np.clip(solved, parameters.lower[list(linear)], parameters.upper[list(linear)])
-            part[:, linear] = solved
-            left = residual - np.einsum("snl,sl->sn", basis, solved)
-            return np.asarray((left**2).sum(axis=1))
+        solved = _least_squares(basis, residual)
+        solved = np.clip(solved, parameters.lower[list(linear)], parameters.upper[list(linear)])
+        part[:, linear] = solved
+        left = residual - np.einsum("snl,sl->sn", basis, solved)
+        return np.asarray((left**2).sum(axis=1))
 
 
 def _least_squares(basis: NDArray[np.float64], target: Matrix) -> Matrix:

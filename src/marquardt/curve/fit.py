@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +113,21 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
     finally:
         if isinstance(watch, ProgressLine):
             watch.close()
+    if not math.isfinite(outcome.cost):
+        _refuse_start(problem, parameters, data)
     return FitResult(outcome, model, parameters, data, setup.title, found, setup.rebuild)
+
+
+def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:
+    """The model is not finite at the start: name the first row and the parameter values."""
+    f = problem.residuals(parameters.values[parameters.free_index])
+    row = int(np.argmax(~np.isfinite(f)))
+    at = ", ".join(f"{n} = {v:g}" for n, v in zip(parameters.names, parameters.values.tolist(), strict=True))
+    rows = data.arguments[0] if len(data.arguments) == 1 else None
+    place = ""
+    if isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.size == f.size:
+        place = f" ({data.names[0]} = {rows[row]:g})"
+    raise DataError(f"the model is {f[row]} in row {row}{place} at the start {at}: choose another start")
 
 
 # ----------------------------------------------------------------------------------------------- functions

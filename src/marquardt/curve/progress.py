@@ -14,6 +14,9 @@ BETWEEN_SECONDS = 0.2
 class ProgressLine:
     """Show evaluations and cost on one line of a terminal once a fit has taken more than two seconds."""
 
+    every = BETWEEN_SECONDS
+    """The minimizer reports no more often than this."""
+
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream, self.clock = stream, clock
         self.next_time = clock() + SILENT_SECONDS

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
+from ..problem.model import compile_model
 from ..stats import (
     Band,
     Covariance,
@@ -367,10 +368,8 @@ class FitResult:
         a new observation adds its own variance s². Returns ``(lower, upper)``.
         """
         arguments, shape = self._new(x)
-        problem = self._outcome.problem
         center = np.asarray(self._at(self._outcome.x, arguments)).reshape(shape)
-        jacobian = np.asarray(problem.prediction_jacobian(self._outcome.x, arguments))
-        variance = delta_variance(jacobian, self._unscaled.space) * self._variance_factor
+        variance = delta_variance(self._gradient(arguments), self._unscaled.space) * self._variance_factor
         if prediction:
             variance = variance + self.typical_variance
         half = quantile(level, self._interval_dof) * np.sqrt(variance)
@@ -387,8 +386,15 @@ class FitResult:
 
     def gradient_at(self, x: Any) -> Matrix:
         """Derivatives of the model by the free parameters at new values of x, one row per point."""
-        arguments, _ = self._new(x)
-        return np.asarray(self._outcome.problem.prediction_jacobian(self._outcome.x, arguments))
+        return self._gradient(self._new(x)[0])
+
+    def _gradient(self, arguments: tuple[Any, ...]) -> Matrix:
+        function, x = self._model.function, self._outcome.x
+        model = self._model
+        if model.reason is None:  # a trace belongs to arguments of one shape
+            model = compile_model(function, arguments, self.values, model.options)
+        problem = model.problem(arguments, None, None, self.x, self._parameters.free)
+        return np.asarray(problem.jacobian(x))
 
     # --------------------------------------------------------------------------------- what reports look at
 

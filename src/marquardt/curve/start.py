@@ -97,7 +97,8 @@ def _by_calls(problem: Any, data: Data, parameters: Parameters) -> list[Vector]:
     costs = np.full(len(full), np.inf)
     for k, values in enumerate(full):
         f = problem.trial_residuals(values[parameters.free_index])
-        costs[k] = float(f @ f)
+        with np.errstate(over="ignore", invalid="ignore"):
+            costs[k] = float(f @ f)
     return _best_first(full, costs)
 
 
@@ -119,6 +120,16 @@ class Table:
         blocks = []
         for family in trace.families:
             rows = np.asarray(family.rows).reshape(len(family.outputs), -1)
+            if rows.size == 1 < y.size and len(trace.families) == 1:  # one value for all points
+                blocks.append(
+                    (
+                        family.outputs,
+                        [c.extract(data.arguments) for c in family.columns],
+                        y[None],
+                        None if w is None else w[None],
+                    )
+                )
+                continue
             pick = _spread(rows.shape[1])
             columns = [np.asarray(c.extract(data.arguments))[pick] for c in family.columns]
             rows = rows[:, pick]

@@ -33,6 +33,8 @@ def _ending(fit: FitResult) -> Iterator[str]:
 
 
 def _not_unique(fit: FitResult) -> Iterator[str]:
+    if fit.n_points < len(fit.free_names):
+        return  # said by the number of points
     for group in null_groups(fit):
         if len(group) == 1:
             yield f"{group[0]!r} has no effect on the model for these data: fix it, or remove it."

@@ -112,6 +112,8 @@ def goodness_pairs(fit: FitResult) -> list[tuple[str, str]]:
         s = math.sqrt(g.reduced_chi2) if g.reduced_chi2 >= 0 else math.nan
         pairs.append(("residual standard error", _or_undefined(s)))
     pairs.append(("degrees of freedom", str(g.dof)))
+    if g.dof <= 0:
+        return pairs
     pairs += [("R²", f"{g.r_squared:.6g}")] if math.isfinite(g.r_squared) else []
     if math.isfinite(g.aic):
         pairs += [("AIC", f"{g.aic:.6g}"), ("BIC", f"{g.bic:.6g}")]

@@ -39,6 +39,9 @@ def covariance(R: Matrix, held: NDArray[np.bool_] | None = None, rank: int | Non
     """
     p = R.shape[1]
     held = np.zeros(p, dtype=bool) if held is None else held
+    if not np.isfinite(R).all():  # the fit ended where the model has no derivative: nothing is known
+        nothing, no = np.full((p, p), np.nan), np.zeros(p, dtype=bool)
+        return Covariance(nothing, no, held, 0, np.zeros((0, p)), nothing)
     moves = np.flatnonzero(~held)
     # Columns of length 1e150 or 1e-300 must not over- or underflow when squared.
     largest = np.abs(R[:, moves]).max(axis=0, initial=0.0)
