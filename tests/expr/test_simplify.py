@@ -99,6 +99,11 @@ STABLE = {
     "sub_exp": (lambda g, x: ("sub", g.const(1.0), g.apply("exp", x)), lambda z: -mp.expm1(z)),
     "add_exp": (lambda g, x: ("add", g.apply("exp", x), g.const(-1.0)), mp.expm1),
     "log_one_plus": (lambda g, x: ("log", g.add(g.const(1.0), x)), mp.log1p),
+    "log_logistic": (
+        lambda g, x: ("log", g.add(g.const(1.0), g.apply("exp", x))),
+        lambda z: mp.log1p(mp.exp(z)),
+    ),
+    "log1p_exp": (lambda g, x: ("log1p", g.apply("exp", x)), lambda z: mp.log1p(mp.exp(z))),
     "log_one_minus": (lambda g, x: ("log", g.sub(g.const(1.0), x)), lambda z: mp.log1p(-z)),
 }
 
@@ -159,6 +164,9 @@ def test_stable_rewrites_are_never_further_from_the_truth(name):
     z = np.concatenate([z, [0.0, -5.0, -40.0]] if "log" not in name else [z, [0.0, 0.5]])
     before, after, unchanged = before_and_after(lambda g, x, *_: build(g, x), [z, z])
     assert not unchanged
+    if name.startswith("log1p") or name == "log_logistic":
+        z = np.concatenate([z, [-800.0, -30.0, 30.0, 800.0]])
+        before, after, _ = before_and_after(lambda g, x, *_: build(g, x), [z, z])
     exact = [truth(mp.mpf(float(v))) for v in z]
     for b, a, e in zip(before, after, exact, strict=True):
         assert abs(mp.mpf(float(a)) - e) <= max(abs(mp.mpf(float(b)) - e), 4e-16 * abs(e))

@@ -35,7 +35,12 @@ def hessian(graph: Graph, output: Node, wrt: Sequence[Node]) -> dict[tuple[int, 
     columns = sorted(gradient)
     slopes = [gradient[j] for j in columns]
     rows = _Sweep(graph, slopes, wrt).reverse(slopes, below=columns)
-    return {(j, l): row[l] for j, row in zip(columns, rows, strict=True) for l in sorted(row)}
+    return {
+        (j, l): row[l]
+        for j, row in zip(columns, rows, strict=True)
+        for l in sorted(row)
+        if not _is_zero(row[l])
+    }
 
 
 def directional(

@@ -240,6 +240,17 @@ def log_one_minus(g: Graph, a: Node) -> Node | None:
     return g.apply("log1p", g.neg(a.args[1])) if a.op == "sub" and _is(a.args[0], 1.0) else None
 
 
+def log_logistic(g: Graph, a: Node) -> Node | None:
+    """log(1 + exp(z)) -> -log_expit(-z): linear for large z instead of infinite"""
+    z = _one_plus_exp(a)
+    return None if z is None else g.neg(g.apply("log_expit", g.neg(z)))
+
+
+def log1p_exp(g: Graph, a: Node) -> Node | None:
+    """log1p(exp(z)) -> -log_expit(-z)"""
+    return g.neg(g.apply("log_expit", g.neg(a.args[0]))) if a.op == "exp" else None
+
+
 def even(op: str) -> Rule:
     """f(-x) -> f(x)"""
     return lambda g, a: g.apply(op, a.args[0]) if a.op == "neg" else None
@@ -311,7 +322,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "square": (square_sign,),
     "abs": (abs_sign,),
     "sqrt": (sqrt_hypot,),
-    "log": (log_one_plus, log_one_minus),
+    "log": (log_logistic, log_one_plus, log_one_minus),
+    "log1p": (log1p_exp,),
     "pow": (pow_small, pow_one, pow_logistic),
     "cos": (even("cos"),),
     "cosh": (even("cosh"),),
