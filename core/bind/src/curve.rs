@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use marquardt_core::evaluate::curve::{self, Curve, Values};
-use marquardt_core::evaluate::{Evaluate, Failure, Linearization};
+use marquardt_core::evaluate::{Evaluate, Failure, Linearization, agree};
 use marquardt_core::tape::Level;
 use numpy::{IntoPyArray, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
@@ -75,7 +75,7 @@ struct Versions {
 }
 
 impl Versions {
-    fn add(&mut self, py: Python<'_>, families: Families) -> PyResult<()> {
+    fn add(&mut self, families: Families) -> PyResult<()> {
         let blocks = families.0.into_iter().map(|Block(programs, columns, y, w, n_rows)| {
             let programs = programs.get();
             curve::Block {
@@ -88,7 +88,6 @@ impl Versions {
             }
         });
         let blocks = blocks.collect();
-        let _ = py;
         let curve = Curve::new(blocks, self.template.clone(), self.free.clone(), self.threads, Level::best())
             .map_err(PyValueError::new_err)?;
         if families.1.as_ref().is_some_and(|order| order.len() != curve.n_residuals()) {
@@ -112,7 +111,7 @@ impl Versions {
             let Some(families) = self.retrace.call1(py, (at,))?.extract::<Option<Families>>(py)? else {
                 return Ok(false);
             };
-            self.add(py, families)?;
+            self.add(families)?;
             self.active = self.versions.len() - 1;
             Ok(true)
         })
@@ -173,6 +172,15 @@ impl Evaluate for Versions {
     }
 }
 
+/// The first element where a traced model is not what the plain function gives, beyond rounding; or None.
+#[pyfunction]
+pub fn first_difference(
+    plain: PyReadonlyArray1<f64>,
+    traced: PyReadonlyArray1<f64>,
+) -> PyResult<Option<usize>> {
+    Ok(agree::first_difference(plain.as_slice()?, traced.as_slice()?))
+}
+
 /// Minimizes half the sum of squares of ``(model - y) * w`` over the free parameters.
 #[pyfunction]
 #[pyo3(signature = (families, values, free, retrace, x0, lower, upper, options, observer=None))]
@@ -197,7 +205,7 @@ pub fn minimize_curve(
         retrace,
         scratch: Vec::new(),
     };
-    problem.add(py, families)?;
+    problem.add(families)?;
     let (x0, lower, upper) = (x0.as_slice()?, lower.as_slice()?, upper.as_slice()?);
     Start { x0, lower, upper, options: &options.inner, observer }.run_detached(py, &mut problem)
 }

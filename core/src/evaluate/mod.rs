@@ -1,6 +1,7 @@
 //! What the minimizer asks of a problem.
 
 pub mod accumulate;
+pub mod agree;
 pub mod callback;
 pub mod curve;
 pub mod jobs;

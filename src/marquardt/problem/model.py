@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from ..errors import Untraceable
 from ..expr.formula import Formula
 from ..expr.interpret import interpret
-from ..expr.trace import check, trace
+from ..expr.trace import trace
+from ..expr.trace.tracer import evaluate
 from .callback import CallbackProblem
 from .traced import Problem, TracedProblem, Version, formula_trace
 
@@ -31,7 +32,7 @@ class Model:
     where its guards hold.
     """
 
-    __slots__ = ("function", "names", "options", "reason", "shapes", "trusted", "versions")
+    __slots__ = ("function", "names", "options", "reason", "scalar", "shapes", "trusted", "versions")
 
     def __init__(
         self,
@@ -42,6 +43,7 @@ class Model:
         self.function, self.options = function, dict(options)
         self.shapes = {name: np.shape(value) for name, value in parameters.items()}
         self.names = flat_names(self.shapes)
+        self.scalar = all(shape == () for shape in self.shapes.values())
         self.versions: list[Version] = []
         self.reason: str | None = None
         self.trusted = isinstance(function, Formula)  # a formula is its own definition: nothing to verify
@@ -60,16 +62,17 @@ class Model:
         if isinstance(self.function, Formula):
             found = interpret((self.function.node,), values, arguments)[0]
             return np.array(np.broadcast_to(found, np.broadcast_shapes(*[np.shape(a) for a in arguments])))
-        with np.errstate(all="ignore"):
-            return np.asarray(self.function(*arguments, **self.unflatten(values), **self.options))
+        return np.asarray(evaluate(self.function, arguments, self.unflatten(values), self.options))
 
     def unflatten(self, values: Vector) -> dict[str, Any]:
-        """Flat values as the function's own arguments: floats, and arrays for vector parameters."""
+        """Flat values as the function's own arguments: numbers, and arrays for vector parameters."""
+        if self.scalar:
+            return dict(zip(self.shapes, values, strict=True))
         out: dict[str, Any] = {}
         at = 0
         for name, shape in self.shapes.items():
             size = int(np.prod(shape))
-            out[name] = float(values[at]) if shape == () else values[at : at + size].reshape(shape)
+            out[name] = values[at] if shape == () else values[at : at + size].reshape(shape)
             at += size
         return out
 
@@ -92,34 +95,6 @@ class Model:
         self.versions.append(version)
         return version
 
-    def verify(self, arguments: Sequence[object], values: Vector) -> None:
-        """Compare the trace with the real function at `values` and two points nearby; a mismatch ends the trust.
-
-        Hidden state (a counter, a random number, a file) is what a trace cannot see.
-        """
-        if self.trusted or self.reason is not None:
-            return
-        for factor in (1.0, 1.0 + 2.0**-7, 1.0 - 3.0 * 2.0**-9):
-            # A zero must move too: the scale of its neighbours is the best guess at a sensible size.
-            shift = (factor - 1.0) * (np.abs(values).mean() or 1.0)
-            at = np.where(values == 0.0, shift, values * factor)
-            if not self.agrees_at(arguments, at):
-                return
-        self.trusted = True
-
-    def agrees_at(self, arguments: Sequence[object], values: Vector) -> bool:
-        """Does the trace give what the function gives? False also distrusts the trace."""
-        if self.reason is not None or isinstance(self.function, Formula):
-            return True
-        version = next((v for v in self.versions if v.holds_at(values)), None)
-        if version is None:
-            return True  # another branch, not traced: nothing is claimed there
-        verdict = check(version.trace, self.function, arguments, self.unflatten(values), self.options)
-        if verdict is not True:
-            self.distrust(str(verdict))
-            return False
-        return True
-
     def problem(
         self,
         arguments: Sequence[object],
@@ -135,9 +110,10 @@ class Model:
         if self.reason is None:
             version = self.version_at(arguments, values)
             if version is not None:
-                self.verify(arguments, values)
-        if self.reason is None:
-            return TracedProblem(self, arguments, y, w, values, tuple(free))
+                problem = TracedProblem(self, arguments, y, w, values, tuple(free), version)
+                if self.trusted or problem.verify():
+                    self.trusted = True
+                    return problem
         return CallbackProblem(self, arguments, y, w, values, tuple(free))
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import Status
 from ..options import Options
-from ..problem.traced import Problem
+from ..problem.traced import Problem, TracedProblem
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -87,7 +87,7 @@ def minimize(
     options = DEFAULTS if options is None else options
     observer = None if observe is None else (observe, float(getattr(observe, "every", 0.0)))
     raw = problem.minimize(x0, lower, upper, native_options(options, problem.exact), observer)
-    if problem.exact and not problem.agrees_at(raw.x):
+    if isinstance(problem, TracedProblem) and not problem.agrees(raw.x, raw.f):
         problem = problem.as_callback()
         raw = problem.minimize(x0, lower, upper, native_options(options, False), observer)
     return Outcome(raw, problem)
