@@ -16,7 +16,7 @@ import numpy as np
 
 from ..graph import Node
 from .context import Context, ObjectArray, rebuild
-from .leaves import Gather, Reshaped, Shape, Window, window
+from .leaves import Gather, Reshaped, Shape, Window, aligned, window
 
 if TYPE_CHECKING:
     from .symbol import Symbol
@@ -75,9 +75,7 @@ def windowed(ctx: Context, ndim: int, key: tuple[Any, ...]) -> Change:
         leaf = ctx.leaves[int(node.value)]
         found = cache.get((leaf.index, tag))
         if found is None:
-            values = window(leaf.values, ndim, key)
-            while values.ndim and values.shape[0] == 1:
-                values = values[0]
+            values = aligned(window(leaf.values, ndim, key))
             if values.shape == leaf.values.shape and values.size == leaf.values.size == _size(
                 leaf.values, ndim, key
             ):

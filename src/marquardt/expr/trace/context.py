@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..graph import Graph, Node
-from .leaves import Captured, Floats, Gather, Leaf, Recipe
+from .leaves import Captured, Floats, Gather, Leaf, Recipe, aligned
 
 PARAM, DATA = 1, 2
 MAX_NODES = 400_000
@@ -61,9 +61,7 @@ class Context:
         """The node of a new data leaf; leading axes of length 1 are dropped (alignment is at the right)."""
         if len(self.leaves) > MAX_NODES:
             self.abort("a loop over this many points")
-        while values.ndim and values.shape[0] == 1:
-            values = values[0]
-        leaf = Leaf(len(self.leaves), recipe, values)
+        leaf = Leaf(len(self.leaves), recipe, aligned(values))
         self.leaves.append(leaf)
         return self.graph.data(leaf.index)
 

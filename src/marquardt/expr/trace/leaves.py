@@ -50,7 +50,7 @@ class Window:
     key: tuple[Any, ...]
 
     def array(self, arguments: Sequence[Any]) -> Floats:
-        return window(self.source.array(arguments), self.ndim, self.key)
+        return window(fetch(self.source, arguments), self.ndim, self.key)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +62,7 @@ class Gather:
     index: NDArray[np.intp]
 
     def array(self, arguments: Sequence[Any]) -> Floats:
-        return np.broadcast_to(self.source.array(arguments), self.shape).reshape(-1)[self.index]
+        return np.broadcast_to(fetch(self.source, arguments), self.shape).reshape(-1)[self.index]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Reshaped:
     new: Shape
 
     def array(self, arguments: Sequence[Any]) -> Floats:
-        full = np.broadcast_to(self.source.array(arguments), self.shape)
+        full = np.broadcast_to(fetch(self.source, arguments), self.shape)
         return np.reshape(full if self.axes is None else full.transpose(self.axes), self.new)
 
 
@@ -86,10 +86,21 @@ class Pieces:
     sources: tuple[tuple[Recipe, Shape], ...]
 
     def array(self, arguments: Sequence[Any]) -> Floats:
-        return np.concatenate([flat(source.array(arguments), shape) for source, shape in self.sources])
+        return np.concatenate([flat(fetch(source, arguments), shape) for source, shape in self.sources])
 
 
 Recipe = Argument | Captured | Window | Gather | Reshaped | Pieces
+
+
+def fetch(recipe: Recipe, arguments: Sequence[Any]) -> Floats:
+    """The array of a recipe, aligned at the right: leading axes of length 1 dropped."""
+    return aligned(recipe.array(arguments))
+
+
+def aligned(values: Floats) -> Floats:
+    while values.ndim and values.shape[0] == 1:
+        values = values[0]
+    return values
 
 
 def window(array: Floats, ndim: int, key: tuple[Any, ...]) -> Floats:
@@ -143,4 +154,4 @@ class Column:
 
     def extract(self, arguments: Sequence[Any]) -> Floats:
         """The column of these arguments as a contiguous float64 vector."""
-        return flat(self.recipe.array(arguments), self.shape)
+        return flat(fetch(self.recipe, arguments), self.shape)

@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import Untraceable
 from .context import Abort
 
+_PARTS = {"<listcomp>", "<genexpr>", "<dictcomp>", "<setcomp>"}  # report the function around them
 _GENERIC = {"float()", "complex()", "conversion to a plain array", "if"}
 
 
@@ -31,12 +32,13 @@ def _short(error: BaseException) -> str:
 
 
 def _user_frame(error: BaseException) -> tuple[types.CodeType, int, int] | None:
+    from .namespaces import Opaque
     from .overlay import MARK
 
     found = None
     step = error.__traceback__
-    while step is not None:
-        if MARK in step.tb_frame.f_globals:
+    while step is not None and step.tb_frame.f_code is not Opaque.__call__.__code__:
+        if MARK in step.tb_frame.f_globals and step.tb_frame.f_code.co_name not in _PARTS:
             found = step.tb_frame.f_code, step.tb_lineno, step.tb_lasti
         step = step.tb_next
     return found

@@ -1,0 +1,60 @@
+"""What cannot be traced, each with the construct that must be named."""
+
+import numpy as np
+from scipy import integrate, interpolate, optimize
+from scipy.integrate import odeint, quad, solve_ivp
+from scipy.signal import fftconvolve
+
+from . import X, case
+
+spline = interpolate.CubicSpline(np.linspace(0, 6, 15), np.sin(np.linspace(0, 6, 15)))
+
+
+@case(X, a=1.0, b=0.4, refused="quad")
+def quadrature(x, a, b):
+    return np.array([quad(lambda t: np.exp(-a * t), 0, b * xi)[0] for xi in x])
+
+
+@case(X, a=1.0, b=0.4, refused="odeint")
+def ode(t, a, b):
+    def rhs(y, t):
+        return -a * y + b
+
+    return odeint(rhs, 1.0, t)[:, 0]
+
+
+@case(X, a=1.0, b=0.4, refused="solve_ivp")
+def ivp(t, a, b):
+    sol = solve_ivp(lambda t, y: -a * y + b, (0, 10), [1.0], t_eval=t)
+    return sol.y[0]
+
+
+@case(X, a=1.0, b=0.4, refused="brentq")
+def root(x, a, b):
+    return x + optimize.brentq(lambda z: z**3 + a * z - b, 0, 2)
+
+
+@case(X, a=1.0, b=0.4, refused="spline")
+def shifted_template(x, a, b):
+    return a * spline(x - b)
+
+
+@case(X, a=1.0, b=0.4, refused="fftconvolve")
+def convolved(x, a, b):
+    return fftconvolve(np.exp(-a * x), np.exp(-b * x), mode="same")
+
+
+@case(X, a=1.0, b=0.4, refused="argsort")
+def sorted_model(x, a, b):
+    y = a * np.sin(b * x)
+    return y[np.argsort(y)]
+
+
+@case(X, a=1.0, b=0.4, refused="fft")
+def spectrum(x, a, b):
+    return np.abs(np.fft.fft(a * np.exp(-b * x)))
+
+
+@case(X, a=1.0, b=0.4, refused="tplquad")
+def volume(x, a, b):
+    return x * integrate.tplquad(lambda z, y, u: a * z, 0, b, 0, 1, 0, 1)[0]
