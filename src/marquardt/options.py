@@ -21,7 +21,7 @@ class Options:
     """
 
     tolerance: float = 1e-8
-    """Converged where the relative offset ``|Q1'f| / |Q2'f|`` is at most this (Bates, Watts 1981). [J = [Q1 Q2] R]"""
+    """Converged where the relative offset ``|Q1'f| / |Q2'f|`` is at most this, ``J = [Q1 Q2] R``."""
 
     max_evaluations: int | None = None
     """Most Jacobian evaluations; None: ``100 (n + 1)``. Residual evaluations: four times as many."""
@@ -30,20 +30,21 @@ class Options:
     """Refine the end point by up to 6 undamped steps, each accepted when ``|Q1'f|`` falls."""
 
     acceleration: bool = True
-    """Step ``v + a/2`` with the geodesic acceleration ``a`` (Transtrum, Sethna 2012), unless ``|Da| > 0.75 |Dv|``."""
+    """Step ``v + a/2`` with the geodesic acceleration ``a``, unless ``|Da| > 0.75 |Dv|``."""
 
     newton: bool = True
-    """Model the cost by ``J'J + sum f_i H_i`` where that predicts better than ``J'J``, up to 32 parameters."""
+    """Model the cost by ``J'J + sum f_i H_i`` where that predicts better, up to 32 parameters."""
 
     scaling: Scaling = "auto"
     """D of the trust region ``|D v| <= radius``. "magnitude": ``d_j = 1 / max|x_j|``; "mix":
-    ``d_j = sqrt(max|J_j|^2 + (0.1 |f0| / max|x_j|)^2)``; "auto": magnitude with exact second derivatives, else mix."""
+    ``d_j = sqrt(max|J_j|^2 + (0.1 |f0| / max|x_j|)^2)``; "auto": magnitude with exact second derivatives,
+    else mix."""
 
     radius_factor: float = 1.0
     """First radius ``= radius_factor |D x0|``."""
 
     threads: int | None = None
-    """Threads that evaluate blocks of data points; None: all cores. The results have the same bits for any number."""
+    """Threads that evaluate blocks of data points; None: all cores. Any number gives the same bits."""
 
     trace: bool = True
     """Keep one row per trial step."""
@@ -52,7 +53,7 @@ class Options:
         _validate(self)
 
     def native(self, *, second_derivatives: bool) -> dict[str, Any]:
-        """The core's options: as these, with "auto" settled; without ``threads``, which the evaluator takes."""
+        """What the core takes: "auto" is settled, and ``threads`` left out (the evaluator has it)."""
         chosen = asdict(self)
         del chosen["threads"]
         if self.scaling == "auto":

@@ -102,4 +102,3 @@ def native_options(options: Options, second_derivatives: bool) -> Any:
     from .. import _core
 
     return _core.Options(**options.native(second_derivatives=second_derivatives), threads=options.threads)
-

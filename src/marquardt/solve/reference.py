@@ -1,0 +1,472 @@
+"""The minimizer's loop in plain NumPy: the executable explanation of `core/src/minimize`.
+
+Minimize ``rss = f'f`` over a box. Each round builds one quadratic model of rss in scaled parameters ``D v``,
+either Gauss-Newton (``J'J``) or Newton (``J'J + sum f_i H_i``), takes its minimizer in ``|D v| <= radius``,
+bends it by the geodesic acceleration, and judges it by ``gain = actual / predicted`` reduction.
+
+Moré (1978): trust region; Transtrum, Sethna (2012): acceleration; Bates, Watts (1981): relative offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Status
+from ..options import Options
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+EPS = float(np.finfo(float).eps)
+NEWTON_LIMIT = 32  # parameters up to which exact Hessians are worth their cost
+CERTIFIED = 8.0  # a gradient component below 8 eps rounding_j is zero to rounding
+
+
+@dataclass
+class Problem:
+    """Residuals, Jacobian, optionally second derivatives; counts the evaluations."""
+
+    residuals: Callable[[Vector], Vector]
+    jacobian: Callable[[Vector], Matrix]
+    f_vv: Callable[[Vector, Vector], Vector] | None = None
+    hessian: Callable[[Vector, Vector], Matrix] | None = None
+    size: Vector | float = 0.0  # |y| in weighted units: what subtracting the data adds to the rounding error
+    nfev: int = 0
+    njev: int = 0
+
+    def value(self, x: Vector) -> Vector:
+        self.nfev += 1
+        return self.residuals(x)
+
+
+@dataclass
+class Point:
+    """A point with its linearization: ``[J f] = Q [R z; 0 rho]``."""
+
+    x: Vector
+    f: Vector
+    J: Matrix
+    R: Matrix
+    z: Vector
+    gradient: Vector
+    norms: Vector  # of the columns of J
+    rounding: Vector  # what rounding errors can do to the gradient, in units of eps
+    free: Indices  # parameters not held at a bound by the gradient
+    model: Spectrum  # Gauss-Newton's
+
+    @property
+    def noise(self) -> float:
+        """Size of the terms whose difference the residuals are, over the rows that depend on x."""
+        seen = self.norms > 0
+        return float(np.max(self.rounding[seen] / self.norms[seen], initial=0.0))
+
+    def scaled_gradient(self) -> float:
+        """``max |g_j| / (eps rounding_j)`` over the free parameters."""
+        g, floor = np.abs(self.gradient[self.free]), EPS * self.rounding[self.free]
+        return float(np.max(np.where(g > 0, g / np.where(floor > 0, floor, np.inf), 0.0), initial=0.0))
+
+
+@dataclass
+class Spectrum:
+    """A quadratic model, diagonal over the parameters `free`: ``rss + sum(2 c t + w t^2)``, ``D v = V t``."""
+
+    w: Vector
+    c: Vector
+    V: Matrix
+    free: Indices
+
+    def step(self, damping: float) -> Vector:
+        """t = -c / (w + damping), 0 where the model knows nothing."""
+        return np.where(self.c != 0, -self.c / np.where(self.c != 0, self.w + damping, 1.0), 0.0)
+
+    def explained(self) -> float:
+        """|Q1'f|, for Gauss-Newton."""
+        return float(np.sqrt(np.sum(self.c * -self.step(0.0))))
+
+    def within(self, radius: float) -> tuple[Vector, float]:
+        """Minimizer in ``|t| <= radius`` to a tenth of the radius, and its damping (Moré 1978)."""
+        lowest = float(np.min(self.w))
+        low = max(0.0, -lowest)
+        if lowest >= 0:
+            t = self.step(0.0)
+            size = norm(t)
+            if size <= 1.1 * radius:
+                return t, 0.0
+            low = (size - radius) * size / float(np.sum(t**2 / np.where(t != 0, self.w, 1.0)))
+        high = norm(self.c) / radius + max(0.0, -lowest)
+        if lowest < 0:
+            low += 1e-10 * float(np.max(np.abs(self.w), initial=0.0))
+            t = self.step(low)
+            if norm(t) < radius:  # the hard case: go on along the lowest eigenvector
+                k = int(np.argmin(self.w))
+                t[k] += np.copysign(np.sqrt(radius**2 - norm(t) ** 2), t[k])
+                return t, low
+        damping = max(low, 1e-3 * high)  # from below: |t| is convex in the damping
+        for _ in range(10):
+            t = self.step(damping)
+            size = norm(t)
+            if abs(size - radius) <= 0.1 * radius:
+                break
+            low, high = (max(low, damping), high) if size > radius else (low, min(high, damping))
+            slope = float(np.sum(t**2 / np.where(t != 0, self.w + damping, 1.0))) / size
+            damping = max(low, damping + (size - radius) / slope * size / radius)
+        return t, damping
+
+
+def gauss_newton(p: Point, D: Vector, free: Indices, moved: Vector) -> Spectrum:
+    """Model ``J'J`` over the parameters `free`, the others moved; from the singular values of ``R D^-1``."""
+    U, s, Vt = np.linalg.svd(p.R[:, free] / D[free], full_matrices=False)
+    known = s > max(p.f.size, p.x.size) * EPS * np.max(s, initial=0.0)
+    c = s * (U.T @ (p.z + p.R @ moved))
+    return Spectrum(np.where(known, s**2, 0.0), np.where(known, c, 0.0), Vt.T, free)
+
+
+def newton(p: Point, S: Matrix, D: Vector, free: Indices, moved: Vector) -> Spectrum:
+    """Model ``J'J + S``, ``S = sum f_i H_i``, over the parameters `free`, the others moved."""
+    A, Sv = p.R[:, free] / D[free], S @ moved
+    w, V = np.linalg.eigh(A.T @ A + S[np.ix_(free, free)] / np.outer(D[free], D[free]))
+    return Spectrum(w, V.T @ (A.T @ (p.z + p.R @ moved) + Sv[free] / D[free]), V, free)
+
+
+def reduction(p: Point, v: Vector, S: Matrix | None) -> float:
+    """Reduction of rss predicted by the model ``J'J`` (+ S) for the step `v`."""
+    Rv = p.R @ v
+    return float(-(2 * p.z @ Rv + Rv @ Rv + (0.0 if S is None else v @ S @ v)))
+
+
+@dataclass
+class Trial:
+    """A step `v` of a model with its prediction."""
+
+    v: Vector
+    t: Vector
+    damping: float
+    predicted: float
+    slope: float
+    spectrum: Spectrum
+    clipped: bool
+
+
+def propose(p: Point, D: Vector, S: Matrix | None, radius: float, lower: Vector, upper: Vector) -> Trial:
+    """Step in the region and the box: what leaves the box is set to its bound, the rest solved again."""
+
+    def model(free: Indices, moved: Vector) -> Spectrum:
+        return gauss_newton(p, D, free, moved) if S is None else newton(p, S, D, free, moved)
+
+    v, clipped = np.zeros_like(p.x), False
+    spectrum = p.model if S is None else model(p.free, v)
+    t, damping = spectrum.within(radius)
+    while True:
+        free = spectrum.free
+        v[free] = spectrum.V @ t / D[free]
+        out = (p.x + v < lower) | (p.x + v > upper)
+        if not np.any(out[free]):
+            break
+        clipped = True
+        v[out] = np.clip(p.x + v, lower, upper)[out] - p.x[out]
+        free = free[~out[free]]
+        if free.size == 0:
+            break
+        v[free] = 0.0
+        spectrum = model(free, v)
+        t = spectrum.step(damping)
+    if clipped:
+        return Trial(v, D * v, damping, reduction(p, v, S), float(p.gradient @ v), spectrum, True)
+    predicted, slope = float(np.sum(t**2 * (spectrum.w + 2 * damping))), float(np.sum(spectrum.c * t))
+    return Trial(v, t, damping, predicted, slope, spectrum, False)
+
+
+def norm(v: Vector) -> float:
+    return float(np.sqrt(v @ v))
+
+
+def changed(f: Vector, f1: Vector) -> tuple[float, int, float, float]:
+    """Reduction of rss as a sum of products, exact beside huge constants; how many rows changed, and their
+    sums of squares before and after."""
+    rows = f != f1
+    actual = float(np.sum((f - f1) * (f + f1)))
+    return actual, int(np.sum(rows)), float(f[rows] @ f[rows]), float(f1[rows] @ f1[rows])
+
+
+@dataclass
+class Outcome:
+    """Where the minimization ended; fields as in the core."""
+
+    x: Vector
+    f: Vector
+    status: Status
+    offset: float
+    scaled_gradient: float
+    rank: int
+    condition: float
+    active: NDArray[np.int8]
+    nfev: int
+    njev: int
+    n_accepted: int
+    costs: list[float]  # of every accepted point
+
+    @property
+    def cost(self) -> float:
+        return 0.5 * float(self.f @ self.f)
+
+
+@dataclass
+class Loop:
+    """What the minimizer remembers from one Jacobian to the next."""
+
+    problem: Problem
+    lower: Vector
+    upper: Vector
+    options: Options
+    D: Vector = field(default_factory=lambda: np.zeros(0))
+    magnitude: Vector = field(default_factory=lambda: np.zeros(0))  # running max of |x_j|
+    columns: Vector = field(default_factory=lambda: np.zeros(0))  # running max of |J_j|
+    f0: float = 0.0
+    radius: float = 0.0
+    bend: float = np.inf  # last |D a| / |D v|
+    newton: bool = False
+    rows: int = 0  # rows that depend on x, as far as seen
+    live: float = 0.0  # their sum of squares
+    budget: int = 0
+    exhausted: bool = False
+    contraction: float = 1.0  # of |Q1'f| by the last undamped step
+    after: float = 0.0  # `live` at the last trial
+    costs: list[float] = field(default_factory=list)
+
+    def scale(self, p: Point) -> None:
+        """Start the scaling at the first point, or let it follow."""
+        if self.D.size == 0:
+            self.f0 = norm(p.f)
+            width = np.where(np.isfinite(self.upper - self.lower), self.upper - self.lower, 1.0)
+            at_zero = np.where(p.norms > 0, norm(p.z) / np.where(p.norms > 0, p.norms, 1.0), width)
+            self.magnitude = np.where(p.x != 0, np.abs(p.x), np.where(at_zero > 0, at_zero, 1.0))
+            self.columns = p.norms
+        self.magnitude = np.maximum(self.magnitude, np.abs(p.x))
+        self.columns = np.maximum(self.columns, p.norms)
+        mix = self.options.scaling == "mix" or (
+            self.options.scaling == "auto" and self.problem.hessian is None
+        )
+        self.D = np.hypot(self.columns, 0.1 * self.f0 / self.magnitude) if mix else 1.0 / self.magnitude
+
+    def linearize(self, x: Vector, f: Vector) -> Point | None:
+        """The point with its Gauss-Newton model; None where the Jacobian is not finite."""
+        self.problem.njev += 1
+        J, n = self.problem.jacobian(x), x.size
+        if not np.all(np.isfinite(J)):
+            return None
+        padded = np.vstack([np.column_stack([J, f]), np.zeros((n + 1, n + 1))])
+        factor: Matrix = np.asarray(np.linalg.qr(padded, mode="r"))
+        gradient, norms = J.T @ f, np.sqrt(np.sum(factor[:n, :n] ** 2, axis=0))
+        rounding = np.abs(J).T @ (np.abs(self.problem.size) + 2 * np.abs(f))
+        # Where nothing is subtracted, x itself is known to eps only: that moves f by eps |J_k x_k|.
+        rounding = np.maximum(rounding, norms * np.sum(norms * np.abs(x)))
+        held = ((x <= self.lower) & (gradient >= 0)) | ((x >= self.upper) & (gradient <= 0))
+        free, none = np.flatnonzero(~held), Spectrum(norms, norms, J, np.zeros(0, np.intp))
+        p = Point(x, f, J, factor[:n, :n], factor[:n, n], gradient, norms, rounding, free, none)
+        self.scale(p)
+        p.model = gauss_newton(p, self.D, free, np.zeros(n))
+        return p
+
+    def offset(self, p: Point) -> float:
+        """|Q1'f| over the free parameters, as a multiple of |Q2'f| over the rows that depend on x.
+
+        Infinite until a first trial has shown which rows do."""
+        explained = p.model.explained()
+        if explained == 0 or self.rows == 0:
+            return 0.0 if explained == 0 else np.inf
+        rest = np.sqrt(max(self.live - explained**2, 0.0))
+        return explained / float(max(rest, CERTIFIED * EPS * p.noise))
+
+    def certified(self, p: Point) -> bool:
+        return p.scaled_gradient() <= CERTIFIED or self.offset(p) <= self.options.tolerance
+
+    def try_step(self, p: Point, v: Vector) -> tuple[Vector, Vector, float]:
+        """Trial point, its residuals and the actual reduction of rss (-inf where not finite)."""
+        x1 = np.clip(p.x + v, self.lower, self.upper)
+        f1 = self.problem.value(x1)
+        if not np.all(np.isfinite(f1 * f1)):
+            return x1, f1, -np.inf
+        actual, rows, before, after = changed(p.f, f1)
+        if rows >= self.rows:
+            self.rows, self.live, self.after = rows, before, after
+        else:
+            self.after = self.live - actual
+        return x1, f1, actual
+
+    def bent(self, p: Point, trial: Trial) -> Vector | None:
+        """The step v + a/2; None when the bend is too strong to be trusted."""
+        wanted = self.options.acceleration and self.problem.f_vv and not self.newton and not trial.clipped
+        if not wanted or (trial.damping == 0 and self.bend < 0.02):
+            return trial.v
+        f_vv = self.problem.f_vv(p.x, trial.v)  # type: ignore[misc]
+        if not np.all(np.isfinite(f_vv)):
+            return trial.v
+        s = trial.spectrum
+        push = Spectrum(
+            s.w, np.where(s.c != 0, s.V.T @ ((p.J.T @ f_vv)[s.free] / self.D[s.free]), 0.0), s.V, s.free
+        )
+        t = push.step(trial.damping)
+        self.bend = norm(t) / norm(trial.t)
+        if self.bend > 0.75:
+            return None
+        v = trial.v.copy()
+        v[s.free] += 0.5 * (s.V @ t) / self.D[s.free]
+        inside = np.all((p.x + v >= self.lower) & (p.x + v <= self.upper))
+        return v if inside else trial.v
+
+    def adapt(self, trial: Trial, gain: float, actual: float) -> None:
+        """Moré's rules for the radius after a finite trial."""
+        size, slope = norm(trial.t), trial.slope
+        if gain <= 0.25:
+            worse = actual < -99 * self.live  # |f1| >= 10 |f|
+            part = -slope / (2 * -slope - actual) if actual < 0 else 0.5
+            shrink = 0.1 if worse or part < 0.1 else part
+            self.radius = shrink * min(self.radius, 10 * size)
+        elif gain >= 0.75 or trial.damping == 0:
+            self.radius = 2 * size
+
+    def advance(self, p: Point) -> Point | None:
+        """Trials at one Jacobian until a step is accepted; None: the cost has no more to say."""
+        S: Matrix | None = None
+        switched = False
+        for _ in range(60):
+            if self.newton and S is None:
+                S = self.second(p)
+                self.newton = S is not None
+            trial = propose(p, self.D, S if self.newton else None, self.radius, self.lower, self.upper)
+            size = norm(trial.t)
+            noise = EPS * np.sqrt(self.live) * p.noise
+            if size <= 1e-15 * norm(self.D * p.x) or trial.predicted <= 10 * noise:
+                return None
+            v = self.bent(p, trial)
+            if v is None:
+                self.radius = min(self.radius, size) * float(np.clip(0.75 / self.bend, 0.1, 0.5))
+                continue
+            if self.problem.nfev >= 4 * self.budget:
+                self.exhausted = True
+                return None
+            first = self.problem.nfev == 1
+            x1, f1, actual = self.try_step(p, v)
+            if first:
+                self.radius = min(self.radius, size)
+            if actual == -np.inf:
+                self.radius = 0.25 * min(size, self.radius)
+                continue
+            gain = actual / trial.predicted
+            if not switched and self.may_switch(gain):
+                if S is None:
+                    S = self.second(p)
+                other = reduction(p, v, None if self.newton else S)
+                if S is not None and abs(other - actual) < abs(trial.predicted - actual):
+                    self.newton = not self.newton
+                    if gain < 1e-4:
+                        switched = True
+                        continue
+            self.adapt(trial, gain, actual)
+            if gain > 1e-4 and actual > 0:
+                undamped, before = trial.damping == 0, p.model.explained()
+                q = self.linearize(x1, f1)
+                if q is None:
+                    self.radius = 0.25 * min(size, self.radius)
+                    continue
+                self.live = self.after
+                self.contraction = q.model.explained() / before if undamped and before > 0 else 1.0
+                self.costs.append(0.5 * float(f1 @ f1))
+                return q
+        return None
+
+    def may_switch(self, gain: float) -> bool:
+        """Whether the last prediction was poor enough to ask the other model."""
+        return self.newton or abs(gain - 1) > 0.25
+
+    def second(self, p: Point) -> Matrix | None:
+        if not self.options.newton or self.problem.hessian is None or p.x.size > NEWTON_LIMIT:
+            return None
+        S = self.problem.hessian(p.x, p.f)
+        return S if np.all(np.isfinite(S)) else None
+
+    def polish(self, p: Point) -> Point:
+        """Undamped steps, each accepted when |Q1'f| falls: 6, or up to 30 while the end is not certified."""
+        slow = self.newton or self.contraction > 1e-2
+        for k in range(30):
+            if p.scaled_gradient() <= 1 or self.problem.njev >= self.budget:
+                break
+            if k >= 6 and self.offset(p) <= self.options.tolerance:
+                break
+            S = self.second(p) if slow else None
+            trial = propose(p, self.D, S, np.inf, self.lower, self.upper)
+            x1, f1, actual = self.try_step(p, trial.v)
+            if not actual >= -1e-10 * self.live or np.all(x1 == p.x):
+                break
+            q = self.linearize(x1, f1)
+            if q is None:
+                break
+            contraction = q.model.explained() / p.model.explained()
+            if contraction < 1:
+                self.live, p = self.after, q
+                self.costs.append(0.5 * float(f1 @ f1))
+            slow = slow or contraction > 1e-2
+            if contraction >= 1 or (contraction > 0.5 and (S is not None or self.certified(p))):
+                break
+        return p
+
+
+def minimize(
+    residuals: Callable[[Vector], Vector],
+    jacobian: Callable[[Vector], Matrix],
+    x0: Vector,
+    lower: Vector | float = -np.inf,
+    upper: Vector | float = np.inf,
+    options: Options | None = None,
+    f_vv: Callable[[Vector, Vector], Vector] | None = None,
+    hessian: Callable[[Vector, Vector], Matrix] | None = None,
+    size: Vector | float = 0.0,
+) -> Outcome:
+    """Minimize ``sum(residuals(x)**2)`` for ``lower <= x <= upper``.
+
+    ``jacobian(x)`` (m, n); ``f_vv(x, v)`` (m,) second derivative along v; ``hessian(x, f)`` (n, n) is
+    ``sum f_i H_i``; `size` is |y| in weighted units. The residuals must be finite at the start.
+    """
+    options = options or Options()
+    x = np.clip(np.asarray(x0, float), lower, upper)
+    low, high = np.broadcast_to(lower, x.shape), np.broadcast_to(upper, x.shape)
+    problem = Problem(residuals, jacobian, f_vv, hessian, size)
+    loop = Loop(problem, low, high, options, budget=options.max_evaluations or 100 * (x.size + 1))
+    p = loop.linearize(x, problem.value(x))
+    if p is None:
+        raise ValueError("the Jacobian is not finite at the start")
+    loop.live = float(p.f @ p.f)
+    loop.radius = options.radius_factor * norm(loop.D * loop.magnitude)
+    while not loop.certified(p):
+        if problem.njev >= loop.budget:
+            loop.exhausted = True
+            break
+        q = loop.advance(p)
+        if q is None:
+            break
+        p = q
+    if options.polish:
+        p = loop.polish(p)
+    return conclude(loop, p)
+
+
+def conclude(loop: Loop, p: Point) -> Outcome:
+    """Rank and condition of the column-scaled Jacobian, and the status the certificate grants."""
+    unit = p.R / np.where(p.norms > 0, p.norms, 1.0)
+    s = np.linalg.svd(unit, compute_uv=False)
+    rank = int(np.sum(s > max(p.f.size, p.x.size) * EPS * np.max(s, initial=0.0)))
+    active = np.where(p.x <= loop.lower, -1, 1).astype(np.int8)
+    active[p.free] = 0
+    if loop.certified(p):
+        bound = Status.CONVERGED_AT_BOUND if np.any(active) else Status.CONVERGED
+        status = bound if rank == p.x.size else Status.NOT_UNIQUE
+    else:
+        status = Status.MAX_EVALUATIONS if loop.exhausted else Status.STALLED
+    condition = float(s[0] / s[-1]) if s.size and s[-1] > 0 else np.inf
+    return Outcome(p.x, p.f, status, loop.offset(p), p.scaled_gradient(), rank, condition, active,
+                   loop.problem.nfev, loop.problem.njev, len(loop.costs), loop.costs)  # fmt: skip
