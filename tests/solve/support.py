@@ -1,0 +1,91 @@
+"""The loop under test: the core through its callback binding, or the NumPy reference, on the same functions."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from marquardt.datasets import nist
+from marquardt.errors import Status
+from marquardt.options import Options
+from marquardt.solve import reference
+
+from .jets import Exact
+
+EPS = np.finfo(float).eps
+
+
+@dataclass
+class End:
+    """The common part of both outcomes."""
+
+    x: np.ndarray
+    f: np.ndarray
+    status: Status
+    offset: float
+    scaled_gradient: float
+    rank: int
+    active: np.ndarray
+    nfev: int
+    njev: int
+    costs: np.ndarray  # of the accepted points
+
+    @property
+    def rss(self):
+        return float(self.f @ self.f)
+
+
+def in_core(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=None):
+    """Minimize by the core."""
+    from marquardt import _core
+
+    options = options or Options()
+    x0 = np.array(x0, float)
+    lower, upper = (np.array(np.broadcast_to(b, x0.shape), float) for b in (lower, upper))
+    second = problem.hessian is not None
+    native = _core.Options(**{**options.native(second_derivatives=second), "threads": None})
+    m = problem.residuals(x0).size
+    raw = _core.minimize_callback(
+        problem.residuals, lambda x, f: problem.jacobian(x), problem.f_vv, problem.hessian,
+        m, observed, x0, lower, upper, native,
+    )  # fmt: skip
+    trace = dict(raw.trace)
+    costs = np.array(trace["cost"])[np.array(trace["accepted"], bool)]
+    return End(raw.x, raw.f, tuple(Status)[raw.status], raw.offset, raw.scaled_gradient, raw.rank, raw.active,
+               raw.nfev, raw.njev, costs)  # fmt: skip
+
+
+def in_numpy(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=None):
+    """Minimize by the reference."""
+    o = reference.minimize(
+        problem.residuals, problem.jacobian, np.array(x0, float), lower, upper, options, problem.f_vv,
+        problem.hessian, 0.0 if observed is None else observed,
+    )  # fmt: skip
+    return End(o.x, o.f, o.status, o.offset, o.scaled_gradient, o.rank, o.active, o.nfev, o.njev,
+               np.array(o.costs))  # fmt: skip
+
+
+class Differences(Exact):
+    """The same residuals without derivatives: central differences, h = eps^(1/3) |x_j|."""
+
+    hessian = None
+
+    def jacobian(self, x, f=None):
+        self.nj += 1
+        columns = []
+        for j in range(x.size):
+            ahead, behind = x.copy(), x.copy()
+            ahead[j] += EPS ** (1 / 3) * abs(x[j])
+            behind[j] -= EPS ** (1 / 3) * abs(x[j])
+            columns.append((self.residuals(ahead) - self.residuals(behind)) / (ahead[j] - behind[j]))
+        return np.ascontiguousarray(np.transpose(columns))
+
+    def f_vv(self, x, v, h=0.02):
+        slope = self.jacobian(x) @ v
+        return 2 / h * ((self.residuals(x + h * v) - self.residuals(x)) / h - slope)
+
+
+def certified(name, kind=Exact):
+    """A NIST problem as residuals of the parameter vector, and |y|."""
+    data = nist(name)
+    y = data.response
+    return kind(lambda b: data.function(*data.x, *b) - y), np.abs(y), data
