@@ -45,7 +45,9 @@ def test_standard_errors_have_six_digits(name, start):
     end = run(name, start)
     R = np.linalg.qr(problem.jacobian(end.x), mode="r")
     spread = np.sqrt(np.sum(np.linalg.inv(R) ** 2, axis=1) * end.rss / data.dof)
-    assert min(correct_digits(*pair) for pair in zip(spread, data.certified_stderr.values(), strict=True)) >= 6
+    assert (
+        min(correct_digits(*pair) for pair in zip(spread, data.certified_stderr.values(), strict=True)) >= 6
+    )
 
 
 def test_fifty_four_runs_cost_fewer_evaluations_than_the_best_peer():

@@ -20,8 +20,12 @@ impl Loop<'_> {
         for _ in 0..MAX_TRIALS {
             self.newton = self.newton && self.second_order()?;
             self.propose(self.newton, self.radius);
-            if self.is_negligible() {
+            if self.is_too_short() || !self.trial.clipped && self.is_lost_in_noise() {
                 return Ok(false);
+            }
+            if self.is_lost_in_noise() {
+                self.shrink(); // a step bent by the box may lead uphill
+                continue;
             }
             if !self.bend_step()? {
                 continue;
@@ -37,7 +41,7 @@ impl Loop<'_> {
             }
             let (kind, offset) = (self.kind(), self.offset());
             if !actual.is_finite() {
-                self.retreat_from_nowhere();
+                self.shrink();
                 self.record(kind, actual, offset, false);
                 self.report()?;
                 continue;
@@ -67,11 +71,16 @@ impl Loop<'_> {
         if self.newton { Step::Newton } else { Step::GaussNewton }
     }
 
-    /// The step is below the spacing of x, or its reduction below the rounding error of the cost.
-    fn is_negligible(&self) -> bool {
+    /// The step is below the spacing of x.
+    fn is_too_short(&self) -> bool {
         let scaled: Vec<f64> = self.scales.d.iter().zip(&self.here.x).map(|(d, x)| d * x).collect();
+        self.trial.size <= 1e-15 * norm(&scaled)
+    }
+
+    /// The reduction is below the rounding error of the cost.
+    fn is_lost_in_noise(&self) -> bool {
         let noise = f64::EPSILON * self.live.sqrt() * self.here.noise();
-        self.trial.size <= 1e-15 * norm(&scaled) || self.trial.predicted <= NOISE_FACTOR * noise
+        self.trial.predicted <= NOISE_FACTOR * noise
     }
 
     /// Add the geodesic acceleration; false where the bend is too strong: the radius was reduced instead.
@@ -93,7 +102,7 @@ impl Loop<'_> {
         Ok(false)
     }
 
-    fn retreat_from_nowhere(&mut self) {
+    fn shrink(&mut self) {
         self.radius = 0.25 * self.trial.size.min(self.radius);
     }
 
@@ -124,7 +133,7 @@ impl Loop<'_> {
     fn accept(&mut self) -> Result<bool, Exit> {
         let (undamped, before) = (self.trial.damping == 0.0, self.explained);
         if !self.go_there()? {
-            self.retreat_from_nowhere();
+            self.shrink();
             return Ok(false);
         }
         self.live = self.after;

@@ -341,8 +341,13 @@ class Loop:
             trial = propose(p, self.D, S if self.newton else None, self.radius, self.lower, self.upper)
             size = norm(trial.t)
             noise = EPS * np.sqrt(self.live) * p.noise
-            if size <= 1e-15 * norm(self.D * p.x) or trial.predicted <= 10 * noise:
+            if size <= 1e-15 * norm(self.D * p.x):
                 return None
+            if trial.predicted <= 10 * noise:
+                if not trial.clipped:
+                    return None
+                self.radius = 0.25 * min(size, self.radius)  # a step bent by the box may lead uphill
+                continue
             v = self.bent(p, trial)
             if v is None:
                 self.radius = min(self.radius, size) * float(np.clip(0.75 / self.bend, 0.1, 0.5))
