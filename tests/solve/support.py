@@ -1,4 +1,4 @@
-"""The loop under test: the core through its callback binding, or the NumPy reference, on the same functions."""
+"""The loop under test: the core through its callback binding, or the NumPy reference."""
 
 from dataclasses import dataclass
 

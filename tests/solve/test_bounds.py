@@ -1,9 +1,7 @@
-"""Bounded problems of Moré, Garbow, Hillstrom with the bounds of Gay (1984), from 1 and 10 times the start."""
+"""Problems of Moré, Garbow, Hillstrom with the bounds of Gay (1984), from 1 and 10 times the start."""
 
 import numpy as np
 import pytest
-
-from marquardt.errors import Status
 
 from .jets import Exact
 from .support import in_core, in_numpy
@@ -93,7 +91,7 @@ CASES = {
         [1, 1], [0, 3e-5], [1e6, 100], 784.0,
     ),
     "Beale": (
-        lambda x: rows(1.5 - x[0] * (1 - x[1]), 2.25 - x[0] * (1 - x[1] ** 2), 2.625 - x[0] * (1 - x[1] ** 3)),
+        lambda x: rows(*(y - x[0] * (1 - x[1] ** k) for k, y in ((1, 1.5), (2, 2.25), (3, 2.625)))),
         [1, 1], [0.6, 0.5], [10, 100], 0.0,
     ),
     "Helical valley": (helical, [-1, 0, 0], [-100, -1, -1], [0.8, 1, 1], 0.99042212),

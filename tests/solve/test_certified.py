@@ -1,6 +1,6 @@
-"""The 27 NIST problems from both starts: the core against certified values, and step for step against NumPy."""
+"""The 27 NIST problems from both starts: against certified values, and core against NumPy step for step."""
 
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,19 +12,19 @@ from .jets import Exact
 from .support import Differences, certified, in_core, in_numpy
 
 RUNS = [(name, start) for name in nist_names() for start in (1, 2)]
-# Here the path itself is ill-conditioned (column-scaled condition 1e3 to 1e5, or a long curved valley): the two
-# codes drift apart by rounding on the way and meet at the end.
+# Here the path itself is ill-conditioned (column-scaled condition 1e3 to 1e5, or a long curved valley): the
+# two codes drift apart by rounding on the way and meet at the end.
 DRIFTS = {"Bennett5", "Lanczos1", "Lanczos2", "Lanczos3", "MGH09", "MGH10", "MGH17", "Nelson"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def run(name, start, code=in_core, kind=Exact):
     problem, y, data = certified(name, kind)
     x0 = list((data.start1 if start == 1 else data.start2).values())
     return code(problem, x0, observed=y)
 
 
-@lru_cache(maxsize=None)
+@cache
 def digits(name, start, code=in_core, kind=Exact):
     reference = certified(name)[2].certified.values()
     return min(correct_digits(a, b) for a, b in zip(run(name, start, code, kind).x, reference, strict=True))

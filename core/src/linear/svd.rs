@@ -1,4 +1,8 @@
 //! Singular values by one-sided Jacobi rotations (Hestenes 1958; Demmel, Veselić 1992).
+//!
+//! Measured beside faer 0.23 on a busy 2-core machine, µs for n = 3, 8, 20, 50: own 0.6, 12, 68, 1060; faer 1.6, 7.6,
+//! 42, 240. Curve fits live at n < 10, and at n = 50 the factorization of J costs 15 ms and more: not worth the
+//! dependency (100 s of build time) until large n matters.
 
 use super::small::dot;
 

@@ -2,7 +2,6 @@
 
 use super::outcome::Step;
 use super::state::{Exit, Loop};
-use crate::linear::small::norm;
 
 const ACCEPT: f64 = 1e-4;
 /// Largest |D a| / |D v| at which the acceleration is trusted.
@@ -16,18 +15,27 @@ const NOISE_FACTOR: f64 = 10.0;
 impl Loop<'_> {
     /// Find and take one acceptable step. False: the cost has no more to say, or the budget is spent.
     pub fn advance(&mut self) -> Result<bool, Exit> {
-        let mut switched = false;
+        let (mut switched, mut held_back, mut straight) = (false, false, false);
+        let radius = self.radius;
         for _ in 0..MAX_TRIALS {
             self.newton = self.newton && self.second_order()?;
             self.propose(self.newton, self.radius);
-            if self.is_too_short() || !self.trial.clipped && self.is_lost_in_noise() {
+            if self.is_too_short() {
+                if !held_back {
+                    return Ok(false);
+                }
+                (held_back, straight, self.radius) = (false, true, radius); // bends at the spacing of x mean nothing
+                continue;
+            }
+            if self.is_lost_in_noise() && !self.trial.clipped {
                 return Ok(false);
             }
             if self.is_lost_in_noise() {
                 self.shrink(); // a step bent by the box may lead uphill
                 continue;
             }
-            if !self.bend_step()? {
+            if !straight && !self.bend_step()? {
+                held_back = true;
                 continue;
             }
             if self.nfev >= 4 * self.budget {
@@ -73,13 +81,12 @@ impl Loop<'_> {
 
     /// The step is below the spacing of x.
     fn is_too_short(&self) -> bool {
-        let scaled: Vec<f64> = self.scales.d.iter().zip(&self.here.x).map(|(d, x)| d * x).collect();
-        self.trial.size <= 1e-15 * norm(&scaled)
+        self.here.x.iter().zip(&self.trial.v).all(|(x, v)| x + v == *x)
     }
 
-    /// The reduction is below the rounding error of the cost.
+    /// The reduction is below the rounding error of the cost (x itself counts as exact here).
     fn is_lost_in_noise(&self) -> bool {
-        let noise = f64::EPSILON * self.live.sqrt() * self.here.noise();
+        let noise = f64::EPSILON * self.live.sqrt() * self.here.terms();
         self.trial.predicted <= NOISE_FACTOR * noise
     }
 

@@ -70,8 +70,17 @@ impl Point {
     }
 
     /// Size of the terms whose difference the residuals are, over the rows that depend on x.
+    pub fn terms(&self) -> f64 {
+        self.per_column(&self.linearization.rounding)
+    }
+
+    /// What rounding errors can do to the residuals, those of x itself included, in units of eps.
     pub fn noise(&self) -> f64 {
-        let ratios = self.rounding.iter().zip(&self.norms).filter(|(_, c)| **c > 0.0).map(|(r, c)| r / c);
+        self.per_column(&self.rounding)
+    }
+
+    fn per_column(&self, sums: &[f64]) -> f64 {
+        let ratios = sums.iter().zip(&self.norms).filter(|(_, c)| **c > 0.0).map(|(r, c)| r / c);
         ratios.fold(0.0, f64::max)
     }
 

@@ -91,6 +91,13 @@ impl Spectrum {
         t.iter().zip(&self.w).map(|(t, w)| if *t != 0.0 { t * t / (w + damping) } else { 0.0 }).sum()
     }
 
+    /// |c|, safe against overflow of its square.
+    fn slope(&self) -> f64 {
+        let largest = self.c.iter().fold(0.0, |a: f64, c| a.max(c.abs()));
+        let scaled: f64 = self.c.iter().map(|c| (c / largest) * (c / largest)).sum();
+        if largest > 0.0 { largest * scaled.sqrt() } else { 0.0 }
+    }
+
     /// Minimizer in |t| <= radius, to a tenth of the radius; returns its damping.
     pub fn within(&self, radius: f64, t: &mut Vec<f64>) -> f64 {
         let lowest = self.w.iter().fold(f64::INFINITY, |a, &b| a.min(b));
@@ -103,7 +110,7 @@ impl Spectrum {
             }
             low = (size - radius) * size / self.decay(0.0, t);
         }
-        let high = norm(&self.c) / radius + (-lowest).max(0.0);
+        let high = self.slope() / radius + (-lowest).max(0.0);
         if lowest < 0.0 {
             low += 1e-10 * self.w.iter().fold(0.0, |a: f64, b| a.max(b.abs()));
             self.step(low, t);

@@ -59,11 +59,12 @@ class Point:
     free: Indices  # parameters not held at a bound by the gradient
     model: Spectrum  # Gauss-Newton's
 
+    terms: float  # size of the terms whose difference the residuals are, over the rows that depend on x
+
     @property
     def noise(self) -> float:
-        """Size of the terms whose difference the residuals are, over the rows that depend on x."""
-        seen = self.norms > 0
-        return float(np.max(self.rounding[seen] / self.norms[seen], initial=0.0))
+        """What rounding errors can do to the residuals, in units of eps."""
+        return per_column(self.rounding, self.norms)
 
     def scaled_gradient(self) -> float:
         """``max |g_j| / (eps rounding_j)`` over the free parameters."""
@@ -98,7 +99,8 @@ class Spectrum:
             if size <= 1.1 * radius:
                 return t, 0.0
             low = (size - radius) * size / float(np.sum(t**2 / np.where(t != 0, self.w, 1.0)))
-        high = norm(self.c) / radius + max(0.0, -lowest)
+        largest = float(np.max(np.abs(self.c))) or 1.0  # c^2 may overflow
+        high = largest * norm(self.c / largest) / radius + max(0.0, -lowest)
         if lowest < 0:
             low += 1e-10 * float(np.max(np.abs(self.w), initial=0.0))
             t = self.step(low)
@@ -179,6 +181,10 @@ def propose(p: Point, D: Vector, S: Matrix | None, radius: float, lower: Vector,
         return Trial(v, D * v, damping, reduction(p, v, S), float(p.gradient @ v), spectrum, True)
     predicted, slope = float(np.sum(t**2 * (spectrum.w + 2 * damping))), float(np.sum(spectrum.c * t))
     return Trial(v, t, damping, predicted, slope, spectrum, False)
+
+
+def per_column(sums: Vector, norms: Vector) -> float:
+    return float(np.max(sums[norms > 0] / norms[norms > 0], initial=0.0))
 
 
 def norm(v: Vector) -> float:
@@ -263,11 +269,12 @@ class Loop:
         factor: Matrix = np.asarray(np.linalg.qr(padded, mode="r"))
         gradient, norms = J.T @ f, np.sqrt(np.sum(factor[:n, :n] ** 2, axis=0))
         rounding = np.abs(J).T @ (np.abs(self.problem.size) + 2 * np.abs(f))
+        terms = per_column(rounding, norms)
         # Where nothing is subtracted, x itself is known to eps only: that moves f by eps |J_k x_k|.
         rounding = np.maximum(rounding, norms * np.sum(norms * np.abs(x)))
         held = ((x <= self.lower) & (gradient >= 0)) | ((x >= self.upper) & (gradient <= 0))
         free, none = np.flatnonzero(~held), Spectrum(norms, norms, J, np.zeros(0, np.intp))
-        p = Point(x, f, J, factor[:n, :n], factor[:n, n], gradient, norms, rounding, free, none)
+        p = Point(x, f, J, factor[:n, :n], factor[:n, n], gradient, norms, rounding, free, none, terms)
         self.scale(p)
         p.model = gauss_newton(p, self.D, free, np.zeros(n))
         return p
@@ -333,23 +340,32 @@ class Loop:
     def advance(self, p: Point) -> Point | None:
         """Trials at one Jacobian until a step is accepted; None: the cost has no more to say."""
         S: Matrix | None = None
-        switched = False
+        switched = held_back = straight = False
+        radius = self.radius
         for _ in range(60):
             if self.newton and S is None:
                 S = self.second(p)
                 self.newton = S is not None
             trial = propose(p, self.D, S if self.newton else None, self.radius, self.lower, self.upper)
             size = norm(trial.t)
-            noise = EPS * np.sqrt(self.live) * p.noise
-            if size <= 1e-15 * norm(self.D * p.x):
-                return None
+            noise = EPS * np.sqrt(self.live) * p.terms  # of the cost; x itself counts as exact here
+            if np.all(p.x + trial.v == p.x):
+                if not held_back:
+                    return None
+                held_back, straight, self.radius = (
+                    False,
+                    True,
+                    radius,
+                )  # bends at the spacing of x mean nothing
+                continue
             if trial.predicted <= 10 * noise:
                 if not trial.clipped:
                     return None
                 self.radius = 0.25 * min(size, self.radius)  # a step bent by the box may lead uphill
                 continue
-            v = self.bent(p, trial)
+            v = trial.v if straight else self.bent(p, trial)
             if v is None:
+                held_back = True
                 self.radius = min(self.radius, size) * float(np.clip(0.75 / self.bend, 0.1, 0.5))
                 continue
             if self.problem.nfev >= 4 * self.budget:
