@@ -1,6 +1,6 @@
 //! Least squares of models given as tapes: f = (model - y) w, evaluated block by block, the Jacobian never stored.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::accumulate::{self, Residuals, RowData};
 use super::jobs::{self, Job};
@@ -46,6 +46,7 @@ pub struct Curve {
     /// First residual of each block.
     offsets: Vec<usize>,
     n_residuals: usize,
+    guarded: bool,
     workers: Vec<Worker>,
     partial: Vec<Linearization>,
     scratch: Vec<f64>,
@@ -57,6 +58,25 @@ struct Worker {
     tape: Workspace,
     columns: Vec<Column>,
     magnitude: Column,
+}
+
+/// Workers left by earlier curves. A small fit is over in some ten microseconds; making its workspace anew, some
+/// dozens of columns of 2 kB, took as long again.
+static IDLE: Mutex<Vec<Vec<Worker>>> = Mutex::new(Vec::new());
+const KEPT: usize = 8;
+
+fn idle_workers() -> Vec<Worker> {
+    IDLE.lock().ok().and_then(|mut idle| idle.pop()).unwrap_or_default()
+}
+
+impl Drop for Curve {
+    fn drop(&mut self) {
+        if let Ok(mut idle) = IDLE.lock()
+            && idle.len() < KEPT
+        {
+            idle.push(std::mem::take(&mut self.workers));
+        }
+    }
 }
 
 impl Curve {
@@ -78,7 +98,8 @@ impl Curve {
             n_residuals += block.n_rows * block.n_outputs;
             jobs.extend(jobs::divide(b, block.n_rows));
         }
-        let (workers, partial, scratch) = (Vec::new(), Vec::new(), Vec::new());
+        let guarded = blocks.iter().any(|b| b.programs.value.is_guarded());
+        let (workers, partial, scratch) = (idle_workers(), Vec::new(), Vec::new());
         let params = template;
         Ok(Curve {
             blocks,
@@ -89,6 +110,7 @@ impl Curve {
             jobs,
             offsets,
             n_residuals,
+            guarded,
             workers,
             partial,
             scratch,
@@ -97,14 +119,18 @@ impl Curve {
 
     /// Whether the tapes are valid at `x`: the branches the model took when it was traced are the same there.
     pub fn guards_hold(&mut self, x: &[f64]) -> bool {
+        if !self.guarded {
+            return true;
+        }
         self.place(x);
-        let mut worker = self.workers.pop().unwrap_or_default();
-        let hold = self.blocks.iter().all(|block| {
-            block.programs.value.load(self.level, &self.params, &mut worker.tape);
-            block.programs.value.guards_hold(&worker.tape)
-        });
-        self.workers.push(worker);
-        hold
+        if self.workers.is_empty() {
+            self.workers.push(Worker::default());
+        }
+        let work = &mut self.workers[0].tape;
+        self.blocks.iter().all(|block| {
+            block.programs.value.load(self.level, &self.params, work);
+            block.programs.value.guards_hold(work)
+        })
     }
 
     /// Writes the free parameters into the full vector.

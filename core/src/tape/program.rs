@@ -104,6 +104,11 @@ impl Tape {
         self.outputs.len()
     }
 
+    /// Whether the program is valid only for some parameters.
+    pub fn is_guarded(&self) -> bool {
+        !self.guards.is_empty()
+    }
+
     pub fn n_instructions(&self) -> usize {
         self.code.len()
     }
