@@ -64,6 +64,12 @@ def table(tmp_path):
         (["y ~ a + b*X2"], "the model `y ~ a + b*X2` uses no column; the columns are: x, y, s, note"),
         ([], 'a formula is needed, such as "y ~ a*x + b"'),
         (["y ~ a*x"], "t.csv, line 3, column `y`: the value is missing; --drop-missing leaves such rows out"),
+        (["log(x - 2) ~ a*x"], "t.csv, line 2, `log(x - 2)`: the value is nan (and 1 more); --drop-missing"),
+        (
+            ["x ~ a*s", "--sigma", "x - 2"],
+            "t.csv, line 2, sigma: the value is -1 (and 1 more); a standard dev",
+        ),
+        (["x ~ a*s", "--weights", "2 - x"], "t.csv, line 4, weights: the value is -1; a weight must not be"),
         (["y ~ a*note"], "t.csv, line 2, column `note`: `a` is not a number"),
         (["y ~ a*x", "--start", "a"], "--start: `a` is not of the form name=value"),
         (["y ~ a*x", "--sigma", "ss"], "--sigma ss: `ss` is no column; the columns are: x, y, s, note"),

@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 # The evaluated --sigma and --weights travel as columns: rows with missing values then drop them too.
 _SIGMA, _WEIGHTS = " sigma", " weights"
+_DROP = "--drop-missing leaves such rows out"
 
 
 def values(texts: Sequence[str], option: str) -> dict[str, float]:
@@ -135,7 +136,7 @@ def _remark(formula: Formula, table: Table) -> None:
 
 
 def _data(table: Table, formula: Formula, arguments: argparse.Namespace) -> dict[str, Any]:
-    """The columns the fit needs; a missing value is refused with its place, unless such rows are dropped."""
+    """The columns the fit needs. What is wrong in one is refused here, where its line in the file is known."""
     assert formula.response is not None
     data: dict[str, Any] = {name: table[name] for name in (*formula.response.data_names, *formula.data_names)}
     for option, key in (("sigma", _SIGMA), ("weights", _WEIGHTS)):
@@ -143,7 +144,14 @@ def _data(table: Table, formula: Formula, arguments: argparse.Namespace) -> dict
             data[key] = _per_row(text, option, table)
     if not arguments.drop_missing:
         for name, column in data.items():
-            _refuse_missing(name, column, table)
+            _refuse(~np.isfinite(column), column, f"column `{name.strip()}`", table)
+        with np.errstate(all="ignore"):
+            response = formula.response(table)
+        _refuse(~np.isfinite(response), response, f"`{formula.response.text}`", table)
+    if _SIGMA in data:
+        _refuse(data[_SIGMA] <= 0, data[_SIGMA], "sigma", table, "a standard deviation must be positive")
+    if _WEIGHTS in data:
+        _refuse(data[_WEIGHTS] < 0, data[_WEIGHTS], "weights", table, "a weight must not be negative")
     return data
 
 
@@ -158,12 +166,18 @@ def _per_row(text: str, option: str, table: Table) -> Any:
     return np.broadcast_to(expression(table), (len(table.lines),))
 
 
-def _refuse_missing(name: str, column: Any, table: Table) -> None:
-    missing = np.flatnonzero(np.isnan(column))
-    if missing.size:
-        count = f" (and {missing.size - 1} more)" if missing.size > 1 else ""
-        place = f"{table.origin}, line {table.lines[missing[0]]}, column `{name.strip()}`"
-        raise DataError(f"{place}: the value is missing{count}; --drop-missing leaves such rows out")
+def _refuse(bad: Any, column: Any, what: str, table: Table, why: str = _DROP) -> None:
+    """DataError with the line of the first bad value, if there is one."""
+    rows = np.flatnonzero(bad)
+    if rows.size:
+        value = column[rows[0]]
+        problem = (
+            "the value is missing"
+            if np.isnan(value) and what.startswith("column")
+            else f"the value is {value:g}"
+        )
+        count = f" (and {rows.size - 1} more)" if rows.size > 1 else ""
+        raise DataError(f"{table.origin}, line {table.lines[rows[0]]}, {what}: {problem}{count}; {why}")
 
 
 # ----------------------------------------------------------------------------------------------------- output
