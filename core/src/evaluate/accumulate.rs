@@ -132,7 +132,7 @@ impl<'a, D: Fn(usize) -> Operand<'a>> WithSimd for Sums<'a, '_, D> {
         if has_fma::<S>() {
             self.all::<S, true>(s)
         } else {
-            self.all::<pulp::Scalar256b, false>(pulp::Scalar256b)
+            self.all::<pulp::Scalar128b, false>(pulp::Scalar128b)
         }
     }
 }
@@ -151,22 +151,35 @@ impl<'a, D: Fn(usize) -> Operand<'a>> Sums<'a, '_, D> {
         }
         let (f, magnitude) = (&last[0].0[..m], &magnitude.0[..m]);
         for (tile, first) in jacobian.chunks(4).zip((0..).step_by(4)) {
-            let mut add = |j: usize, (g, r): (f64, f64)| {
-                out.gradient[j] += g;
-                out.rounding[j] += r;
-            };
-            if let [a, b, c, d] = tile {
-                let sums =
-                    weighted_sums::<S, F, 4>(s, [&a.0[..m], &b.0[..m], &c.0[..m], &d.0[..m]], f, magnitude);
-                for (k, sum) in sums.into_iter().enumerate() {
-                    add(first + k, sum);
-                }
-            } else {
-                for (k, a) in tile.iter().enumerate() {
-                    add(first + k, weighted_sums::<S, F, 1>(s, [&a.0[..m]], f, magnitude)[0]);
-                }
+            let (g, r) = (&mut out.gradient[first..], &mut out.rounding[first..]);
+            match tile {
+                [a, b, c, d] => add::<S, F, 4>(s, [a, b, c, d], f, magnitude, g, r),
+                [a, b, c] => add::<S, F, 3>(s, [a, b, c], f, magnitude, g, r),
+                [a, b] => add::<S, F, 2>(s, [a, b], f, magnitude, g, r),
+                [a] => add::<S, F, 1>(s, [a], f, magnitude, g, r),
+                _ => (),
             }
         }
+    }
+}
+
+/// Adds the sums of A columns to gradient and rounding.
+#[inline(always)]
+fn add<S: Simd, const F: bool, const A: usize>(
+    s: S,
+    columns: [&Column; A],
+    f: &[f64],
+    magnitude: &[f64],
+    gradient: &mut [f64],
+    rounding: &mut [f64],
+) {
+    let mut slices = [&[][..]; A];
+    for k in 0..A {
+        slices[k] = &columns[k].0[..f.len()];
+    }
+    for (k, (g, r)) in weighted_sums::<S, F, A>(s, slices, f, magnitude).into_iter().enumerate() {
+        gradient[k] += g;
+        rounding[k] += r;
     }
 }
 
@@ -199,7 +212,7 @@ impl WithSimd for Dot<'_> {
         if has_fma::<S>() {
             dots::<S, true, 1, 1>(s, [self.0], [self.1])[0][0]
         } else {
-            dots::<_, false, 1, 1>(pulp::Scalar256b, [self.0], [self.1])[0][0]
+            dots::<_, false, 1, 1>(pulp::Scalar128b, [self.0], [self.1])[0][0]
         }
     }
 }

@@ -55,7 +55,7 @@ impl<C: AsRef<[f64]> + AsMut<[f64]>> WithSimd for Fold<'_, C> {
     fn with_simd<S: Simd>(self, s: S) {
         if !has_fma::<S>() {
             // SSE2 by way of vectors the compiler splits
-            self.all::<pulp::Scalar256b, false, 2>(pulp::Scalar256b);
+            self.all::<pulp::Scalar128b, false, 2>(pulp::Scalar128b);
         } else if S::REGISTER_COUNT >= 32 {
             self.all::<S, true, 4>(s); // 4 x 4 sums need 32 registers
         } else {
@@ -171,11 +171,17 @@ fn eliminate<S: Simd, const F: bool, const P: usize>(
         let tau = 2.0 / (v0 * v0 + w[i]);
         row[i] = (alpha - v0) / scale;
         panel.v0[i] = v0;
+        let mut y = [0.0; P];
         for j in i + 1..P {
-            let y = tau * (w[j] + v0 * row[j]);
-            row[j] -= y * v0;
-            let (left, right) = v.split_at_mut(j);
-            subtract::<S, F, 1, 1>(s, [&*left[i]], [[y]], [&mut *right[0]]);
+            y[j] = tau * (w[j] + v0 * row[j]);
+            row[j] -= y[j] * v0;
+        }
+        let (left, right) = v.split_at_mut(i + 1);
+        match &mut *right {
+            [a, b, c] => subtract::<S, F, 1, 3>(s, [&*left[i]], [[y[i + 1], y[i + 2], y[i + 3]]], [a, b, c]),
+            [a, b] => subtract::<S, F, 1, 2>(s, [&*left[i]], [[y[i + 1], y[i + 2]]], [a, b]),
+            [a] => subtract::<S, F, 1, 1>(s, [&*left[i]], [[y[i + 1]]], [a]),
+            _ => (),
         }
         for a in 0..i {
             let mut sum = 0.0;

@@ -46,7 +46,18 @@ pub(crate) fn dots<S: Simd, const F: bool, const A: usize, const B: usize>(
     let n = av[0].len();
     let (av, bv) = (first::<S, A>(av, n), first::<S, B>(bv, n));
     let mut sums = [[s.splat_f64s(0.0); B]; A];
-    for k in 0..n {
+    // few sums wait for one another: twice as many hide it
+    let even = if A * B <= 4 { n - n % 2 } else { 0 };
+    let mut other = sums;
+    for k in (0..even).step_by(2) {
+        for i in 0..A {
+            for j in 0..B {
+                sums[i][j] = ma::<S, F>(s, av[i][k], bv[j][k], sums[i][j]);
+                other[i][j] = ma::<S, F>(s, av[i][k + 1], bv[j][k + 1], other[i][j]);
+            }
+        }
+    }
+    for k in even..n {
         for i in 0..A {
             for j in 0..B {
                 sums[i][j] = ma::<S, F>(s, av[i][k], bv[j][k], sums[i][j]);
@@ -56,7 +67,8 @@ pub(crate) fn dots<S: Simd, const F: bool, const A: usize, const B: usize>(
     let mut out = [[0.0; B]; A];
     for i in 0..A {
         for j in 0..B {
-            out[i][j] = s.reduce_sum_f64s(sums[i][j]);
+            let sum = if A * B <= 4 { s.add_f64s(sums[i][j], other[i][j]) } else { sums[i][j] };
+            out[i][j] = s.reduce_sum_f64s(sum);
             for (&x, &y) in at[i].iter().zip(bt[j]) {
                 out[i][j] = scalar_ma::<F>(x, y, out[i][j]);
             }
