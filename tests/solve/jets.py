@@ -55,6 +55,9 @@ class Jet:
         sign = {np.add: 1, np.subtract: -1}[ufunc]
         return Jet(a.v + sign * b.v, a.g + sign * b.g, a.h + sign * b.h)
 
+    def __getitem__(self, rows):
+        return Jet(self.v[rows], self.g[..., rows], self.h[..., rows])
+
     def __truediv__(self, b):
         return self * np.reciprocal(b) if isinstance(b, Jet) else Jet(self.v / b, self.g / b, self.h / b)
 
