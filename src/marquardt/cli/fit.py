@@ -136,7 +136,7 @@ def _remark(formula: Formula, table: Table) -> None:
 
 
 def _data(table: Table, formula: Formula, arguments: argparse.Namespace) -> dict[str, Any]:
-    """The columns the fit needs. What is wrong in one is refused here, where its line in the file is known."""
+    """The columns the fit needs; what is wrong in one is refused here, where its line is known."""
     assert formula.response is not None
     data: dict[str, Any] = {name: table[name] for name in (*formula.response.data_names, *formula.data_names)}
     for option, key in (("sigma", _SIGMA), ("weights", _WEIGHTS)):

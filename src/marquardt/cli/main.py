@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .. import __version__
+import marquardt
+
 from ..errors import MarquardtError
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
@@ -35,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="marquardt", description="Nonlinear least squares with results that tell the truth."
     )
-    top.add_argument("--version", action="version", version=f"marquardt {__version__}")
+    top.add_argument("--version", action="version", version=f"marquardt {marquardt.__version__}")
     commands = top.add_subparsers(dest="command", metavar="{fit,nist,demo}")
     _add_fit(commands.add_parser(
         "fit", help="fit a formula to a file", description=_FIT_HELP,
