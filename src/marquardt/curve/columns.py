@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -89,6 +88,8 @@ def suggestion(name: str, known: Collection[str]) -> str:
     >>> suggestion("Vmx", ["Vmax", "Km"])
     "; did you mean 'Vmax'?"
     """
+    import difflib
+
     folded = {k.casefold(): k for k in known}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     if near:

@@ -121,14 +121,8 @@ class Table:
         for family in trace.families:
             rows = np.asarray(family.rows).reshape(len(family.outputs), -1)
             if rows.size == 1 < y.size and len(trace.families) == 1:  # one value for all points
-                blocks.append(
-                    (
-                        family.outputs,
-                        [c.extract(data.arguments) for c in family.columns],
-                        y[None],
-                        None if w is None else w[None],
-                    )
-                )
+                columns = [c.extract(data.arguments) for c in family.columns]
+                blocks.append((family.outputs, columns, y[None], None if w is None else w[None]))
                 continue
             pick = _spread(rows.shape[1])
             columns = [np.asarray(c.extract(data.arguments))[pick] for c in family.columns]

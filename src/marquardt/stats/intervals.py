@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from statistics import NormalDist
 
 from ..errors import OptionError
 
@@ -21,6 +20,8 @@ def quantile(level: float, dof: int | None) -> float:
     if not 0.0 < level < 1.0:
         raise OptionError(f"a confidence level is between 0 and 1 (0.95 is usual), not {level}")
     if dof is None:
+        from statistics import NormalDist
+
         return NormalDist().inv_cdf(0.5 + level / 2.0)
     if dof <= 0:
         return math.nan
