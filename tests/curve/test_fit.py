@@ -31,7 +31,7 @@ def expected() -> tuple[Any, Any]:
     return curve_fit(decay, X, Y, [2.0, 1.0, 0.5], ftol=1e-14, xtol=1e-14, gtol=1e-14)
 
 
-# ------------------------------------------------------------------------------------ every way in, one answer
+# ---------------------------------------------------------------------------- every way in, one answer
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_function_that_cannot_be_traced_is_called_back_and_the_result_says_so(
         assert np.allclose(result.x, expected[0], rtol=1e-6)
 
 
-# ------------------------------------------------------------------------------------------------- uncertainty
+# ----------------------------------------------------------------------------------------- uncertainty
 
 
 def test_fixed_parameter_has_no_row_in_covariance() -> None:
@@ -208,7 +208,7 @@ def test_as_many_points_as_parameters_leave_errors_undefined() -> None:
     assert any("No degree of freedom" in s for s in result.advice)
 
 
-# ------------------------------------------------------------------------------------------------ the ending
+# ------------------------------------------------------------------------------------------ the ending
 
 
 def test_start_x_continues_where_a_fit_ended() -> None:
@@ -262,7 +262,7 @@ def test_a_changed_closure_is_noticed() -> None:
     assert np.isclose(after.x[0], before.x[0] / 2)
 
 
-# --------------------------------------------------------------------------------------------------- mistakes
+# -------------------------------------------------------------------------------------------- mistakes
 
 
 @pytest.mark.parametrize(
