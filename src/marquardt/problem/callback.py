@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..errors import ModelError
 from .differences import Differences
 
@@ -78,8 +79,6 @@ class CallbackProblem:
 
     def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
         """Run the core on this problem."""
-        from .. import _core
-
         self.differences = Differences(self.trial_residuals, lower, upper)
         return _core.minimize_callback(
             self.trial_residuals, self.jacobian, None, None, self.size, self.rounding_size(),

@@ -6,8 +6,9 @@ that repeated fits of one function do not trace again. `Model.problem` joins it 
 
 from __future__ import annotations
 
+import inspect
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Model:
     where its guards hold.
     """
 
-    __slots__ = ("function", "names", "options", "reason", "scalar", "shapes", "trusted", "versions")
+    __slots__ = ("by_name", "function", "names", "options", "reason", "scalar", "shapes", "trusted", "versions")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class Model:
         self.function, self.options = function, dict(options)
         self.shapes = {name: np.shape(value) for name, value in parameters.items()}
         self.names = flat_names(self.shapes)
+        self.by_name = is_called_by_name(function, self.shapes)
         self.scalar = all(shape == () for shape in self.shapes.values())
         self.versions: list[Version] = []
         self.reason: str | None = None
@@ -62,7 +64,11 @@ class Model:
         if isinstance(self.function, Formula):
             found = interpret((self.function.node,), values, arguments)[0]
             return np.array(np.broadcast_to(found, np.broadcast_shapes(*[np.shape(a) for a in arguments])))
-        return np.asarray(evaluate(self.function, arguments, self.unflatten(values), self.options))
+        if not self.by_name:
+            return np.asarray(evaluate(self.function, arguments, self.unflatten(values), self.options))
+        copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]  # it may write to them
+        with np.errstate(all="ignore"):
+            return np.asarray(self.function(*copies, **self.unflatten(values), **self.options))
 
     def unflatten(self, values: Vector) -> dict[str, Any]:
         """Flat values as the function's own arguments: numbers, and arrays for vector parameters."""
@@ -132,6 +138,14 @@ def flat_names(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
     return tuple(names)
 
 
+def is_called_by_name(function: Callable[..., Any] | Formula, names: Collection[str]) -> bool:
+    """Can every parameter be passed by its name, after the positional arguments?"""
+    code = getattr(function, "__code__", None)
+    if code is None or code.co_flags & inspect.CO_VARARGS or code.co_posonlyargcount:
+        return False
+    return not any(name in names for name in code.co_varnames[: code.co_argcount - len(names)])
+
+
 _MODELS: OrderedDict[Hashable, Model] = OrderedDict()
 _REMEMBERED = 64
 
@@ -142,11 +156,11 @@ def compile_model(
     parameters: Parameters,
     options: Mapping[str, object] | None = None,
 ) -> Model:
-    """The model of `function` for arguments of this kind, from memory where nothing it depends on has changed."""
+    """The model of `function` for arguments of this kind, remembered until something it depends on changes."""
     options = options or {}
     key = _key(function, arguments, parameters, options)
     model = _MODELS.get(key) if key is not None else None
-    if model is not None and all(v.is_current(arguments) for v in model.versions):
+    if model is not None and all([v.is_current(arguments) for v in model.versions]):
         return model
     model = Model(function, parameters, options)
     if key is not None:
@@ -163,22 +177,19 @@ def _key(
     options: Mapping[str, object],
 ) -> Hashable | None:
     """What a trace depends on besides the function's own surroundings; None when it cannot be told."""
+    kinds = tuple([_kind(a) for a in arguments])
+    shapes = tuple([(n, () if type(v) is float else np.shape(v)) for n, v in parameters.items()])
+    key = (function, kinds, shapes, tuple(options.items()) if options else ())
     try:
-        key = (
-            function,
-            tuple([_kind(a) for a in arguments]),
-            tuple([(n, np.shape(v)) for n, v in parameters.items()]),
-            tuple(options.items()),
-        )
         hash(key)
     except TypeError:
         return None
     return key
 
 
-def _kind(argument: object) -> Hashable:
+def _kind(argument: Any) -> Hashable:
     if isinstance(argument, np.ndarray):
         return (argument.shape, argument.dtype.char)
     if isinstance(argument, tuple | list):
-        return tuple(_kind(a) for a in argument)
-    return type(argument), np.shape(argument)  # type: ignore[arg-type]
+        return tuple([_kind(a) for a in argument])
+    return type(argument), np.shape(argument)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..expr.derive import hessian, jacobian, second_directional
 from ..expr.graph import Graph, Node
 from ..expr.interpret import compile_numpy
@@ -47,12 +48,14 @@ class CorePrograms:
     """Tapes for the core; `derived` are data-only expressions to be worked out once, as further columns."""
 
     def __init__(
-        self, graph: Graph, family: Family, d: Derivatives, n_params: int, guards: Sequence[Guard], hoist: bool
+        self,
+        graph: Graph,
+        family: Family,
+        d: Derivatives,
+        n_params: int,
+        guards: Sequence[Guard],
+        derived: Sequence[Node],
     ) -> None:
-        from .. import _core
-
-        derived = derived_columns(d.all()) if hoist else []
-
         def tape(outputs: Sequence[Node], n_direction: int = 0, guards: Sequence[Guard] = ()) -> Any:
             s = lower(
                 graph, outputs, n_params, n_direction, [(g.node, g.outcome) for g in guards],
@@ -62,7 +65,7 @@ class CorePrograms:
                 s.n_params, s.constants, s.prologue, s.n_inputs, s.code, s.n_registers, s.outputs, s.guards
             )
 
-        self.derive = compile_numpy(derived) if derived else None
+        self.derive: Callable[..., list[Any]] | None = compile_numpy(derived) if derived else None
         self.value = tape(d.value, guards=guards)
         self.jacobian = tape([*d.value, *d.jacobian])
         curvature = tape([*d.jacobian, *d.curvature], d.p)
@@ -79,6 +82,8 @@ class CorePrograms:
 
 class NumpyPrograms:
     """The same by NumPy and SciPy, for models with operations that have no kernel in the core."""
+
+    native = derive = None
 
     def __init__(self, d: Derivatives) -> None:
         self.k, self.p, self.pairs = len(d.value), d.p, d.pairs
@@ -115,8 +120,9 @@ def make_programs(
 ) -> Programs:
     """Programs for the core where every operation has a kernel there, else for NumPy."""
     d = Derivatives(graph, family, free)
-    if in_core(d.all()) is None:
-        return CorePrograms(graph, family, d, n_params, guards, hoist)
+    derived = derived_columns(d.all()) if hoist else []
+    if in_core(d.all(), derived) is None:
+        return CorePrograms(graph, family, d, n_params, guards, derived)
     return NumpyPrograms(d)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..errors import ModelError, Untraceable
 from ..expr.formula import Formula
 from ..expr.interpret import compile_numpy
@@ -45,12 +46,14 @@ class Version:
         """One expression for all points, in their order."""
         self.pointwise = self.whole and all(_is_argument(c, trace.shape) for c in first.columns)
         """Each point depends on its own row of the arguments only: any sample of them will do."""
+        self.argument_of = [c.recipe.path[0] for c in first.columns] if self.pointwise else []
         self.size = sum(f.rows.size for f in trace.families)
         self._programs: dict[tuple[tuple[int, ...], bool], list[Programs]] = {}
 
     def is_current(self, arguments: Sequence[object]) -> bool:
-        """Is the function still what was traced (code, closure, globals, and the data where they were used)?"""
-        return self.trace.fingerprint.unchanged() and self.trace.fits(arguments)
+        """Is the function still what was traced: code, closure, globals, and the data if their values were used?"""
+        t = self.trace
+        return t.fingerprint.unchanged() and (not t.data_bound or t.fits(arguments))
 
     def programs(self, free: tuple[int, ...], n_rows: int) -> list[Programs]:
         """Programs of each family, for these free parameters."""
@@ -76,6 +79,10 @@ class Version:
 
 def _always(values: Vector) -> bool:
     return True
+
+
+def _is_plain(column: Any) -> bool:
+    return type(column) is np.ndarray and column.dtype == np.float64 and column.flags.c_contiguous
 
 
 def _is_argument(column: Column, shape: tuple[int, ...]) -> bool:
@@ -191,10 +198,8 @@ class TracedProblem:
 
     def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
         """Run the core on this problem."""
-        from .. import _core
-
         version = self._version(x0)
-        if any(isinstance(p, NumpyPrograms) for p in version.programs(self.free, self.size)):
+        if any([p.native is None for p in version.programs(self.free, self.size)]):
             return _core.minimize_callback(
                 self._trial_residuals, self.jacobian, self._curvature_along, self._residual_hessian,
                 self.size, rounding_size(self), x0, lower, upper, options, observe,
@@ -206,6 +211,11 @@ class TracedProblem:
 
     def _native(self, version: Version) -> tuple[list[Any], NDArray[np.intp] | None]:
         """A version as the core takes it: (programs, columns, y, w, rows) per family, and the data order."""
+        made = version.programs(self.free, self.size)
+        if version.pointwise and not self.spread and made[0].derive is None:  # the short way of most fits
+            columns = [self.arguments[k] for k in version.argument_of]
+            if all([_is_plain(c) for c in columns]):
+                return [(made[0].native, columns, self.y, self.w, self.size)], None
         whole = self.spread or version.whole
         blocks = []
         for programs, columns, rows in self._families(version):
@@ -302,8 +312,6 @@ class TracedProblem:
         self, version: Version, values: Vector, traced_at: Callable[[Sequence[object], slice], Vector]
     ) -> bool:
         """Compare the function with its traced values, on a sample of the data where that is enough."""
-        from .. import _core
-
         name = getattr(self.model.function, "__name__", "the model")
         arguments, rows = self._sample(version)
         try:
@@ -318,9 +326,9 @@ class TracedProblem:
             self.model.distrust(f"`{name}` raises {type(error).__name__} where its trace does not: {error}")
             return False
         traced = traced_at(arguments, rows)
+        if self.spread and plain.size == 1:
+            plain = np.full(traced.size, plain[0])
         if plain.size != traced.size:
-            if self.spread and plain.size == 1:
-                return True
             self.model.distrust(f"`{name}` gives {plain.size} values where its trace gives {traced.size}")
             return False
         if self.w is not None:  # a point of weight zero leaves no residual to compare

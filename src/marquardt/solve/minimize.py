@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..errors import Status
 from ..options import Options
 from ..problem.traced import Problem, TracedProblem
@@ -63,6 +64,17 @@ class Outcome:
         return getattr(self._raw, name)
 
 
+_FREE: dict[int, tuple[Vector, Vector]] = {}
+
+
+def _unbounded(n: int) -> tuple[Vector, Vector]:
+    """Bounds of n free parameters, made once."""
+    found = _FREE.get(n)
+    if found is None:
+        found = _FREE[n] = (np.full(n, -np.inf), np.full(n, np.inf))
+    return found
+
+
 def minimize(
     problem: Problem,
     x0: Vector,
@@ -82,8 +94,8 @@ def minimize(
 
     Raises DataError where a residual is not finite at the start.
     """
-    lower = np.full(x0.size, -np.inf) if lower is None else lower
-    upper = np.full(x0.size, np.inf) if upper is None else upper
+    lower = _unbounded(x0.size)[0] if lower is None else lower
+    upper = _unbounded(x0.size)[1] if upper is None else upper
     options = DEFAULTS if options is None else options
     observer = None if observe is None else (observe, float(getattr(observe, "every", 0.0)))
     raw = problem.minimize(x0, lower, upper, native_options(options, problem.exact), observer)
@@ -99,6 +111,4 @@ DEFAULTS = Options()
 @lru_cache(maxsize=32)
 def native_options(options: Options, second_derivatives: bool) -> Any:
     """The options in the core's form."""
-    from .. import _core
-
     return _core.Options(**options.native(second_derivatives=second_derivatives), threads=options.threads)
