@@ -11,7 +11,7 @@ pub fn first_difference(plain: &[f64], traced: &[f64]) -> Option<usize> {
         |values: &[f64]| values.iter().filter(|v| v.is_finite()).fold(0.0_f64, |m, v| m.max(v.abs()));
     let slack = OF_LARGEST * largest(plain);
     plain.iter().zip(traced).position(|(p, t)| {
-        let same = p == t || p.is_nan() || (p - t).abs() <= RELATIVE * p.abs() + slack;
+        let same = p == t || p.is_nan() || p.is_finite() && (p - t).abs() <= RELATIVE * p.abs() + slack;
         !same
     })
 }
