@@ -10,18 +10,22 @@ pub struct Reduction {
     pub rows: usize,
     pub before: f64,
     pub after: f64,
+    /// rss(f1), over all rows.
+    pub total: f64,
 }
 
 /// The reduction as a sum of products (f - f1)(f + f1): a difference of two sums of squares would drown
 /// beside one huge constant residual. Not finite where f1 is not.
 pub fn reduction(f: &[f64], f1: &[f64]) -> Reduction {
     let (mut actual, mut before, mut after) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let mut total = [0.0; LANES];
     let mut rows = [0u64; LANES];
     let mut add = |k: usize, a: f64, b: f64| {
         let changed = a != b;
         actual[k] += (a - b) * (a + b);
         before[k] += if changed { a * a } else { 0.0 };
         after[k] += if changed { b * b } else { 0.0 };
+        total[k] += b * b;
         rows[k] += u64::from(changed);
     };
     let (whole, rest) = f.as_chunks::<LANES>();
@@ -39,6 +43,7 @@ pub fn reduction(f: &[f64], f1: &[f64]) -> Reduction {
         rows: rows.iter().sum::<u64>() as usize,
         before: before.iter().sum(),
         after: after.iter().sum(),
+        total: total.iter().sum(),
     }
 }
 
@@ -51,7 +56,7 @@ mod tests {
         let (f, f1) = ([1.0, 2.0, 3.0], [1.0, 1.5, 2.0]);
         let alone = reduction(&f, &f1);
         let beside = reduction(&[1.0, 2.0, 3.0, 1e12], &[1.0, 1.5, 2.0, 1e12]);
-        assert_eq!(alone, beside);
-        assert_eq!((alone.actual, alone.rows), (6.75, 2));
+        assert_eq!(Reduction { total: alone.total, ..beside }, alone);
+        assert_eq!((alone.actual, alone.rows, alone.total), (6.75, 2, 7.25));
     }
 }

@@ -36,6 +36,8 @@ pub struct Loop<'a> {
     /// The best point, and the one being tried.
     pub here: Point,
     pub there: Point,
+    here_rss: f64,
+    there_rss: f64,
     pub scales: Scales,
     /// Gauss-Newton model at `here`.
     pub gauss_newton: Spectrum,
@@ -82,6 +84,8 @@ impl<'a> Loop<'a> {
             observe,
             here: Point::new(n, m),
             there: Point::new(n, m),
+            here_rss: 0.0,
+            there_rss: 0.0,
             scales: Scales::default(),
             gauss_newton: Spectrum::default(),
             explained: 0.0,
@@ -113,6 +117,7 @@ impl<'a> Loop<'a> {
         self.nfev = 1;
         self.linearize()?;
         self.live = self.there.f.iter().map(|f| f * f).sum();
+        self.there_rss = self.live;
         self.scales = Scales::start(&self.there, self.lower, self.upper);
         self.arrive();
         let scaled: Vec<f64> = self.scales.d.iter().zip(&self.scales.magnitude).map(|(d, s)| d * s).collect();
@@ -145,6 +150,7 @@ impl<'a> Loop<'a> {
     /// Swap the two points and build the Gauss-Newton model at the new best one.
     pub fn arrive(&mut self) {
         std::mem::swap(&mut self.here, &mut self.there);
+        std::mem::swap(&mut self.here_rss, &mut self.there_rss);
         self.hessian_known = None;
         self.scales.follow(&self.here, self.options.scaling);
         let free = std::mem::take(&mut self.here.free);
@@ -161,6 +167,7 @@ impl<'a> Loop<'a> {
         self.problem.residuals(&self.there.x, &mut self.there.f)?;
         self.nfev += 1;
         let change = reduction(&self.here.f, &self.there.f);
+        self.there_rss = change.total;
         if !change.actual.is_finite() {
             return Ok(change);
         }
@@ -207,7 +214,7 @@ impl<'a> Loop<'a> {
     }
 
     pub fn report(&mut self) -> Result<(), Exit> {
-        let cost = 0.5 * self.here.f.iter().map(|f| f * f).sum::<f64>();
+        let cost = 0.5 * self.here_rss;
         let progress = Progress { nfev: self.nfev, njev: self.njev, cost, x: &self.here.x };
         match (self.observe)(&progress) {
             Control::Continue => Ok(()),
@@ -220,9 +227,8 @@ impl<'a> Loop<'a> {
         if !self.options.trace {
             return;
         }
-        let f = if accepted { &self.here.f } else { &self.there.f };
         self.trace.push(Row {
-            cost: 0.5 * f.iter().map(|f| f * f).sum::<f64>(),
+            cost: 0.5 * if accepted { self.here_rss } else { self.there_rss },
             gain_ratio: actual / self.trial.predicted,
             damping: self.trial.damping,
             radius: self.radius,
