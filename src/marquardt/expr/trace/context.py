@@ -49,6 +49,7 @@ class Context:
         self.captured: dict[Any, Any] = {}
         self.elements: dict[tuple[int, int], Node] = {}
         self.decide: Callable[[Node], bool] | None = None
+        self.overlay: Any = None
         self.scalar_rows = False  # inside np.vectorize: rows stand for one scalar
 
     def abort(self, construct: str) -> NoReturn:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, linear, reduce, shapes
+from . import creation, integrals, linear, order, reduce, shapes
 from .complex_ import parts_angle
 from .context import PARAM, Context
 from .masks import MaskIndex, choose
@@ -93,18 +93,17 @@ def convolve(a: Any, v: Any, mode: str = "full") -> Any:
         a, v, n, m = v, a, m, n
     if m > 60 or n > 2000:
         ctx.abort("convolve")
-    pad = creation.full(ctx, (m - 1,), 0.0)
-    long = shapes.concatenate([pad, a, pad]) if m > 1 else a
+    start, stop = {"full": (0, n + m - 1), "same": ((m - 1) // 2, (m - 1) // 2 + n), "valid": (m - 1, n)}[
+        mode
+    ]
     total: Any = None
     for k in range(m):
-        term = long[m - 1 - k : n + 2 * (m - 1) - k] * v[k]
+        index = np.arange(start, stop) - k
+        inside = (index >= 0) & (index < n)
+        shifted = a[np.clip(index, 0, n - 1)]
+        term = shifted * v[k] if inside.all() else shifted * v[k] * inside.astype(float)
         total = term if total is None else total + term
-    if mode == "full":
-        return total
-    if mode == "same":
-        start = (m - 1) // 2
-        return total[start : start + n]
-    return total[m - 1 : n]
+    return total
 
 
 def gradient(f: Symbol, *spacing: Any, **_: Any) -> Any:
@@ -324,6 +323,12 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "count_nonzero": lambda x, axis=None, **_: METHODS["sum"](call("not_equal", x, 0), axis),
     "cumsum": _method("cumsum"),
     "cumprod": _method("cumprod"),
+    "argmin": _method("argmin"),
+    "argmax": _method("argmax"),
+    "argsort": _method("argsort"),
+    "sort": lambda x, axis=-1, **_: order.sort(x, axis),
+    "searchsorted": order.searchsorted,
+    "median": lambda x, **k: _median(x, **k),
     "diff": reduce.diff,
     "ediff1d": reduce.diff,
     "trapezoid": reduce.trapezoid,
@@ -346,6 +351,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "delete": _moving(np.delete),
     "diagonal": _moving(np.diagonal),
     "resize": _moving(np.resize),
+    **integrals.NUMPY,
     "trace": lambda x, **_: reduce.total(METHODS["diagonal"](x), -1),
     "round": _method("round"),
     "around": _method("round"),
@@ -374,8 +380,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "array_repr": lambda x, *a, **k: repr(x),
     "array_str": lambda x, *a, **k: str(x),
     "may_share_memory": lambda a, b: a is b,
-    "unwrap": lambda x, *a, **k: frozen_function(x.ctx, np.unwrap, (x, *a), k),
 }
+
+
+def _median(x: Symbol, axis: Any = None, **_: Any) -> Any:
+    if axis is not None and x.ndim > 1:
+        x.ctx.abort("median")
+    ranked = order.sort(shapes.ravel(x))
+    n = x.size
+    return ranked[n // 2] if n % 2 else 0.5 * (ranked[n // 2 - 1] + ranked[n // 2])
 
 
 def _sinc(x: Symbol) -> Symbol:
@@ -401,7 +414,9 @@ def dispatch(ctx: Context, function: Any, args: Sequence[Any], kwargs: dict[str,
     """What NumPy calls for a function with a symbol among its arguments."""
     row = FUNCTIONS.get(function.__name__)
     if row is None or (function.__module__ or "").startswith(("numpy.fft", "scipy")):
-        return frozen_function(ctx, function, args, kwargs)
+        from .namespaces import Opaque
+
+        return Opaque(function)(*args, **kwargs)
     out = kwargs.pop("out", None)
     first = args[0] if args else None
     if function.__name__ in _ON_ARRAYS and type(first) is not Symbol:

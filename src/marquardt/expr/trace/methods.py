@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, linear, reduce, shapes
+from . import creation, linear, order, reduce, shapes
 from .symbol import Symbol, lift
 from .ufuncs import call
 
@@ -81,6 +81,17 @@ def _nonzero(x: Symbol) -> Any:
     return nonzero(x)
 
 
+def _view(x: Symbol, dtype: Any = None, *_: Any) -> Symbol:
+    """A complex array seen as pairs of floats; other views share the memory of the same dtype."""
+    kind = x.kind if dtype is None else creation.kind_of(dtype)
+    if x.kind == "c" and kind == "f":
+        pairs = shapes.stack([x.real, x.imag], -1)
+        return shapes.reshape(pairs, (*x.shape[:-1], 2 * x.shape[-1]))
+    if kind != x.kind:
+        x.ctx.abort("view")
+    return x
+
+
 METHODS: dict[str, Callable[..., Any]] = {
     "sum": reduce.total,
     "prod": _product,
@@ -100,9 +111,14 @@ METHODS: dict[str, Callable[..., Any]] = {
     "transpose": _transpose,
     "swapaxes": lambda x, a, b: _swap(x, a, b),
     "squeeze": squeeze,
+    "argmin": lambda x, axis=None, **_: order.extreme(x, axis, "argmin"),
+    "argmax": lambda x, axis=None, **_: order.extreme(x, axis, "argmax"),
+    "argsort": lambda x, axis=-1, **_: order.argsort(x, axis),
+    "sort": lambda x, axis=-1, **_: x.replace(order.sort(x, axis)),
+    "searchsorted": lambda x, v, side="left", **_: order.searchsorted(x, v, side),
     "copy": lambda x, *_, **__: creation.copy(x),
     "astype": lambda x, dtype, **_: creation.copy(creation.astype(x, dtype)),
-    "view": lambda x, *_: x,
+    "view": _view,
     "clip": clip,
     "round": lambda x, decimals=0, **_: call("rint", x * 10.0**decimals) / 10.0**decimals,
     "conj": lambda x: call("conjugate", x),
@@ -125,19 +141,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "abs": lambda x: call("absolute", x),
     "is_integer": lambda x: call("equal", call("rint", x), x),
 }
-_FROZEN = {
-    "argmin",
-    "argmax",
-    "argsort",
-    "searchsorted",
-    "ptp",
-    "tobytes",
-    "sort",
-    "unique",
-    "iloc",
-    "loc",
-    "index",
-}
+_FROZEN = {"ptp", "tobytes", "unique", "iloc", "loc", "index"}
 
 
 def _swap(x: Symbol, a: int, b: int) -> Symbol:

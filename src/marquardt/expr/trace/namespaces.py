@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import creation, functions, reduce
+from . import creation, functions, integrals, reduce
 from .context import STATE, Abort
 from .creation import has_symbol
 from .functions import FUNCTIONS, frozen_function
@@ -48,6 +48,9 @@ def _is_function(value: Any) -> bool:
     )
 
 
+_PYTHON = ("numpy.polynomial", "numpy.lib", "scipy.integrate._quadrature", "scipy.special._basic")
+
+
 class Opaque:
     """A function that symbols cannot enter: computed on data alone, named otherwise."""
 
@@ -59,14 +62,29 @@ class Opaque:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if STATE.current is None:
             return self.function(*args, **kwargs)
-        row = FUNCTIONS.get(self.__name__) if (self.function.__module__ or "").startswith("numpy") else None
+        home = self.function.__module__ or ""
+        row = FUNCTIONS.get(self.__name__) if home.startswith("numpy") else None
+        if home.startswith("scipy.integrate"):
+            row = {**integrals.SCIPY, "trapezoid": reduce.trapezoid}.get(self.__name__)
+            if row is not None and has_symbol(args):
+                return row(*args, **kwargs)
+            row = None
         if row is not None and (has_symbol(args) or has_symbol(kwargs)):
             return functions.dispatch(STATE.current, self.function, args, dict(kwargs))
+        body = self._body()
         try:
+            if body is not None and (has_symbol(args) or has_symbol(kwargs)):
+                return STATE.current.overlay.function(body, inside=True)(*args, **kwargs)
             return frozen_function(STATE.current, self.function, args, kwargs)
         except Abort as stop:
             stop.construct = self.__name__
             raise
+
+    def _body(self) -> types.FunctionType | None:
+        """The Python code of a library function that works on arrays of any kind."""
+        body = getattr(self.function, "_implementation", self.function)
+        home = getattr(body, "__module__", None) or ""
+        return body if isinstance(body, types.FunctionType) and home.startswith(_PYTHON) else None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["function"], name)
@@ -254,6 +272,23 @@ def _poly1d(coefficients: Any, *args: Any, **kwargs: Any) -> Any:
     return Poly1d(coefficients)
 
 
+class Joined:
+    """np.r_ and np.c_ with symbols among the pieces."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __getitem__(self, key: Any) -> Any:
+        parts = key if isinstance(key, tuple) else (key,)
+        if not has_symbol(parts):
+            return getattr(np, self.name)[key]
+        pieces = [getattr(np, self.name)[p] if isinstance(p, slice) else p for p in parts]
+        arrays = [lift(current(), p) for p in pieces]
+        if self.name == "c_":
+            return FUNCTIONS["column_stack"](arrays)
+        return FUNCTIONS["concatenate"]([FUNCTIONS["atleast_1d"](a) for a in arrays])
+
+
 def _issubdtype(a: Any, b: Any) -> Any:
     return np.issubdtype(_plain_dtype(a), _plain_dtype(b))
 
@@ -283,6 +318,8 @@ _CREATORS: dict[str, Any] = {
     "linspace": _linspace,
     "vectorize": _vectorize,
     "frompyfunc": _frompyfunc,
+    "r_": Joined("r_"),
+    "c_": Joined("c_"),
     "poly1d": _poly1d,
     "real_if_close": _real_if_close,
     "issubdtype": _issubdtype,

@@ -91,8 +91,25 @@ def _scattered(ctx: Context, base: Symbol, positions: NDArray[np.intp]) -> list[
     return out
 
 
+MAX_ELEMENTS = 16
+
+
 def _with_columns(ctx: Context, block: _Block) -> _Block:
-    for index in used_leaves(block.roots):
+    used = used_leaves(block.roots)
+    if len(used) > MAX_ELEMENTS and prod(block.shape) > 1:
+        # A sum over rows inside every row: single elements become constants, computed once for all rows.
+        memo: dict[Node, Node] = {}
+
+        def element(node: Node) -> Node:
+            values = ctx.leaves[int(node.value)].values
+            if values.ndim:
+                return node
+            ctx.data_bound = True
+            return ctx.graph.const(float(values))
+
+        block.roots = [rebuild(ctx.graph, root, element, memo) for root in block.roots]
+        used = used_leaves(block.roots)
+    for index in used:
         block.columns[ctx.graph.data(index)] = Column(ctx.leaves[index].recipe, block.shape)
     return block
 
@@ -173,12 +190,12 @@ def _share(found: Sequence[_Block]) -> list[_Block]:
     out: list[_Block] = []
     for block in found:
         for other in out:
+            # Single elements of different structure (a recurrence) also share: each step is computed once.
+            # Single elements of different structure (a recurrence) also share: each step is computed once.
+            alone = prod(other.shape) == prod(block.shape) == 1
             same = other.columns.keys() & block.columns.keys()
-            if (
-                other.shape == block.shape
-                and same
-                and all(other.columns[n] == block.columns[n] for n in same)
-            ):
+            alike = other.shape == block.shape and all(other.columns[n] == block.columns[n] for n in same)
+            if alone or (same and alike):
                 other.roots += block.roots
                 other.rows += block.rows
                 other.columns.update(block.columns)

@@ -105,6 +105,8 @@ class Overlay:
             return Vectorized(self.value(value.pyfunc), value.signature)
         if isinstance(value, np.ndarray):
             return self._array(value)
+        if isinstance(value, type):
+            return self._class_of_user(value)
         if kind in (list, tuple, dict):
             return self._container(value)
         for attribute in ("py_func", "__wrapped__"):
@@ -138,15 +140,15 @@ class Overlay:
         return Module(module, self)
 
     # -- functions ----------------------------------------------------------------------------------------
-    def function(self, function: types.FunctionType) -> Any:
-        """A copy of a Python function in overlaid surroundings."""
+    def function(self, function: types.FunctionType, inside: bool = False) -> Any:
+        """A copy of a Python function in overlaid surroundings; ``inside``: even one of a library."""
         found = self.made.get(id(function))
         if found is not None:
             return found
         module = (function.__module__ or "").split(".")[0]
-        if module in ("numpy", "scipy"):
+        if module in ("numpy", "scipy") and not inside:
             return Opaque(function)
-        if module in _FOREIGN:
+        if module in _FOREIGN and not inside:
             return function
         wrapped = getattr(function, "__wrapped__", None)
         scope: dict[str, Any] = {MARK: True, "__builtins__": BUILTINS, "__name__": function.__module__}
@@ -154,7 +156,8 @@ class Overlay:
         copy = types.FunctionType(function.__code__, scope, function.__name__, None, cells or None)
         self.made[id(function)] = copy
         self.alive.append(function)
-        self.fingerprint.function(function)
+        if not inside:
+            self.fingerprint.function(function)
         copy.__defaults__ = tuple(map(self.value, function.__defaults__ or ())) or None
         copy.__kwdefaults__ = {k: self.value(v) for k, v in (function.__kwdefaults__ or {}).items()} or None
         copy.__dict__.update({k: v for k, v in function.__dict__.items() if v is not wrapped})
@@ -168,12 +171,14 @@ class Overlay:
                 value = around[name]
                 scope[name] = self.value(value)
                 self.fingerprint.name(around, name, value)
-        for new, old in zip(cells, function.__closure__ or (), strict=True):
+        for name, new, old in zip(
+            function.__code__.co_freevars, cells, function.__closure__ or (), strict=True
+        ):
             try:
                 value = old.cell_contents
             except ValueError:  # not assigned yet
                 continue
-            new.cell_contents = self.value(value)
+            new.cell_contents = value if name == "__class__" else self.value(value)
             self.fingerprint.cell(old, value)
 
     def _method(self, method: types.MethodType) -> Any:
@@ -208,6 +213,16 @@ class Overlay:
         for name, attribute in value.__dict__.items():
             shadow.__dict__[name] = self.value(attribute)
         return shadow
+
+    def _class_of_user(self, kind: type) -> type:
+        """A user's class: objects made of it inside the function have overlaid methods too."""
+        module = (kind.__module__ or "").split(".")[0]
+        if module in _FOREIGN or module == "marquardt" or issubclass(kind, BaseException):
+            return kind
+        try:
+            return self._class(kind)
+        except TypeError:  # classes that cannot be derived from, like enumerations
+            return kind
 
     def _class(self, kind: type) -> type:
         found = self.made.get(id(kind))

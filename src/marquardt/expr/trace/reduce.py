@@ -183,7 +183,7 @@ def cumulative(symbol: Symbol, axis: Any, op: str) -> Symbol:
     if not symbol.depends & PARAM:
         return lift(symbol.ctx, getattr(np, name).accumulate(np.asarray(symbol.frozen()), axis=axis))
     n = symbol.shape[axis]
-    if n > 500:
+    if n > 100:
         symbol.ctx.abort(f"a running sum over {n} rows")
     symbol = split(symbol, axis - symbol.ndim, units(n))
     parts = [_slab(symbol, axis, 0)]
@@ -216,9 +216,17 @@ def _ends(axis: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     return (*lead, slice(None, -1)), (*lead, slice(1, None))
 
 
-def diff(symbol: Symbol, n: int = 1, axis: int = -1, **_: Any) -> Symbol:
+def diff(symbol: Symbol, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Symbol:
+    from .shapes import concatenate
     from .ufuncs import call
 
+    ends = [lift(symbol.ctx, e) for e in (prepend, append) if e is not None and e is not np._NoValue]
+    if ends:
+        if symbol.ndim != 1:
+            symbol.ctx.abort("diff")
+        ends = [e[None] if e.ndim == 0 else e for e in ends]
+        first = prepend is not None and prepend is not np._NoValue
+        symbol = concatenate([ends[0], symbol, *ends[1:]] if first else [symbol, *ends])
     low, high = _ends(axis % symbol.ndim)
     for _i in range(n):
         symbol = call("subtract", symbol[high], symbol[low])

@@ -104,6 +104,10 @@ def _gammaln(x: Any) -> Any:
     return call("gammaln", x) if type(x) is Symbol else math.lgamma(x)
 
 
+def _gammaln_of(x: Any) -> Any:
+    return call("gammaln", lift(current(), x))
+
+
 def _inside(z: Any, value: Any, outside: float) -> Any:
     from .masks import choose
 
@@ -133,6 +137,15 @@ LOG_DENSITY: dict[str, tuple[Callable[..., Any], bool]] = {
         ),
         False,
     ),
+    "beta": (
+        lambda z, a, b: call("xlogy", a - 1.0, z) + call("xlog1py", b - 1.0, -z) - call("betaln", a, b),
+        True,
+    ),
+    "chi2": (
+        lambda z, k: call("xlogy", 0.5 * k - 1.0, z) - 0.5 * z - _gammaln(0.5 * k) - 0.5 * k * math.log(2.0),
+        True,
+    ),
+    "poisson": (lambda k, mu: call("xlogy", k, mu) - _gammaln_of(k + 1.0) - mu, True),
     "skewnorm": (lambda z, a: -0.5 * z * z - _LOG_ROOT + math.log(2.0) + call("log_ndtr", a * z), False),
 }
 CUMULATIVE: dict[str, tuple[Callable[..., Any], bool]] = {
@@ -161,6 +174,9 @@ class Distribution:
 
     def pdf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         return self._density(x, args, kwargs, "pdf")
+
+    def pmf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._density(x, args, kwargs, "pmf")
 
     def logpdf(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         return self._density(x, args, kwargs, "logpdf")
@@ -223,4 +239,4 @@ def distribution(value: Any) -> Any:
     """The stand-in for a scipy.stats distribution, frozen or not."""
     if hasattr(value, "dist") and hasattr(value, "kwds"):
         return Distribution(value.dist, value.dist.name, value.args, value.kwds)
-    return Distribution(value, value.name) if hasattr(value, "pdf") and hasattr(value, "name") else None
+    return Distribution(value, value.name) if hasattr(value, "cdf") and hasattr(value, "name") else None

@@ -66,7 +66,7 @@ def trace(
     names: list[str] = []
     outer, STATE.current = STATE.current, ctx
     try:
-        overlay = Overlay(ctx, fingerprint)
+        overlay = ctx.overlay = Overlay(ctx, fingerprint)
         result = _run(ctx, overlay, function, arguments, parameters, options or {}, names)
         symbol = _result(ctx, result)
         graph = Graph()

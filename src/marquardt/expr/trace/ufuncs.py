@@ -275,6 +275,7 @@ REAL: dict[str, Row] = {
     "invert": _same("not", "b"),
     # scipy.special
     "psi": _same("digamma", "f"),
+    "dawsn": _made(lambda g, x: g.scale(0.5 * np.sqrt(np.pi), g.apply("wofz_im", x, g.const(0.0))), "f"),
     "loggamma": _same("gammaln", "f"),
     "jv": _made(_bessel, "f"),
     "jn": _made(_bessel, "f"),
