@@ -236,3 +236,17 @@ def masked_scale(x, a, t0):
 def logical(x, a, n):
     ok = np.logical_and(x > a, np.logical_not(x > n))
     return np.where(ok, x, 0) + ok.astype(float) * a
+
+
+@case(X, a=1.0, b=0.4)
+def sorted_model(x, a, b):
+    y = a * np.sin(b * x)
+    return y[np.argsort(y)]
+
+
+@case(X, t0=1.53, a=1.0)
+def found_index(t, t0, a):
+    i = np.searchsorted(t, t0)
+    y = np.zeros_like(t)
+    y[i:] = a * (t[i:] - t0)
+    return y + t[np.argmin(np.abs(t - t0))]

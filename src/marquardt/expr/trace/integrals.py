@@ -68,10 +68,10 @@ def unwrap(phase: Symbol, discont: Any = None, axis: int = -1, *, period: float 
     return shapes.concatenate([phase[:1], phase[1:] - period * jumps])
 
 
-SCIPY = {
+SCIPY: dict[str, Any] = {
     "cumulative_trapezoid": cumulative_trapezoid,
     "cumtrapz": cumulative_trapezoid,
     "simpson": simpson,
     "simps": simpson,
 }
-NUMPY = {"insert": insert, "pad": pad, "unwrap": unwrap}
+NUMPY: dict[str, Any] = {"insert": insert, "pad": pad, "unwrap": unwrap}

@@ -59,7 +59,7 @@ def sort(symbol: Symbol, axis: Any = -1) -> Symbol:
     return symbol[argsort(symbol, axis)]
 
 
-def searchsorted(table: Any, value: Any, side: str = "left", sorter: Any = None) -> Any:
+def searchsorted(table: Any, value: Any, side: Any = "left", sorter: Any = None) -> Any:
     """The place of a parameter among sorted data, guarded by its neighbors."""
     ctx = value.ctx if type(value) is Symbol else table.ctx
     table, value = lift(ctx, table), lift(ctx, value)
