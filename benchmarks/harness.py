@@ -22,21 +22,30 @@ def arguments(description: str) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def medians(
+BATCH = 0.01  # seconds: short calls are timed in batches, so that one contestant finds its caches warm
+
+
+def measure(
     contestants: dict[str, Callable[[], Any]], rounds: int, seconds: float = 20.0
 ) -> dict[str, list[float]]:
-    """Times of each contestant, taken in turns after one untimed call; about `seconds` in all at most."""
-    for call in contestants.values():
+    """Seconds per call of each contestant, in batches taken in turns; about `seconds` in all at most."""
+    counts = {}
+    for name, call in contestants.items():
         call()
+        start = time.perf_counter()
+        call()
+        counts[name] = max(1, round(BATCH / (time.perf_counter() - start)))
     times: dict[str, list[float]] = {name: [] for name in contestants}
     began = time.perf_counter()
     for turn in range(rounds):
         if turn >= 3 and time.perf_counter() - began > seconds:
             break
         for name, call in contestants.items():
-            start = time.perf_counter()
             call()
-            times[name].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            for _ in range(counts[name]):
+                call()
+            times[name].append((time.perf_counter() - start) / counts[name])
     return times
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.resources import files
-
 import numpy as np
 
 from .dataset import Dataset
@@ -19,6 +17,8 @@ def michaelis_menten(treated: bool = True) -> Dataset:
     >>> michaelis_menten()
     Dataset('puromycin_treated', 12 rows, columns S, v)
     """
+    from importlib.resources import files  # not at the top: it would cost `import marquardt` 10 ms
+
     name = "puromycin_treated" if treated else "puromycin_untreated"
     lines = (files(__package__) / f"{name}.csv").read_text("utf-8").splitlines()
     header, *rows = [line for line in lines if not line.startswith("#")]

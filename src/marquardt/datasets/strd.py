@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +79,8 @@ def nist(name: str) -> NistProblem:
     >>> nist("Misra1a").certified["b1"]
     238.94212918
     """
+    from importlib.resources import files  # not at the top: it would cost `import marquardt` 10 ms
+
     known = {key.casefold(): key for key in FORMULAS}
     if name.casefold() not in known:
         raise FileError(f"there is no NIST problem {name!r}; the names are: {', '.join(FORMULAS)}")
