@@ -11,6 +11,7 @@ from marquardt.curve.candidates import Candidates, sample
 from marquardt.curve.fit import fit
 from marquardt.curve.parameters import arrange
 from marquardt.curve.ranges import Ranges, ranges
+from marquardt.curve.symmetry import canonical
 from marquardt.datasets import nist, nist_names
 from marquardt.errors import DataError
 from marquardt.expr.formula import parse
@@ -50,6 +51,25 @@ def test_units_of_the_data_do_not_matter(unit: float) -> None:
     x, y = X * unit, (5 * np.exp(-(((X - 31) / 2.5) ** 2)) + 1) / unit
     result = fit(peak, x, y)
     assert np.allclose(np.abs(result.x), [5 / unit, 31 * unit, 2.5 * unit, 1 / unit], rtol=1e-6)
+
+
+def test_interchangeable_terms_come_in_rising_order_with_positive_widths() -> None:
+    def model(p: Any) -> Any:
+        h1, m1, s1, h2, m2, s2 = p[:, :, None].transpose(1, 0, 2)
+        return h1 * np.exp(-(((X - m1) / s1) ** 2)) + h2 * np.exp(-(((X - m2) / s2) ** 2))
+
+    mixed = np.array([1.0, 40.0, -3.0, 2.0, 10.0, 5.0])
+    preferred = canonical(model, mixed, [0, 3], [1, 2, 4, 5])
+    assert preferred.tolist() == [2.0, 10.0, 5.0, 1.0, 40.0, 3.0]
+    assert np.array_equal(model(mixed[None]), model(preferred[None]))
+
+
+def test_what_is_no_symmetry_is_left_alone() -> None:
+    def model(p: Any) -> Any:
+        return p[:, :1] * np.exp(-p[:, 1:2] * X) + np.cos(p[:, 2:3] * X + 1.0)
+
+    x = np.array([1.0, 2.0, -0.5])
+    assert canonical(model, x, [0], [1, 2]).tolist() == [1.0, 2.0, -0.5]
 
 
 def test_bounds_are_kept_during_the_search() -> None:

@@ -22,6 +22,7 @@ from .candidates import Candidates, sample
 from .data import Data
 from .parameters import Parameters
 from .ranges import Ranges, ranges, typical_size
+from .symmetry import canonical
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -61,7 +62,34 @@ def search(model: Any, problem: Any, data: Data, parameters: Parameters, options
         raise DataError(
             "no starting point was found: the model is not finite anywhere it was tried; give start={...}"
         )
-    return _finish(problem, candidates, parameters, options or Options())
+    found = _finish(problem, candidates, parameters, options or Options())
+    nothing_given = np.isnan(parameters.values).all() and not _bounded(parameters).any()
+    if version is not None and nothing_given:
+        return _preferred_copy(version.trace, data, problem, found, parameters, options)
+    return found
+
+
+def _bounded(parameters: Parameters) -> NDArray[np.bool_]:
+    return np.isfinite(parameters.lower) | np.isfinite(parameters.upper)
+
+
+def _preferred_copy(
+    trace: Any, data: Data, problem: Any, found: Search, parameters: Parameters, options: Options | None
+) -> Search:
+    """Interchange equal terms and free signs so that the labels do not depend on chance."""
+    table = Table.of(trace, data)
+    linear = linear_parameters(table.outputs)
+    others = [i for i in range(len(parameters.names)) if i not in linear]
+    x = np.array(found.outcome.x)
+    copy = canonical(table.evaluate, x, linear, others)
+    if np.array_equal(copy, x):
+        return found
+    again = minimize(problem, copy, parameters.lower, parameters.upper, options)
+    # The same optimum: where the residuals are rounding themselves, its cost varies in the third digit.
+    if not again.cost <= found.outcome.cost * 1.01 or again.status != found.outcome.status:
+        return found
+    old = found.outcome
+    return replace(found, outcome=again, nfev=found.nfev + int(old.nfev), njev=found.njev + int(old.njev))
 
 
 # ---------------------------------------------------------------------------------------------- candidates
@@ -71,8 +99,7 @@ def _by_projection(trace: Any, data: Data, parameters: Parameters) -> list[Vecto
     """Candidates of a traced model, best first, with the linear parameters solved for."""
     table = Table.of(trace, data)
     unknown = np.isnan(parameters.values)
-    bounded = np.isfinite(parameters.lower) | np.isfinite(parameters.upper)
-    avoid = set(np.flatnonzero(bounded).tolist())
+    avoid = set(np.flatnonzero(_bounded(parameters)).tolist())
     linear = [i for i in linear_parameters(table.outputs, avoid) if unknown[i]]
     others = [i for i in np.flatnonzero(unknown).tolist() if i not in linear]
     where = table.ranges(len(parameters.names))
