@@ -40,14 +40,17 @@ def estimate_noise(residuals: Callable[[Vector], Vector], x: Vector, f: Vector) 
 class Differences:
     """Central differences with steps ``noise^(1/3) * typical size``, both sides kept inside the bounds.
 
-    The typical size of a parameter is its magnitude; near zero it is ``|f| / |column|``, the change
-    that would alter the residuals by their own size, so that units do not matter. A step of
-    ``max(1, |x|)`` would ruin coefficients of 1e-7 (Kirby2 and Hahn1 of the NIST set lose all digits).
+    The typical size of a parameter is its magnitude, now or at an earlier point. One that started at zero has
+    none: near zero its size is ``|f| / |column|``, the change that would alter the residuals by their own
+    size, so that units do not matter. A step of ``max(1, |x|)`` would ruin coefficients of 1e-7 (Kirby2 and
+    Hahn1 of the NIST set lose all digits); ``|f| / |column|`` for all would overflow where a column vanishes
+    on the way (MGH17 and MGH10 end at their start).
     """
 
     def __init__(self, residuals: Callable[[Vector], Vector], lower: Vector, upper: Vector) -> None:
         self.residuals, self.lower, self.upper = residuals, lower, upper
         self.column_norms: Vector | None = None
+        self.largest: Vector | None = None  # magnitudes seen; 0 for what started at zero
         self.noise: float | None = None
 
     def jacobian(self, x: Vector, f: Vector) -> Matrix:
@@ -66,6 +69,9 @@ class Differences:
 
     def _typical(self, x: Vector, f: Vector) -> Vector:
         size = np.abs(x)
+        if self.largest is None:
+            self.largest = size
+        self.largest = np.where(self.largest > 0.0, np.maximum(self.largest, size), 0.0)
         width = self.upper - self.lower
         blind = np.where(np.isfinite(width) & (width > 0.0), width, 1.0)
         if self.column_norms is None:
@@ -74,7 +80,8 @@ class Differences:
             floor = np.linalg.norm(f) / self.column_norms
         floor = np.where(np.isfinite(floor), floor, blind)
         # Far below the floor a parameter counts as zero; above it its own magnitude is the better guide.
-        return np.where(size > 1e-3 * floor, size, floor)
+        from_zero = np.where(size > 1e-3 * floor, size, floor)
+        return np.where(self.largest > 0.0, np.maximum(size, 1e-3 * self.largest), from_zero)
 
     def _column(self, x: Vector, f: Vector, j: int, step: float) -> Vector:
         up, down = x.copy(), x.copy()
