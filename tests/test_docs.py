@@ -16,7 +16,11 @@ from marquardt.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-MODULES = [m.name for m in pkgutil.walk_packages(marquardt.__path__, "marquardt.") if m.name != "marquardt._core"]
+MODULES = [
+    m.name
+    for m in pkgutil.walk_packages(marquardt.__path__, "marquardt.")
+    if m.name not in ("marquardt._core", "marquardt.__main__")
+]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -32,7 +36,9 @@ def test_examples_of_the_pages(page: Path, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "src").symlink_to(ROOT / "src")  # the pages name files as seen from a checkout
     monkeypatch.setenv("MPLBACKEND", "Agg")
     space: dict[str, object] = {}
-    for language, block in re.findall(r"^```(python|sh)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+    for language, block in re.findall(
+        r"^```(python|sh)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE
+    ):
         if language == "python":
             exec(compile(block, str(page), "exec"), space)
             continue

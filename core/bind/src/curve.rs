@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use marquardt_core::evaluate::curve::{self, Curve, Values};
-use marquardt_core::evaluate::{Evaluate, Failure, Linearization, agree};
+use marquardt_core::evaluate::{Evaluate, Failure, Linearization, checks};
 use marquardt_core::tape::Level;
 use numpy::{IntoPyArray, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
@@ -178,7 +178,13 @@ pub fn first_difference(
     plain: PyReadonlyArray1<f64>,
     traced: PyReadonlyArray1<f64>,
 ) -> PyResult<Option<usize>> {
-    Ok(agree::first_difference(plain.as_slice()?, traced.as_slice()?))
+    Ok(checks::first_difference(plain.as_slice()?, traced.as_slice()?))
+}
+
+/// Is no value NaN or infinite?
+#[pyfunction]
+pub fn all_finite(values: PyReadonlyArray1<f64>) -> PyResult<bool> {
+    Ok(checks::all_finite(values.as_slice()?))
 }
 
 /// Minimizes half the sum of squares of ``(model - y) * w`` over the free parameters.

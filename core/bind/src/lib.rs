@@ -19,6 +19,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<outcome::Outcome>()?;
     m.add_function(wrap_pyfunction!(tape::opcodes, m)?)?;
     m.add_function(wrap_pyfunction!(tape::cpu_level, m)?)?;
+    m.add_function(wrap_pyfunction!(curve::all_finite, m)?)?;
     m.add_function(wrap_pyfunction!(curve::first_difference, m)?)?;
     m.add_function(wrap_pyfunction!(curve::minimize_curve, m)?)?;
     m.add_function(wrap_pyfunction!(callback::minimize_callback, m)?)

@@ -1,8 +1,8 @@
 //! What the minimizer asks of a problem.
 
 pub mod accumulate;
-pub mod agree;
 pub mod callback;
+pub mod checks;
 pub mod curve;
 pub mod jobs;
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import all_finite
 from ..errors import DataError
 from .columns import Array, column, column_names, is_table, numbers, suggestion
 from .signature import Signature
@@ -52,7 +52,7 @@ def plain_data(x: Any, y: Any) -> Data | None:
         return None
     if x.ndim != 1 or x.shape != y.shape or x.dtype != np.float64 or y.dtype != np.float64:
         return None
-    if not (math.isfinite(x.dot(x)) and math.isfinite(y.dot(y))):
+    if not (x.flags.c_contiguous and y.flags.c_contiguous and all_finite(x) and all_finite(y)):
         return None
     return Data((x,), ("x",), y)
 

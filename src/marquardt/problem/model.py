@@ -59,6 +59,10 @@ class Model:
         """Take the callback path from now on, and say why."""
         self.reason, self.versions = reason, []
 
+    def alike(self) -> Model:
+        """A model of the same function for arguments of another length."""
+        return Model(self.function, {n: np.zeros(shape) for n, shape in self.shapes.items()}, self.options)
+
     def call(self, arguments: Sequence[object], values: Vector) -> NDArray[Any]:
         """The user's own function (or the formula) at flat parameter `values`."""
         if isinstance(self.function, Formula):

@@ -171,6 +171,20 @@ class TracedProblem:
             out.append((made, columns, rows))
         return out
 
+    def sample(self, rows: int) -> TracedProblem | None:
+        """The same problem on about so many evenly spaced points; None where points cannot be told apart."""
+        version = self.model.versions[-1]
+        if not version.pointwise or self.spread or self.size < 2 * rows:
+            return None
+        pick = slice(None, None, self.size // rows)
+        arguments = tuple(np.ascontiguousarray(a[pick]) for a in self.arguments)  # type: ignore[index]
+        y, w = (None if v is None else np.ascontiguousarray(v[pick]) for v in (self.y, self.w))
+        model = self.model.alike()
+        small = model.version_at(arguments, self.values)
+        if small is None or not small.pointwise:
+            return None
+        return TracedProblem(model, arguments, y, w, self.values, self.free, small)
+
     def residuals(self, x: Vector) -> Vector:
         """Weighted residuals in data order, shape (m,)."""
         values, f = self.full(x), np.empty(self.size)

@@ -98,11 +98,32 @@ def minimize(
     upper = _unbounded(x0.size)[1] if upper is None else upper
     options = DEFAULTS if options is None else options
     observer = None if observe is None else (observe, float(getattr(observe, "every", 0.0)))
-    raw = problem.minimize(x0, lower, upper, native_options(options, problem.exact), observer)
+    native = native_options(options, problem.exact)
+    if isinstance(problem, TracedProblem) and problem.size >= WARM_ROWS:
+        x0 = _warm_start(problem, x0, lower, upper, native)
+    raw = problem.minimize(x0, lower, upper, native, observer)
     if isinstance(problem, TracedProblem) and not problem.agrees(raw.x, raw.f):
         problem = problem.as_callback()
         raw = problem.minimize(x0, lower, upper, native_options(options, False), observer)
     return Outcome(raw, problem)
+
+
+WARM_ROWS = 200_000
+"""From so many points on, a fit starts where a fit of a sample of them ended."""
+SAMPLE = 8_192
+
+
+def _warm_start(problem: TracedProblem, x0: Vector, lower: Vector, upper: Vector, native: Any) -> Vector:
+    """The certified end of a fit of some thousand evenly spaced points, else `x0`.
+
+    The sample's minimum is within a standard error of *its own* of the minimum of all points, so that the
+    fit of all needs two or three Jacobians instead of seven or more. All verdicts come from all points.
+    """
+    sample = problem.sample(SAMPLE)
+    if sample is None:
+        return x0
+    raw = sample.minimize(x0, lower, upper, native, None)
+    return raw.x if _STATUS[raw.status].success else x0  # type: ignore[no-any-return]
 
 
 DEFAULTS = Options()

@@ -1,4 +1,4 @@
-//! Does a traced model give what the real function gives?
+//! Looking at numbers before they are trusted.
 
 /// Relative difference that different orders of the same operations may make, and that much of the largest value.
 const RELATIVE: f64 = 1e-9;
@@ -16,15 +16,41 @@ pub fn first_difference(plain: &[f64], traced: &[f64]) -> Option<usize> {
     })
 }
 
+/// Whether no value is NaN or infinite. (A sum of zeros vectorizes; looking at one value after the other does not.)
+pub fn all_finite(values: &[f64]) -> bool {
+    values.chunks(4096).all(|chunk| {
+        let mut sums = [0.0; 16];
+        let (whole, rest) = chunk.as_chunks::<16>();
+        for lane in whole {
+            for k in 0..16 {
+                sums[k] += lane[k] * 0.0;
+            }
+        }
+        sums.iter().chain(rest).map(|v| v * 0.0).sum::<f64>() == 0.0
+    })
+}
+
 #[cfg(test)]
 mod tests {
-    use super::first_difference;
+    use super::{all_finite, first_difference};
 
     #[test]
     fn rounding_agrees_and_more_does_not() {
         assert_eq!(first_difference(&[1.0, 2.0], &[1.0, 2.0 + 1e-10]), None);
         assert_eq!(first_difference(&[1.0, 2.0], &[1.0, 2.0 + 1e-7]), Some(1));
         assert_eq!(first_difference(&[1.0, 0.0], &[1.0, 1e-12]), None);
+    }
+
+    #[test]
+    fn one_bad_value_anywhere_is_found() {
+        for k in [0, 15, 16, 4095, 4096, 5000] {
+            for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                let mut values = vec![1e300; 5001];
+                assert!(all_finite(&values));
+                values[k] = bad;
+                assert!(!all_finite(&values));
+            }
+        }
     }
 
     #[test]
