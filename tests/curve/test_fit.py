@@ -171,6 +171,21 @@ def test_predictions_keep_the_shape_of_x() -> None:
     assert result.gradient_at([1.0, 2.0]).shape == (2, 3)
 
 
+def test_a_model_of_one_value_is_a_weighted_mean() -> None:
+    result = fit(lambda x, level: level, X, Y, weights=X)
+    assert math.isclose(result.params["level"].value, np.average(Y, weights=X))
+    assert result.predict(X).shape == (30,) and result.band(X).lower.shape == (30,)
+    assert "level" in str(result) and len(result.plot().axes) == 2
+
+
+@pytest.mark.parametrize("unit", [1e-120, 1e120])
+def test_tiny_and_huge_responses_fit_alike(unit: float) -> None:
+    result = fit(decay, X, unit * Y)
+    plain = fit(decay, X, Y)
+    assert np.allclose(result.x / [unit, 1, unit], plain.x, rtol=1e-7)
+    assert np.allclose(result.stderr / [unit, 1, unit], plain.stderr, rtol=1e-6)
+
+
 def test_a_parameter_at_its_bound_is_named_and_has_no_standard_error() -> None:
     result = fit(decay, X, Y, start={"a": 1, "b": 1, "c": 0.1}, bounds={"c": (None, 0.3)})
     assert result.status is Status.CONVERGED_AT_BOUND and result.success

@@ -64,7 +64,7 @@ class Candidates:
     weights: Vector | None
 
     def complete(self, part: Matrix, linear: Sequence[int], parameters: Parameters) -> Vector:
-        """Set the linear parameters of each row to their best (within bounds), in place; the costs (S,)."""
+        """Set the linear parameters of each row to their best (within bounds), in place; costs (S,)."""
         with np.errstate(all="ignore"):
             return self._complete(part, linear, parameters)
 
@@ -72,9 +72,15 @@ class Candidates:
         part[:, linear] = 0.0
         base = self.evaluate(part)
         residual = self.response - base
-        w = 1.0 if self.weights is None else self.weights
+        if self.weights is not None:
+            residual = residual * self.weights
+        # Costs in units of the response, so that squares stay within the range of numbers.
+        unit = (
+            float(np.abs(self.response if self.weights is None else self.response * self.weights).max())
+            or 1.0
+        )
         if not linear:
-            return np.asarray(((w * residual) ** 2).sum(axis=1))
+            return np.asarray(((residual / unit) ** 2).sum(axis=1))
         basis = np.empty((len(part), len(self.response), len(linear)))
         for k, j in enumerate(linear):
             part[:, j] = 1.0
@@ -82,11 +88,10 @@ class Candidates:
             part[:, j] = 0.0
         if self.weights is not None:
             basis *= self.weights[:, None]
-            residual = residual * self.weights
         solved = _least_squares(basis, residual)
         solved = np.clip(solved, parameters.lower[list(linear)], parameters.upper[list(linear)])
         part[:, linear] = solved
-        left = residual - np.einsum("snl,sl->sn", basis, solved)
+        left = (residual - np.einsum("snl,sl->sn", basis, solved)) / unit
         return np.asarray((left**2).sum(axis=1))
 
 

@@ -121,6 +121,8 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
 def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:
     """The model is not finite at the start: name the first row and the parameter values."""
     f = problem.residuals(parameters.values[parameters.free_index])
+    if np.isfinite(f).all():
+        return  # the sum of squares is beyond the range of numbers, the residuals are not
     row = int(np.argmax(~np.isfinite(f)))
     at = ", ".join(f"{n} = {v:g}" for n, v in zip(parameters.names, parameters.values.tolist(), strict=True))
     rows = data.arguments[0] if len(data.arguments) == 1 else None

@@ -42,7 +42,10 @@ def typical_size(values: NDArray[np.float64]) -> float:
     """log10 of the typical magnitude of `values`."""
     finite = np.abs(values[np.isfinite(values)])
     finite = finite[finite > 0.0]
-    return float(np.log10(np.sqrt(np.mean(finite**2)))) if finite.size else 0.0
+    if not finite.size:
+        return 0.0
+    largest = finite.max()  # scaled first: squares of 1e-200 and 1e200 leave the range of numbers
+    return float(np.log10(largest) + 0.5 * np.log10(np.mean((finite / largest) ** 2)))
 
 
 def ranges(

@@ -359,7 +359,7 @@ class FitResult:
     def predict(self, x: Any = None) -> NDArray[Any]:
         """The model at new values of the independent variables (in any form `fit` takes), or at the data."""
         arguments, shape = self._new(x)
-        return np.asarray(self._at(self._outcome.x, arguments)).reshape(shape)
+        return _shaped(self._at(self._outcome.x, arguments), shape)
 
     def band(self, x: Any = None, level: float = 0.95, *, prediction: bool = False) -> Band:
         """Pointwise confidence band by the delta method; with ``prediction=True`` for new observations.
@@ -368,12 +368,12 @@ class FitResult:
         a new observation adds its own variance s². Returns ``(lower, upper)``.
         """
         arguments, shape = self._new(x)
-        center = np.asarray(self._at(self._outcome.x, arguments)).reshape(shape)
+        center = _shaped(self._at(self._outcome.x, arguments), shape)
         variance = delta_variance(self._gradient(arguments), self._unscaled.space) * self._variance_factor
         if prediction:
             variance = variance + self.typical_variance
         half = quantile(level, self._interval_dof) * np.sqrt(variance)
-        half = half.reshape(shape) if half.size == math.prod(shape) else np.broadcast_to(half, shape)
+        half = _shaped(half, center.shape)
         return Band(center - half, center + half)
 
     def _new(self, x: Any) -> tuple[tuple[Any, ...], tuple[int, ...]]:
@@ -491,3 +491,10 @@ class FitResult:
         from ..report.record import record
 
         return record(self)
+
+
+def _shaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Model values in the shape of x; a model of one value serves all points."""
+    if values.size == 1 and -1 not in shape:
+        return np.full(shape, values.ravel()[0])
+    return values.reshape(shape)

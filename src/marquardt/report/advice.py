@@ -49,7 +49,8 @@ def _not_unique(fit: FitResult) -> Iterator[str]:
 def _few_points(fit: FitResult) -> Iterator[str]:
     n, p = fit.n_points, len(fit.free_names)
     if n < p:
-        yield f"{n} points cannot determine {p} parameters: fix at least {p - n} of them, or add data."
+        points = "point" if n == 1 else "points"
+        yield f"{n} {points} cannot determine {p} parameters: fix at least {p - n} of them, or add data."
     elif fit.dof <= 0 and not fit.sigma_known:
         yield "No degree of freedom is left: standard errors are undefined. Add data, or give a known sigma."
 

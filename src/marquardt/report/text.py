@@ -30,7 +30,7 @@ def heading(fit: FitResult) -> str:
 
 def facts(fit: FitResult) -> str:
     """Counts in one line."""
-    points = f"{fit.n_points} points"
+    points = f"{fit.n_points} point{'s' if fit.n_points != 1 else ''}"
     if fit.dropped:
         points += f" ({fit.dropped} rows dropped: a value was missing)"
     n = len(fit.free_names)

@@ -20,4 +20,5 @@ class Band(NamedTuple):
 
 def delta_variance(jacobian: Matrix, space: Matrix) -> Vector:
     """Variance of predictions, diag(G C G'), from their Jacobian G (n, p) and the covariance C (p, p)."""
-    return np.asarray(np.maximum(np.einsum("ij,ij->i", jacobian @ space, jacobian), 0.0))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.asarray(np.maximum(np.einsum("ij,ij->i", jacobian @ space, jacobian), 0.0))
