@@ -72,6 +72,16 @@ def test_what_is_no_symmetry_is_left_alone() -> None:
     assert canonical(model, x, [0], [1, 2]).tolist() == [1.0, 2.0, -0.5]
 
 
+def test_long_data_are_searched_in_part_and_fitted_whole() -> None:
+    t = np.linspace(0, 10, 20_000)
+    y = 2 * np.sin(7.3 * t) + 0.1 * np.cos(1e4 * t)
+    result = fit("y ~ a*sin(w*t)", data={"t": t, "y": y})
+    again = fit("y ~ a*sin(w*t)", data={"t": t, "y": y}, start=result.x)
+    assert result.n_points == 20_000 and np.allclose(result.x, again.x, rtol=1e-9)
+    assert abs(result.params["w"].value) == pytest.approx(7.3, rel=1e-4)
+    assert np.isnan(result.params["w"].start)
+
+
 def test_bounds_are_kept_during_the_search() -> None:
     y = 3 * np.exp(-0.2 * X)
     result = fit("y ~ a*exp(b*x)", data={"x": X, "y": y}, bounds={"b": (None, 0), "a": (0, 10)})

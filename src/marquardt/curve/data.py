@@ -210,6 +210,28 @@ def _take(argument: Any, keep: NDArray[np.bool_]) -> Any:
     return argument
 
 
+def thin(data: Data, count: int) -> Data | None:
+    """`count` rows drawn at random (always the same ones); None where there are not many more, or no rows.
+
+    Random rows, because every n-th one would alias a fast oscillation.
+    """
+    if data.y.ndim != 1 or data.y.size < 4 * count:
+        return None
+    keep = np.zeros(data.y.size, dtype=bool)
+    keep[np.random.default_rng(0).choice(data.y.size, count, replace=False)] = True
+    if not all(_has_rows(a, data.y.size) for a in data.arguments):
+        return None
+    arguments = tuple(_take(a, keep) for a in data.arguments)
+    part = [None if v is None else v[keep] for v in (data.w, data.sigma)]
+    return Data(arguments, data.names, data.y[keep], data.y_name, part[0], part[1])
+
+
+def _has_rows(argument: Any, size: int) -> bool:
+    """Can rows be taken from the argument: does each of its arrays end in a dimension of that size?"""
+    arrays = _arrays(argument, "")
+    return bool(arrays) and all(a.shape[-1] == size for _, a in arrays)
+
+
 def _mask(data: Data, keep: NDArray[np.bool_]) -> Data:
     """A response of several dimensions keeps its shape: what is missing gets weight zero."""
     for argument, name in zip(data.arguments, data.names, strict=True):

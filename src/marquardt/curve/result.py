@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -338,6 +338,13 @@ class FitResult:
     def njev(self) -> int:
         """Evaluations of the Jacobian, those of a search for start values included."""
         return int(self._outcome.njev) + (self.search.njev if self.search else 0)
+
+    @property
+    def search_done(self) -> Search | None:
+        """The search for start values with the evaluations of its final fit counted in."""
+        if self.search is None:
+            return None
+        return replace(self.search, nfev=self.nfev, njev=self.njev)
 
     @property
     def n_accepted(self) -> int:
