@@ -250,3 +250,17 @@ def found_index(t, t0, a):
     y = np.zeros_like(t)
     y[i:] = a * (t[i:] - t0)
     return y + t[np.argmin(np.abs(t - t0))]
+
+
+@case(X, a=1.0, x0=2.03)
+def counted_rows(x, a, x0):
+    m = x < x0
+    return a * x / x[m].mean() + np.sum(m) + np.cumsum(m)
+
+
+@case(X, a=1.0, x0=2.03)
+def first_row(x, a, x0):
+    i = np.where(x > x0)[0][0]
+    y = a * x
+    y[i:] = y[i]
+    return y

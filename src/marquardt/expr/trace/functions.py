@@ -366,6 +366,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "inv": linear.inverse,
     "det": linear.determinant,
     "solve": linear.solve,
+    "matrix_power": linear.matrix_power,
+    "kron": linear.kron,
     "polyval": linear.polyval,
     "vander": linear.vander,
     "iscomplexobj": lambda x: x.kind == "c",

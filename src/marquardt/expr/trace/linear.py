@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .symbol import Symbol, lift
+from .symbol import Symbol, current, lift
 
 
 def matmul(a: Symbol, b: Symbol) -> Symbol:
@@ -37,7 +37,7 @@ def matmul(a: Symbol, b: Symbol) -> Symbol:
 def dot(a: Any, b: Any, **_: Any) -> Symbol:
     from .ufuncs import call
 
-    ctx = next(s.ctx for s in (a, b) if type(s) is Symbol)
+    ctx = current()
     a, b = lift(ctx, a), lift(ctx, b)
     if a.ndim == 0 or b.ndim == 0:
         return call("multiply", a, b)
@@ -63,7 +63,7 @@ def norm(x: Symbol, ord: Any = None, axis: Any = None, keepdims: bool = False) -
 def cross(a: Any, b: Any, **_: Any) -> Symbol:
     from .shapes import stack
 
-    ctx = next(s.ctx for s in (a, b) if type(s) is Symbol)
+    ctx = current()
     a, b = lift(ctx, a), lift(ctx, b)
     if a.shape[-1] == b.shape[-1] == 2:
         return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
@@ -76,7 +76,7 @@ def outer(a: Any, b: Any, **_: Any) -> Symbol:
     from .shapes import ravel
     from .ufuncs import call
 
-    ctx = next(s.ctx for s in (a, b) if type(s) is Symbol)
+    ctx = current()
     return call("multiply", ravel(lift(ctx, a))[:, None], ravel(lift(ctx, b))[None, :])
 
 
@@ -141,7 +141,7 @@ def inverse(a: Symbol) -> Symbol:
 
 def solve(a: Any, b: Any) -> Symbol:
     """Gaussian elimination in the order that partial pivoting takes now, for small systems."""
-    ctx = next(s.ctx for s in (a, b) if type(s) is Symbol)
+    ctx = current()
     a, b = lift(ctx, a), lift(ctx, b)
     n = a.shape[-1]
     if a.ndim != 2 or n > 8 or b.ndim > 2:
@@ -166,13 +166,31 @@ def solve(a: Any, b: Any) -> Symbol:
     return stack(x)
 
 
+def matrix_power(a: Symbol, n: int) -> Symbol:
+    if n < 1:
+        a.ctx.abort("matrix_power")
+    result = a
+    for _ in range(n - 1):
+        result = matmul(result, a)
+    return result
+
+
+def kron(a: Any, b: Any) -> Symbol:
+    from .shapes import ravel
+
+    a, b = lift(current(), a), lift(current(), b)
+    if a.ndim > 1 or b.ndim > 1:
+        current().abort("kron")
+    return ravel(outer(a, b))
+
+
 def einsum(subscripts: Any, *operands: Any, **_: Any) -> Symbol:
     """Products summed over the letters missing from the output."""
     from .reduce import total
     from .shapes import transpose
     from .ufuncs import call
 
-    ctx = next(s.ctx for s in operands if type(s) is Symbol)
+    ctx = current()
     if not isinstance(subscripts, str) or "..." in subscripts:
         ctx.abort("einsum")
     text = subscripts.replace(" ", "")

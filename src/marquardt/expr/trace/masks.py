@@ -25,6 +25,21 @@ class MaskIndex:
     def size(self) -> Symbol:
         return count(self.mask)
 
+    def __getitem__(self, key: Any) -> Any:
+        """The first or last place, guarded: those before (after) it stay outside the mask."""
+        ctx = self.mask.ctx
+        found = np.flatnonzero(self.mask.concrete())
+        if not self.mask.depends & PARAM:
+            ctx.data_bound = True
+            return found[key]
+        if key not in (0, -1) or self.mask.size > 500:
+            ctx.abort("where")
+        place = int(found[key])
+        outside = self.mask[:place] if key == 0 else self.mask[place + 1 :]
+        for element, outcome in [*((e, False) for e in outside), (self.mask[place], True)]:
+            assert bool(element) is outcome
+        return place
+
 
 def choose(condition: Symbol, yes: Any, no: Any) -> Symbol:
     """``np.where(condition, yes, no)``."""

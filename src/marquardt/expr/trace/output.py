@@ -47,7 +47,7 @@ class _Block:
 def families(ctx: Context, symbol: Symbol, graph: Graph) -> tuple[Family, ...]:
     """The families of a result, rebuilt in a fresh graph."""
     pieces = _pieces(symbol)
-    if symbol.im is not None:
+    if symbol.kind == "c":
         shifted = [
             _Block([p.roots[k]], p.shape, [p.rows[0] + k * symbol.size], {}) for k in (0, 1) for p in pieces
         ]

@@ -11,7 +11,10 @@ import numpy as np
 from .cells import split, units
 from .context import PARAM, Context, ObjectArray
 from .leaves import Shape
-from .symbol import MAX_UNROLL, Symbol, lift
+from .symbol import Symbol, lift
+
+MAX_REDUCE = 500
+"""Rows of a sum that depends on parameters: each is an expression of its own, to be differentiated."""
 
 _REDUCERS = {
     "add": "add",
@@ -40,6 +43,8 @@ def fold(symbol: Symbol, name: str, axis: Any, keepdims: bool = False) -> Symbol
     """Reduce along axes by a two-argument ufunc."""
     if symbol.mask is not None:
         symbol = _neutral(symbol, name)
+    if symbol.kind == "b" and name in ("add", "multiply"):  # a sum of truths counts them
+        symbol = Symbol(symbol.ctx, symbol.shape, symbol.segments, symbol.nodes, None, "i")
     axes = _axes(symbol, axis)
     if not symbol.depends & PARAM and any(symbol.shape[a] > len(symbol.segments[a]) for a in axes):
         return _frozen(symbol, name, axes, keepdims)
@@ -94,7 +99,7 @@ def _fold_axis(symbol: Symbol, name: str, axis: int) -> Symbol:
     if uniform:
         return call("multiply", _slab(symbol, axis, 0), float(n))
     if len(lengths) != n:
-        if n > MAX_UNROLL:
+        if n > MAX_REDUCE:
             symbol.ctx.abort(f"a sum over {n} rows")
         symbol = split(symbol, axis - symbol.ndim, units(n))
     if n == 0:
@@ -180,6 +185,8 @@ def cumulative(symbol: Symbol, axis: Any, op: str) -> Symbol:
         symbol, axis = ravel(symbol), 0
     axis %= symbol.ndim
     name = {"add": "add", "mul": "multiply"}[op]
+    if symbol.kind == "b":
+        symbol = Symbol(symbol.ctx, symbol.shape, symbol.segments, symbol.nodes, None, "i")
     if not symbol.depends & PARAM:
         return lift(symbol.ctx, getattr(np, name).accumulate(np.asarray(symbol.frozen()), axis=axis))
     n = symbol.shape[axis]

@@ -76,6 +76,7 @@ class Symbol:
             kind,
         )
         self.mask: Symbol | None = None
+        self.pending = None
         self.owner: tuple[Symbol, Any] | None = None
         self._views: list[Any] | None = None
 
@@ -86,9 +87,8 @@ class Symbol:
             base, positions = self.pending
             full = rearrange([base], positions)
             self.nodes, self.im, self.segments = full.nodes, full.im, full.segments
+            self.pending = None
             return getattr(self, name)
-        if name == "pending":
-            return None
         from . import methods
 
         return methods.attribute(self, name)
@@ -265,7 +265,7 @@ class Symbol:
     def replace(self, other: Symbol) -> None:
         """Become ``other`` in place; views of this array and arrays it is a view of follow."""
         self.segments, self.nodes, self.im = other.segments, other.nodes, other.im
-        self.mask = other.mask
+        self.mask, self.pending = other.mask, None
         if self.owner is not None:
             base, key = self.owner
             base[key] = self

@@ -83,7 +83,7 @@ def trace(
         Guard(transplant(graph, g.node, None, memo), g.outcome, g.where) for g in ctx.guards.values()
     )
     return Trace(
-        graph, found, tuple(names), guards, symbol.shape, symbol.im is not None, ctx.data_bound, fingerprint,
+        graph, found, tuple(names), guards, symbol.shape, symbol.kind == "c", ctx.data_bound, fingerprint,
         tuple(map(_form, arguments)), tuple(map(_frozen, arguments)) if ctx.data_bound else None,
     )  # fmt: skip
 
