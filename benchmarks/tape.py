@@ -1,11 +1,12 @@
-"""How fast is a model evaluated? Residual and all derivatives, nanoseconds per point, one thread, data in cache.
+"""How fast is a model evaluated? Residual and all derivatives, ns per point, one thread, data in cache.
 
-Method: two models. "gauss" is the sum of an exponential and two Gaussians with the derivatives by its 8 parameters;
-"bal" is the reprojection of a point by a camera with two distortion terms, 2 residuals and their 2 x 12 derivatives by
-camera and point. 2048 points stay in the second-level cache. Each contender is warmed up, then all are timed in turn;
-the table shows medians of the rounds, and each contender's ratio to the tape at the AVX2 level.
-numba and JAX compile the same expressions; NumPy evaluates them with the interpreter. Peers that are not installed are
-left out. Outputs of the tape stay in its workspace, where its consumer (the QR factorization) reads them.
+Method: two models. "gauss" is the sum of an exponential and two Gaussians with the derivatives by its 8
+parameters; "bal" is the reprojection of a point by a camera with two distortion terms, 2 residuals and their
+2 x 12 derivatives by camera and point. 2048 points stay in the second-level cache. Each contender is warmed
+up, then all are timed in turn; the table shows medians of the rounds, and each contender's ratio to the tape
+at the AVX2 level. numba and JAX compile the same expressions; NumPy evaluates them with the interpreter.
+Peers that are not installed are left out. Outputs of the tape stay in its workspace, where its consumer (the
+QR factorization) reads them.
 
     python benchmarks/tape.py [--rounds 25] [--write]
 """
@@ -19,6 +20,7 @@ from collections.abc import Callable
 
 import numpy as np
 from common import describe_machine, markdown_table, write_result
+
 from marquardt import _core
 from marquardt.expr.derive import jacobian
 from marquardt.expr.graph import Graph, Node
@@ -43,7 +45,7 @@ def gauss(g: Graph) -> tuple[list[Node], list[Node], int]:
 
 
 def bal(g: Graph) -> tuple[list[Node], list[Node], int]:
-    """Reprojection of the "bundle adjustment in the large" camera; camera, point and pixel differ per observation."""
+    """Reprojection by the camera of "bundle adjustment in the large"; everything differs per observation."""
     w0, w1, w2, t0, t1, t2, f, k1, k2, X, Y, Z, u, v = (g.data(i) for i in range(14))
     add, sub, mul, apply = g.add, g.sub, g.mul, g.apply
     square = add(add(add(mul(w0, w0), mul(w1, w1)), mul(w2, w2)), g.const(1e-30))
@@ -171,12 +173,17 @@ def contenders(name: str) -> dict[str, Callable[[], float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=25)
     parser.add_argument("--write", action="store_true", help="write benchmarks/results/tape.md")
     args = parser.parse_args()
     rows = []
-    for name, label in (("gauss", "double Gaussian + exponential, 1 + 8"), ("bal", "BAL reprojection, 2 + 2 x 12")):
+    for name, label in (
+        ("gauss", "double Gaussian + exponential, 1 + 8"),
+        ("bal", "BAL reprojection, 2 + 2 x 12"),
+    ):
         racers = contenders(name)
         times: dict[str, list[float]] = {racer: [] for racer in racers}
         for _ in range(args.rounds):

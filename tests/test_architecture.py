@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import marquardt
 import pytest
+
+import marquardt
 
 SOURCE = Path(marquardt.__file__).parent
 FLOORS = {  # imports look down: a room may import rooms of a lower floor and its own

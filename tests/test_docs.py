@@ -9,9 +9,10 @@ import re
 import shlex
 from pathlib import Path
 
-import marquardt
 import numpy as np
 import pytest
+
+import marquardt
 from marquardt.cli import main
 
 ROOT = Path(__file__).parents[1]

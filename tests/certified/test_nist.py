@@ -6,9 +6,10 @@ import functools
 import json
 from pathlib import Path
 
-import marquardt as mq
 import numpy as np
 import pytest
+
+import marquardt as mq
 from marquardt.datasets import correct_digits, fewest_digits, nist, nist_names
 
 TRUE = json.loads((Path(__file__).parent / "true_values_60digits.json").read_text())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from marquardt.problem.differences import Differences, estimate_noise
 
 T = np.linspace(0.1, 4.0, 30)

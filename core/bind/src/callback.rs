@@ -17,7 +17,7 @@ fn array<'py>(py: Python<'py>, values: &[f64]) -> Bound<'py, PyArray1<f64>> {
 /// Copies what a callback returned, checking its size.
 fn take(result: PyResult<Bound<'_, PyAny>>, what: &str, out: &mut [f64]) -> Result<(), Failure> {
     let copy = || -> PyResult<()> {
-        let found: PyReadonlyArrayDyn<f64> = result?.extract().map_err(PyErr::from)?;
+        let found: PyReadonlyArrayDyn<f64> = result?.extract()?;
         let found = found.as_slice()?;
         if found.len() != out.len() {
             let message = format!("the {what} have {} values where {} are needed", found.len(), out.len());

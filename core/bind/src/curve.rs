@@ -22,16 +22,14 @@ pub struct Programs {
     n_outputs: usize,
 }
 
+/// A tape of second derivatives, and the pairs of free parameters they belong to.
+type Hessian<'py> = (PyRef<'py, Tape>, Vec<(u32, u32)>);
+
 #[pymethods]
 impl Programs {
     #[new]
     #[pyo3(signature = (value, jacobian, curvature=None, hessian=None))]
-    fn new(
-        value: &Tape,
-        jacobian: &Tape,
-        curvature: Option<&Tape>,
-        hessian: Option<(PyRef<'_, Tape>, Vec<(u32, u32)>)>,
-    ) -> Self {
+    fn new(value: &Tape, jacobian: &Tape, curvature: Option<&Tape>, hessian: Option<Hessian<'_>>) -> Self {
         let n_outputs = value.0.n_outputs();
         let inner = Arc::new(curve::Programs {
             value: value.0.clone(),

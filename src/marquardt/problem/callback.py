@@ -19,7 +19,7 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 REJECTS = (ArithmeticError, ValueError, AssertionError)
-"""What a model may raise at a trial point to say "not here": the step is refused. Anything else is an error."""
+"""What a model may raise at a trial point to say "not here"; the step is refused. All else is an error."""
 
 
 class CallbackProblem:
@@ -30,7 +30,7 @@ class CallbackProblem:
     def __init__(
         self,
         model: Model,
-        arguments: Sequence[object],
+        arguments: Sequence[Any],
         y: Vector | None,
         w: Vector | None,
         values: Vector,
@@ -51,14 +51,15 @@ class CallbackProblem:
 
     def residuals(self, x: Vector) -> Vector:
         """Weighted residuals, shape (m,)."""
-        f = self.model_values(x)
+        f: Vector = self.model_values(x)
         if self.y is not None:
             if f.size == 1:
                 f = np.full(self.y.size, f[0])
             if f.size != self.y.size:
                 raise ModelError(f"the model gives {f.size} values for {self.y.size} data points")
             f = f - self.y
-        return f if self.w is None else f * self.w
+        weighted: Vector = f if self.w is None else f * self.w
+        return weighted
 
     def trial_residuals(self, x: Vector) -> Vector:
         """Residuals at a trial point: where the model refuses, NaN, so that the step is refused too."""
@@ -90,9 +91,6 @@ class CallbackProblem:
         if self.y is None:
             return None
         return np.abs(self.y) if self.w is None else np.abs(self.y * self.w)
-
-    def in_data_order(self, f: Vector) -> Vector:
-        return f
 
 
 def as_real(values: NDArray[Any]) -> Vector:

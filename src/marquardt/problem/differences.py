@@ -14,7 +14,7 @@ EPS = float(np.finfo(float).eps)
 
 
 def estimate_noise(residuals: Callable[[Vector], Vector], x: Vector, f: Vector) -> float:
-    """Relative noise of a computed function: eps for plain arithmetic, 1e-8 or so for an ODE solver or a quadrature.
+    """Relative noise of a computed function: eps for plain arithmetic, 1e-8 or so for an ODE solver.
 
     The k-th differences of seven values along a line shrink like h^k for a smooth function but stay
     at the noise level for noise; the first three levels that agree within a factor of four tell it
@@ -62,7 +62,7 @@ class Differences:
         norms = np.array([float(np.linalg.norm(c)) for c in columns])
         if self.column_norms is None:  # columns that were stepped blindly are taken again, now in scale
             self.column_norms = norms
-            for j in np.flatnonzero((x == 0.0) & (norms > 0.0)):
+            for j in np.flatnonzero((x == 0.0) & (norms > 0.0)).tolist():
                 columns[j] = self._column(x, f, j, self.noise ** (1.0 / 3.0) * self._typical(x, f)[j])
         self.column_norms = np.where(norms > 0.0, norms, self.column_norms)
         return np.stack(columns, axis=1)
@@ -91,11 +91,13 @@ class Differences:
             return self._one_sided(x, f, j, -step)
         if down[j] < self.lower[j]:
             return self._one_sided(x, f, j, step)
-        return (self.residuals(up) - self.residuals(down)) / (up[j] - down[j])
+        slope: Vector = (self.residuals(up) - self.residuals(down)) / (up[j] - down[j])
+        return slope
 
     def _one_sided(self, x: Vector, f: Vector, j: int, step: float) -> Vector:
         """Second-order difference that stays on one side: (-3 f(x) + 4 f(x+h) - f(x+2h)) / 2h."""
         near, far = x.copy(), x.copy()
         near[j] += step
         far[j] += 2.0 * step
-        return (4.0 * self.residuals(near) - 3.0 * f - self.residuals(far)) / (far[j] - x[j])
+        slope: Vector = (4.0 * self.residuals(near) - 3.0 * f - self.residuals(far)) / (far[j] - x[j])
+        return slope

@@ -20,7 +20,9 @@ from ..expr.interpret import interpret
 from ..expr.trace import trace
 from ..expr.trace.tracer import evaluate
 from .callback import CallbackProblem
-from .traced import Problem, TracedProblem, Version, formula_trace
+from .traced import Problem, TracedProblem
+from .verify import agrees_nearby
+from .version import Version, common_shape, formula_trace
 
 Vector = NDArray[np.float64]
 Parameters = Mapping[str, float | Vector]
@@ -33,7 +35,17 @@ class Model:
     where its guards hold.
     """
 
-    __slots__ = ("by_name", "function", "names", "options", "reason", "scalar", "shapes", "trusted", "versions")
+    __slots__ = (
+        "by_name",
+        "function",
+        "names",
+        "options",
+        "reason",
+        "scalar",
+        "shapes",
+        "trusted",
+        "versions",
+    )
 
     def __init__(
         self,
@@ -63,11 +75,11 @@ class Model:
         """A model of the same function for arguments of another length."""
         return Model(self.function, {n: np.zeros(shape) for n, shape in self.shapes.items()}, self.options)
 
-    def call(self, arguments: Sequence[object], values: Vector) -> NDArray[Any]:
+    def call(self, arguments: Sequence[Any], values: Vector) -> NDArray[Any]:
         """The user's own function (or the formula) at flat parameter `values`."""
         if isinstance(self.function, Formula):
-            found = interpret((self.function.node,), values, arguments)[0]
-            return np.array(np.broadcast_to(found, np.broadcast_shapes(*[np.shape(a) for a in arguments])))
+            found = interpret((self.function.node,), values.tolist(), arguments)[0]
+            return np.array(np.broadcast_to(found, common_shape(arguments)))
         if not self.by_name:
             return np.asarray(evaluate(self.function, arguments, self.unflatten(values), self.options))
         copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]  # it may write to them
@@ -86,14 +98,14 @@ class Model:
             at += size
         return out
 
-    def version_at(self, arguments: Sequence[object], values: Vector) -> Version | None:
+    def version_at(self, arguments: Sequence[Any], values: Vector) -> Version | None:
         """The traced version that holds at `values`, tracing a new one where none does."""
         for version in self.versions:
             if version.holds_at(values):
                 return version
         return self._trace_at(arguments, values)
 
-    def _trace_at(self, arguments: Sequence[object], values: Vector) -> Version | None:
+    def _trace_at(self, arguments: Sequence[Any], values: Vector) -> Version | None:
         if isinstance(self.function, Formula):
             version = Version(formula_trace(self.function, arguments))
         else:
@@ -107,7 +119,7 @@ class Model:
 
     def problem(
         self,
-        arguments: Sequence[object],
+        arguments: Sequence[Any],
         y: Vector | None,
         w: Vector | None,
         values: Vector,
@@ -121,7 +133,7 @@ class Model:
             version = self.version_at(arguments, values)
             if version is not None:
                 problem = TracedProblem(self, arguments, y, w, values, tuple(free), version)
-                if self.trusted or problem.verify():
+                if self.trusted or agrees_nearby(problem):
                     self.trusted = True
                     return problem
         return CallbackProblem(self, arguments, y, w, values, tuple(free))
@@ -156,11 +168,11 @@ _REMEMBERED = 64
 
 def compile_model(
     function: Callable[..., Any] | Formula,
-    arguments: Sequence[object],
+    arguments: Sequence[Any],
     parameters: Parameters,
     options: Mapping[str, object] | None = None,
 ) -> Model:
-    """The model of `function` for arguments of this kind, remembered until something it depends on changes."""
+    """The model of `function` for arguments of this kind, remembered while what it depends on stays."""
     options = options or {}
     key = _key(function, arguments, parameters, options)
     model = _MODELS.get(key) if key is not None else None
@@ -176,7 +188,7 @@ def compile_model(
 
 def _key(
     function: Callable[..., Any] | Formula,
-    arguments: Sequence[object],
+    arguments: Sequence[Any],
     parameters: Parameters,
     options: Mapping[str, object],
 ) -> Hashable | None:

@@ -1,4 +1,4 @@
-"""Minimize a problem: options in, `Outcome` out. The loop itself runs in the core; `reference.py` explains it."""
+"""Minimize a problem: options in, `Outcome` out. The loop runs in the core; `reference.py` explains it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from .. import _core
 from ..errors import Status
 from ..options import Options
 from ..problem.traced import Problem, TracedProblem
+from ..problem.verify import agrees_at_end
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -23,12 +24,12 @@ _STATUS = tuple(Status)
 class Outcome:
     """Where a minimization ended and what is known there. Arrays are made when they are asked for.
 
-    ``x`` (p,) free parameters · ``f`` (m,) weighted residuals in data order · ``R`` (p, p) upper triangular,
-    R'R = J'J · ``offset`` relative offset (Bates, Watts 1981) · ``scaled_gradient`` largest gradient component
-    in units of its rounding error · ``active`` (p,) -1 at the lower bound, 1 at the upper, 0 free.
+    ``x`` (p,) free parameters · ``f`` (m,) weighted residuals in data order · ``R`` (p, p) upper
+    triangular, R'R = J'J · ``offset`` relative offset (Bates, Watts 1981) · ``scaled_gradient`` largest
+    gradient component in units of its rounding error · ``active`` (p,) -1 at the lower bound, 1 at the upper, 0 free.
     """
 
-    def __init__(self, raw: Any, problem: Problem) -> None:
+    def __init__(self, raw: _core.Outcome, problem: Problem) -> None:
         self._raw, self.problem = raw, problem
 
     @property
@@ -37,16 +38,16 @@ class Outcome:
 
     @cached_property
     def x(self) -> Vector:
-        return self._raw.x  # type: ignore[no-any-return]
+        return self._raw.x
 
     @cached_property
     def f(self) -> Vector:
-        return self.problem.in_data_order(self._raw.f)
+        return self._raw.f
 
     @cached_property
     def factor(self) -> Matrix:
         """Triangular factor of [J f], (p+1, p+1)."""
-        return self._raw.factor  # type: ignore[no-any-return]
+        return self._raw.factor
 
     @property
     def R(self) -> Matrix:
@@ -102,7 +103,7 @@ def minimize(
     if isinstance(problem, TracedProblem) and problem.size >= WARM_ROWS:
         x0 = _warm_start(problem, x0, lower, upper, native)
     raw = problem.minimize(x0, lower, upper, native, observer)
-    if isinstance(problem, TracedProblem) and not problem.agrees(raw.x, raw.f):
+    if isinstance(problem, TracedProblem) and not agrees_at_end(problem, raw.x, raw.f):
         problem = problem.as_callback()
         raw = problem.minimize(x0, lower, upper, native_options(options, False), observer)
     return Outcome(raw, problem)
@@ -123,7 +124,7 @@ def _warm_start(problem: TracedProblem, x0: Vector, lower: Vector, upper: Vector
     if sample is None:
         return x0
     raw = sample.minimize(x0, lower, upper, native, None)
-    return raw.x if _STATUS[raw.status].success else x0  # type: ignore[no-any-return]
+    return raw.x if _STATUS[raw.status].success else x0
 
 
 DEFAULTS = Options()

@@ -1,0 +1,112 @@
+"""The native core as Python sees it; `core/bind` holds the code."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+Observer = tuple[Callable[[Report], Any], float]
+Families = tuple[list[Any], NDArray[np.intp] | None]
+
+__version__: str
+
+def opcodes() -> list[tuple[str, int, int]]: ...
+def cpu_level() -> str: ...
+def all_finite(values: Vector) -> bool: ...
+def first_difference(plain: Vector, traced: Vector) -> int | None: ...
+
+class Tape:
+    n_instructions: int
+    n_registers: int
+    def __init__(
+        self,
+        n_params: int,
+        constants: Vector,
+        prologue: NDArray[np.uint32],
+        n_inputs: int,
+        code: NDArray[np.uint32],
+        n_registers: int,
+        outputs: Sequence[int] | NDArray[np.uint32],
+        guards: Sequence[tuple[int, bool]],
+    ) -> None: ...
+    def guards_hold(self, params: Vector) -> bool: ...
+    def run(self, params: Vector, columns: Sequence[Vector], n: int) -> Matrix: ...
+    def time(self, level: str, params: Vector, columns: Sequence[Vector], n: int, repeat: int) -> float: ...
+
+class Programs:
+    def __init__(
+        self,
+        value: Tape,
+        jacobian: Tape,
+        curvature: Tape | None = None,
+        hessian: tuple[Tape, list[tuple[int, int]]] | None = None,
+    ) -> None: ...
+
+class Options:
+    def __init__(
+        self,
+        *,
+        tolerance: float,
+        max_evaluations: int | None,
+        polish: bool,
+        acceleration: bool,
+        newton: bool,
+        scaling: str,
+        radius_factor: float,
+        threads: int | None,
+        trace: bool,
+    ) -> None: ...
+
+class Report:
+    nfev: int
+    njev: int
+    cost: float
+    x: Vector
+
+class Outcome:
+    status: int
+    x: Vector
+    f: Vector
+    cost: float
+    factor: Matrix
+    gradient: Vector
+    rounding: Vector
+    null_vectors: Matrix
+    active: NDArray[np.int8]
+    offset: float
+    tolerance: float
+    scaled_gradient: float
+    rank: int
+    condition: float
+    nfev: int
+    njev: int
+    n_accepted: int
+    trace: list[tuple[str, list[float]]]
+
+def minimize_curve(
+    families: Families,
+    values: Vector,
+    free: Sequence[int],
+    retrace: Callable[[Vector], Families | None],
+    x0: Vector,
+    lower: Vector,
+    upper: Vector,
+    options: Options,
+    observer: Observer | None = None,
+) -> Outcome: ...
+def minimize_callback(
+    residuals: Callable[[Vector], Vector],
+    jacobian: Callable[[Vector, Vector], Matrix],
+    curvature: Callable[[Vector, Vector], Vector] | None,
+    hessian: Callable[[Vector, Vector], Matrix] | None,
+    m: int,
+    observed: Vector | None,
+    x0: Vector,
+    lower: Vector,
+    upper: Vector,
+    options: Options,
+    observer: Observer | None = None,
+) -> Outcome: ...

@@ -1,0 +1,114 @@
+"""Does a trace give what the real function gives? At its birth, and again where a fit ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..expr.formula import Formula
+from .callback import as_real
+from .traced import TracedProblem
+from .version import Version, common_shape
+
+Vector = NDArray[np.float64]
+TracedAt = Callable[[Sequence[Any], slice], Vector]
+
+SAMPLE_ROWS = 20_000
+"""Of more rows than this, a pointwise model is verified on an even sample."""
+FACTORS = (1.0, 1.0 + 2.0**-7, 1.0 - 3.0 * 2.0**-9)
+"""A new trace is compared with the function at the start and, times these, at two points nearby."""
+
+
+def agrees_nearby(problem: TracedProblem) -> bool:
+    """Does a new trace give what the function gives, at the start and two points nearby?
+
+    Hidden state (a counter, a random number, a file) is what a trace cannot see. False distrusts the trace.
+    """
+    start = problem.values
+    version = problem.model.versions[-1]
+    for factor in FACTORS:
+        # A zero must move too: the scale of its neighbors is the best guess at a sensible size.
+        shift = (factor - 1.0) * (float(np.abs(start).mean()) or 1.0)
+        values = np.where(start == 0.0, shift, start * factor)
+        if version.holds_at(values) and not _same(problem, version, values, _interpreted(version, values)):
+            return False
+    return True
+
+
+def agrees_at_end(problem: TracedProblem, x: Vector, f: Vector) -> bool:
+    """Does the real function give, at `x`, the values behind the residuals `f`? False distrusts the trace."""
+    y, w = problem.y, problem.w
+    if y is None or isinstance(problem.model.function, Formula):
+        return True
+
+    def traced(_: Sequence[Any], rows: slice) -> Vector:
+        if w is None:
+            return f[rows] + y[rows]
+        with np.errstate(all="ignore"):
+            return f[rows] / w[rows] + y[rows]
+
+    return _same(problem, problem.version(x), problem.full(x), traced)
+
+
+def _interpreted(version: Version, values: Vector) -> TracedAt:
+    """The trace evaluated by NumPy."""
+
+    def traced(arguments: Sequence[Any], _: slice) -> Vector:
+        if version.pointwise:
+            found = version.evaluate[0](values, [arguments[k] for k in version.argument_of])[0]
+            return np.array(np.broadcast_to(found, common_shape(arguments)))
+        out = np.empty(version.size)
+        for run, family in zip(version.evaluate, version.trace.families, strict=True):
+            columns = [c.extract(arguments) for c in family.columns]
+            for rows, value in zip(family.rows, run(values, columns), strict=True):
+                out[rows] = value
+        return out
+
+    return traced
+
+
+def _same(problem: TracedProblem, version: Version, values: Vector, traced_at: TracedAt) -> bool:
+    """Compare the function with its traced values, on a sample of the data where that is enough."""
+    model = problem.model
+    name = getattr(model.function, "__name__", "the model")
+    arguments, rows = _sample(problem, version)
+    try:
+        try:
+            plain = as_real(model.call(arguments, values))
+        except Exception:
+            if rows == slice(None):
+                raise
+            arguments, rows = problem.arguments, slice(None)  # it may need all its data at once
+            plain = as_real(model.call(arguments, values))
+    except Exception as error:
+        model.distrust(f"`{name}` raises {type(error).__name__} where its trace does not: {error}")
+        return False
+    traced = traced_at(arguments, rows)
+    if problem.spread and plain.size == 1:
+        plain = np.full(traced.size, plain[0])
+    if plain.size != traced.size:
+        model.distrust(f"`{name}` gives {plain.size} values where its trace gives {traced.size}")
+        return False
+    if problem.w is not None and traced.size == problem.w[rows].size:
+        seen = problem.w[rows] != 0.0  # a point of weight zero leaves no residual to compare
+        plain, traced = plain[seen], traced[seen]
+    k = _core.first_difference(plain, traced)
+    if k is None:
+        return True
+    model.distrust(
+        f"`{name}` depends on something its arguments do not show: element {k} is {plain[k]:.6g}, "
+        f"by its trace {traced[k]:.6g}"
+    )
+    return False
+
+
+def _sample(problem: TracedProblem, version: Version) -> tuple[Sequence[Any], slice]:
+    """Arguments to compare on, and the rows of the data they stand for."""
+    if not version.pointwise or problem.size <= SAMPLE_ROWS:
+        return problem.arguments, slice(None)
+    rows = slice(None, None, problem.size // SAMPLE_ROWS)
+    return tuple(a[rows] for a in problem.arguments), rows

@@ -1,0 +1,108 @@
+"""One trace of a model, with the programs made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..expr.formula import Formula
+from ..expr.interpret import compile_numpy
+from ..expr.trace import Column, Family, Fingerprint, Trace
+from ..expr.trace.leaves import Argument
+from .programs import Programs, guard_test, make_programs
+
+Vector = NDArray[np.float64]
+
+HOIST_ROWS = 256
+"""Below this many rows, working out data-only expressions once costs more in NumPy calls than it saves."""
+HOIST_MEMORY = 64_000_000
+"""Bytes that such columns may take at most."""
+
+
+class Version:
+    """One trace of a model with the programs made from it, kept for every choice of free parameters."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.holds_at = guard_test(trace.guards) if trace.guards else _always
+        first = trace.families[0]
+        rows = np.arange(int(np.prod(trace.shape))).reshape(1, -1)
+        self.whole = len(trace.families) == 1 and np.array_equal(first.rows, rows)
+        """One expression for all points, in their order."""
+        self.argument_of = [_argument(c, trace.shape) for c in first.columns]
+        self.pointwise = self.whole and len(trace.shape) == 1 and -1 not in self.argument_of
+        """Each point depends on its own row of the arguments only: any sample of them will do."""
+        self.size = sum(f.rows.size for f in trace.families)
+        self._programs: dict[tuple[tuple[int, ...], bool], list[Programs]] = {}
+
+    def is_current(self, arguments: Sequence[Any]) -> bool:
+        """Are code, closure and globals still what was traced, and the data where their values were used?"""
+        t = self.trace
+        return t.fingerprint.unchanged() and (not t.data_bound or t.fits(arguments))
+
+    def programs(self, free: tuple[int, ...], n_rows: int) -> list[Programs]:
+        """Programs of each family, for these free parameters."""
+        hoist = HOIST_ROWS <= n_rows <= HOIST_MEMORY // 8
+        made = self._programs.get((free, hoist))
+        if made is None:
+            t = self.trace
+            n_params = len(t.param_names)
+            made = [make_programs(t.graph, f, free, n_params, t.guards, hoist) for f in t.families]
+            self._programs[free, hoist] = made
+        return made
+
+    @cached_property
+    def order(self) -> NDArray[np.intp] | None:
+        """Position in the data of each residual in the order of the families; None when they are the same."""
+        return None if self.whole else np.concatenate([np.ravel(f.rows) for f in self.trace.families])
+
+    @cached_property
+    def evaluate(self) -> Any:
+        """The families' values by NumPy, one run per family."""
+        return [compile_numpy(f.outputs) for f in self.trace.families]
+
+
+def _always(values: Vector) -> bool:
+    return True
+
+
+def _argument(column: Column, shape: tuple[int, ...]) -> int:
+    """Number of the argument that a column is, as it stands; -1 if it is made from one."""
+    recipe = column.recipe
+    if isinstance(recipe, Argument) and len(recipe.path) == 1 and column.shape == shape:
+        return int(recipe.path[0])
+    return -1
+
+
+class FormulaTrace(Trace):
+    """A formula as if it had been traced: nothing about it can change but the shape of the data."""
+
+    def fits(self, arguments: Sequence[Any]) -> bool:
+        return common_shape(arguments) == self.shape
+
+
+def formula_trace(formula: Formula, arguments: Sequence[Any]) -> Trace:
+    """One family, one column per data name."""
+    shape = common_shape(arguments)
+    rows = np.arange(int(np.prod(shape))).reshape(1, -1)
+    columns = tuple(Column(Argument((k,)), shape) for k in range(len(arguments)))
+    return FormulaTrace(
+        graph=formula.graph,
+        families=(Family((formula.node,), columns, rows),),
+        param_names=formula.param_names,
+        guards=(),
+        shape=shape,
+        complex=False,
+        data_bound=False,
+        fingerprint=Fingerprint(),
+        form=(),
+        contents=None,
+    )
+
+
+def common_shape(arguments: Sequence[Any]) -> tuple[int, ...]:
+    return np.broadcast_shapes(*[np.shape(a) for a in arguments])
