@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import warnings
 from collections.abc import Callable
@@ -59,6 +60,22 @@ def by_function(problem: NistProblem, start: dict[str, float]) -> Answer:
 
 def by_formula(problem: NistProblem, start: dict[str, float]) -> Answer:
     return _ours(mq.fit(problem.formula, data=problem, start=start))
+
+
+def by_differences(problem: NistProblem, start: dict[str, float]) -> Answer:
+    """The callback path: parameters pass through text, which no trace can follow."""
+    counted = Counted(problem)
+
+    @functools.wraps(problem.function or counted)
+    def model(*x: Any, **parameters: Any) -> Any:
+        values = [float(f"{parameters[name]:.17g}") for name in problem.param_names]
+        return counted(x[0] if len(x) == 1 else np.array(x), *values)
+
+    x = problem.x if len(problem.x) > 1 else problem.x[0]
+    result = mq.fit(model, x, problem.response, start=start)
+    assert result.derivative.startswith("finite differences")
+    answer = _ours(result)
+    return Answer(answer.values, answer.errors, counted.count, answer.success)
 
 
 def _ours(result: Any) -> Answer:
@@ -141,6 +158,7 @@ def main() -> None:
     solvers: dict[str, Solver] = {
         "marquardt, function": by_function,
         "marquardt, formula": by_formula,
+        "marquardt, differences": by_differences,
         "curve_fit lm": scipy_with("lm"),
         "curve_fit trf": scipy_with("trf"),
     }
@@ -148,12 +166,48 @@ def main() -> None:
         solvers["lmfit leastsq"] = with_lmfit
     place = machine()
     scores = {name: score(solver) for name, solver in solvers.items()}
-    publish(
-        "\n".join(
-            [METHOD, f"{place}.\n", _summary(scores), "\n## Every run: digits / evaluations\n", _runs(scores)]
-        ),
-        options,
-    )
+    parts = [METHOD, f"{place}.\n", _summary(scores), STARTLESS, _startless()]
+    publish("\n".join([*parts, "\n## Every run: digits / evaluations\n", _runs(scores)]), options)
+
+
+STARTLESS = """
+## Without starting values
+
+Solved: the certified residual sum of squares is reached to 1e-6 (terms of equal form may swap their names, so
+parameters are not compared). SciPy starts from ones.
+"""
+
+
+def _startless() -> str:
+    from scipy.optimize import curve_fit
+
+    rows = []
+    for problem in map(nist, nist_names()):
+        model, row = Counted(problem), [problem.name]
+        ones = {name: 1.0 for name in problem.param_names}
+        rows.append(row)
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            began = time.perf_counter()
+            result = mq.fit(problem.formula, data=problem)
+            seconds = time.perf_counter() - began
+            row += [_mark(problem, result.rss), f"{result.nfev + result.njev}", f"{seconds * 1e3:.0f} ms"]
+            for method in ("lm", "trf"):
+                try:
+                    found, _ = curve_fit(
+                        model, model.x, problem.response, p0=list(ones.values()), method=method
+                    )
+                    residuals = model(model.x, *found) - problem.response
+                    row.append(_mark(problem, float(residuals @ residuals)))
+                except (RuntimeError, ValueError):
+                    row.append("")
+    solved = [sum(row[k] == "solved" for row in rows) for k in (1, 4, 5)]
+    rows.append([f"**of {len(rows)}**", f"**{solved[0]}**", "", "", f"**{solved[1]}**", f"**{solved[2]}**"])
+    return table(["problem", "marquardt", "evaluations", "time", "curve_fit lm", "curve_fit trf"], rows)
+
+
+def _mark(problem: NistProblem, rss: float) -> str:
+    return "solved" if rss <= problem.rss * (1 + 1e-6) + 1e-20 else ""
 
 
 def _summary(scores: dict[str, Score]) -> str:
