@@ -13,7 +13,7 @@ from marquardt.curve.parameters import arrange
 from marquardt.curve.ranges import Ranges, ranges
 from marquardt.curve.symmetry import canonical
 from marquardt.datasets import nist, nist_names
-from marquardt.errors import DataError
+from marquardt.errors import DataError, Status
 from marquardt.expr.formula import parse
 
 X = np.linspace(0.0, 50.0, 60)
@@ -80,6 +80,20 @@ def test_long_data_are_searched_in_part_and_fitted_whole() -> None:
     assert result.n_points == 20_000 and np.allclose(result.x, again.x, rtol=1e-9)
     assert abs(result.params["w"].value) == pytest.approx(7.3, rel=1e-4)
     assert np.isnan(result.params["w"].start)
+
+
+@pytest.mark.parametrize("n", [60, 20_000])
+def test_a_search_that_is_stopped_returns_the_best_point_and_says_so(n: int) -> None:
+    t = np.linspace(0, 10, n)
+    seen: list[float] = []
+
+    def stop(progress: Any) -> bool:
+        seen.append(progress.cost)
+        return len(seen) >= 20
+
+    result = fit("y ~ a*exp(-b*t) + c", data={"t": t, "y": 2 * np.exp(-t) + np.cos(t)}, callback=stop)
+    assert result.status is Status.INTERRUPTED and 20 <= len(seen) < 30
+    assert np.isfinite(result.x).all() and result.n_points == n
 
 
 def test_bounds_are_kept_during_the_search() -> None:

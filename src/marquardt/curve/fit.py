@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ModelError, OptionError
+from ..errors import DataError, ModelError, OptionError, Status
 from ..expr.formula import Formula, parse
 from ..expr.graph import reachable
 from ..options import Options
@@ -22,7 +22,7 @@ from .parameters import Parameters, arrange, names_given, plain_parameters
 from .progress import ProgressLine, observer
 from .result import FitResult
 from .signature import Signature, signature_of
-from .start import Search, search
+from .start import Search, search, stop_at_once
 
 Vector = NDArray[np.float64]
 Rebuild = Callable[[Any], tuple[tuple[Any, ...], tuple[int, ...]]]
@@ -104,14 +104,16 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
         values = parameters.provisional()
         few = thin(data, SEARCHED)
         if few is not None:  # a search in part of the data finds the same optimum sooner
-            part = _run(replace(setup, data=few), options, None)
+            part = _run(replace(setup, data=few), options, watch)
+            if part.status is Status.INTERRUPTED:
+                watch = stop_at_once
             values, found, unknown = part.x, part.search_done, False
     model = compile_model(setup.function, data.arguments, parameters.nested(values), {})
     problem = model.problem(data.arguments, y, w, values, parameters.free)
     _check_used(model, parameters)
     try:
         if unknown:
-            found = search(model, problem, data, parameters, options)
+            found = search(model, problem, data, parameters, options, watch)
             outcome = found.outcome
         else:
             free = parameters.free_index

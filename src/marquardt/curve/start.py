@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, MarquardtError
+from ..errors import DataError, MarquardtError, Status
 from ..expr.separable import linear_parameters
 from ..options import Options
 from ..solve.minimize import minimize
@@ -26,6 +27,8 @@ from .symmetry import canonical
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+
+Watch = Callable[[Any], Any] | None
 
 MAX_ROWS = 256
 """Rows used to judge a candidate: more would not change which are promising."""
@@ -48,7 +51,9 @@ class Search:
     """How many of the finished starts ended at the returned optimum."""
 
 
-def search(model: Any, problem: Any, data: Data, parameters: Parameters, options: Options | None) -> Search:
+def search(
+    model: Any, problem: Any, data: Data, parameters: Parameters, options: Options | None, watch: Watch = None
+) -> Search:
     """Find starting values for the parameters that have none, and finish the fit from the best of them.
 
     Raises DataError when the model is not finite at any candidate.
@@ -62,9 +67,10 @@ def search(model: Any, problem: Any, data: Data, parameters: Parameters, options
         raise DataError(
             "no starting point was found: the model is not finite anywhere it was tried; give start={...}"
         )
-    found = _finish(problem, candidates, parameters, options or Options())
+    found = _finish(problem, candidates, parameters, options or Options(), watch)
     nothing_given = np.isnan(parameters.values).all() and not _bounded(parameters).any()
-    if version is not None and nothing_given:
+    stopped = found.outcome.status is Status.INTERRUPTED
+    if version is not None and nothing_given and not stopped:
         return _preferred_copy(version.trace, data, problem, found, parameters, options)
     return found
 
@@ -206,7 +212,9 @@ def _spread(n: int) -> NDArray[np.intp] | slice:
 # ----------------------------------------------------------------------------------------------- finishing
 
 
-def _finish(problem: Any, candidates: list[Vector], parameters: Parameters, options: Options) -> Search:
+def _finish(
+    problem: Any, candidates: list[Vector], parameters: Parameters, options: Options, watch: Watch
+) -> Search:
     """Polish the best candidates in stages; return the best end, a certified one where costs are equal."""
     index = parameters.free_index
     lower, upper = parameters.lower[index], parameters.upper[index]
@@ -217,27 +225,40 @@ def _finish(problem: Any, candidates: list[Vector], parameters: Parameters, opti
         allowed = (
             options if budget is None else replace(options, max_evaluations=budget, trace=False, polish=False)
         )
-        ends = _run_all(points[:keep], lambda x0, o=allowed: minimize(problem, x0, lower, upper, o))  # type: ignore[misc]
+        run = partial(minimize, problem, lower=lower, upper=upper, options=allowed, observe=watch)
+        ends = _run_all(points[:keep], run)
         if not ends:
             raise DataError("no starting point was found from which the model stays finite; give start={...}")
         nfev += sum(int(e.nfev) for e in ends)
         njev += sum(int(e.njev) for e in ends)
         points = [np.array(e.x) for e in _distinct(ends)]
+        if ends[-1].status is Status.INTERRUPTED:
+            here = minimize(
+                problem, points[0], lower, upper, options, stop_at_once
+            )  # the best, marked as such
+            return Search(here, nfev, njev, len(candidates), len(ends), 1)
     best = min(ends, key=lambda e: (e.cost, not e.status.success))
     near = [e for e in ends if e.cost <= best.cost * (1.0 + SAME_COST)]
     best = next((e for e in near if e.status.success), best)
     return Search(best, nfev - int(best.nfev), njev - int(best.njev), len(candidates), len(ends), len(near))
 
 
-def _run_all(points: Sequence[Vector], run: Callable[[Vector], Any]) -> list[Any]:
+def stop_at_once(progress: Any) -> bool:
+    """An observer that ends a fit where it starts."""
+    return True
+
+
+def _run_all(points: Sequence[Vector], run: Callable[..., Any]) -> list[Any]:
     ends = []
     for x0 in points:
         try:
-            end = run(x0)
+            end = run(x0=x0)
         except (MarquardtError, ArithmeticError):  # not finite there: the next one may be
             continue
         if np.isfinite(end.cost) and np.isfinite(end.x).all():
             ends.append(end)
+        if end.status is Status.INTERRUPTED:
+            break
     return ends
 
 
