@@ -42,7 +42,7 @@ class CallbackProblem:
         self.differences: Differences | None = None
 
     def full(self, x: Vector) -> Vector:
-        values = self.values.copy()
+        values: Vector = self.values.copy()
         values[self.free] = x
         return values
 

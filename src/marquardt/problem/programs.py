@@ -1,4 +1,4 @@
-"""From a traced family to runnable programs: value, Jacobian, second derivatives along a direction, Hessian."""
+"""From a traced family to programs: value, Jacobian, second derivative along a direction, Hessian."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class TracedProblem:
         """All parameter values: the free ones from `x`, the others as given."""
         if len(self.free) == self.values.size:
             return x
-        values = self.values.copy()
+        values: Vector = self.values.copy()
         values[list(self.free)] = x
         return values
 

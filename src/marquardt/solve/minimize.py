@@ -26,7 +26,8 @@ class Outcome:
 
     ``x`` (p,) free parameters · ``f`` (m,) weighted residuals in data order · ``R`` (p, p) upper
     triangular, R'R = J'J · ``offset`` relative offset (Bates, Watts 1981) · ``scaled_gradient`` largest
-    gradient component in units of its rounding error · ``active`` (p,) -1 at the lower bound, 1 at the upper, 0 free.
+    gradient component in units of its rounding error · ``active`` (p,) -1 at the lower bound, 1 at the
+    upper, 0 free.
     """
 
     def __init__(self, raw: _core.Outcome, problem: Problem) -> None:
