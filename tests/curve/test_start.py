@@ -82,6 +82,20 @@ def test_long_data_are_searched_in_part_and_fitted_whole() -> None:
     assert np.isnan(result.params["w"].start)
 
 
+def test_ctrl_c_in_a_slow_search_returns_the_best_candidate() -> None:
+    calls: list[int] = []
+
+    def slow(t: Any, a: Any, b: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 30:
+            raise KeyboardInterrupt
+        return np.array([float(f"{a * np.exp(-b * float(v)):.17g}") for v in t])
+
+    result = fit(slow, X, 3 * np.exp(-0.2 * X))
+    assert result.status is Status.INTERRUPTED and len(calls) < 60
+    assert "interrupted after" in result.message and np.isfinite(result.x).all()
+
+
 @pytest.mark.parametrize("n", [60, 20_000])
 def test_a_search_that_is_stopped_returns_the_best_point_and_says_so(n: int) -> None:
     t = np.linspace(0, 10, n)

@@ -60,7 +60,14 @@ def search(
     """
     version = model.versions[0] if model.reason is None and model.versions else None
     if version is None:
-        candidates = _by_calls(problem, data, parameters)
+        candidates, stopped = _by_calls(problem, data, parameters)
+        if stopped and candidates:
+            index = parameters.free_index
+            here = candidates[0][index]
+            outcome = minimize(
+                problem, here, parameters.lower[index], parameters.upper[index], options, stop_at_once
+            )
+            return Search(outcome, 0, 0, len(candidates), 0, 0)
     else:
         candidates = _by_projection(version.trace, data, parameters)
     if not candidates:
@@ -114,8 +121,11 @@ def _by_projection(trace: Any, data: Data, parameters: Parameters) -> list[Vecto
     return _best_first(full, costs)
 
 
-def _by_calls(problem: Any, data: Data, parameters: Parameters) -> list[Vector]:
-    """Candidates of a function that is called back: ones, and a coarse search over the scales of the data."""
+def _by_calls(problem: Any, data: Data, parameters: Parameters) -> tuple[list[Vector], bool]:
+    """Candidates of a function that is called back: ones, and a coarse search over the scales of the data.
+
+    Such functions may be slow: Ctrl-C ends the search, and the second value is then True.
+    """
     n = len(parameters.names)
     unknown = np.flatnonzero(np.isnan(parameters.values)).tolist()
     columns = [a for a in data.arguments if isinstance(a, np.ndarray) and a.dtype.kind == "f"]
@@ -129,10 +139,13 @@ def _by_calls(problem: Any, data: Data, parameters: Parameters) -> list[Vector]:
     full = np.concatenate(rows)
     costs = np.full(len(full), np.inf)
     for k, values in enumerate(full):
-        f = problem.trial_residuals(values[parameters.free_index])
+        try:
+            f = problem.trial_residuals(values[parameters.free_index])
+        except KeyboardInterrupt:
+            return _best_first(full, costs), True
         with np.errstate(over="ignore", invalid="ignore"):
             costs[k] = float(f @ f)
-    return _best_first(full, costs)
+    return _best_first(full, costs), False
 
 
 def _best_first(full: Matrix, costs: Vector) -> list[Vector]:

@@ -19,6 +19,8 @@ ROUNDING_LIMIT = 8.0
 
 def message(fit: FitResult) -> str:
     """The status as a sentence with both numbers of the comparison that decided."""
+    if fit.status is Status.INTERRUPTED:
+        return f"interrupted after {fit.nfev} evaluations at cost {fit.cost:.6g}: the best point is returned"
     return f"{_ending(fit)}: {_comparison(fit)}"
 
 
