@@ -85,11 +85,11 @@ def test_finite_differences_reach_six_digits_in_52_of_54_runs_and_claim_nothing_
     assert right >= 52
 
 
-def test_without_starting_values_20_of_27_problems_are_solved():
+def test_without_starting_values_25_of_27_problems_are_solved():
     """Solved: the certified sum of squares is reached, as terms of equal form may swap their names."""
     solved = 0
     for name in nist_names():
         problem = nist(name)
         result = mq.fit(problem.formula, data=problem)
         solved += result.rss <= problem.rss * (1 + 1e-6) + 1e-20
-    assert solved >= 20
+    assert solved >= 25
