@@ -13,7 +13,8 @@ from ..errors import MarquardtError, Status
 from .sentences import join, null_groups
 
 if TYPE_CHECKING:
-    from ..curve.result import FitResult, Parameter
+    from ..curve.estimates import Parameter
+    from ..curve.result import FitResult
 
 BARELY = 0.5
 """A relative standard error above this makes a parameter barely determined."""

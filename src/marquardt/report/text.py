@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from .sentences import join
 
 if TYPE_CHECKING:
-    from ..curve.result import FitResult, Parameter
+    from ..curve.estimates import Parameter
+    from ..curve.result import FitResult
 
 WIDTH = 100
 STRONG = 0.9

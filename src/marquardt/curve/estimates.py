@@ -1,0 +1,87 @@
+"""Estimates of single parameters, and the numbers that certify a fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..stats import interval
+from .columns import suggestion
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One fitted (or fixed) parameter."""
+
+    name: str
+    value: float
+    stderr: float
+    """Standard error: 0 when fixed, infinite when not determined, NaN when held at its bound."""
+    start: float
+    """NaN when the start value was found, not given."""
+    lower: float
+    upper: float
+    fixed: bool
+    at_bound: int
+    """-1 held at the lower bound, 1 at the upper one, 0 neither."""
+    dof: int | None
+    """Degrees of freedom of its interval; None with known standard deviations."""
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Confidence interval ``value ± t * stderr`` (normal quantile with known sigma).
+
+        The linear approximation: symmetric, and not cut at bounds.
+        """
+        if self.fixed:
+            return self.value, self.value
+        return interval(self.value, self.stderr, level, self.dof)
+
+    @property
+    def relative_error(self) -> float:
+        """``stderr / |value|``; infinite for an estimate of zero."""
+        if self.fixed:
+            return 0.0
+        return self.stderr / abs(self.value) if self.value else math.inf
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value:.6g}" + ("" if self.fixed else f" ± {self.stderr:.2g}")
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Numbers that prove (or disprove) that the end point is a minimum."""
+
+    offset: float
+    """Relative offset (Bates, Watts 1981): distance to the minimum over the statistical uncertainty."""
+    tolerance: float
+    """What `offset` was compared with."""
+    scaled_gradient: float
+    """Largest gradient component in units of its own rounding error."""
+    rank: int
+    condition: float
+    """Condition number of the Jacobian with columns scaled to length one."""
+    active: tuple[str, ...]
+    """Parameters held at a bound."""
+
+
+class ParameterTable(Mapping[str, Parameter]):
+    """The parameters by name, in the order of the model."""
+
+    def __init__(self, rows: tuple[Parameter, ...]) -> None:
+        self._rows = {row.name: row for row in rows}
+
+    def __getitem__(self, name: str) -> Parameter:
+        try:
+            return self._rows[name]
+        except KeyError:
+            raise KeyError(f"no parameter {name!r}{suggestion(name, self._rows)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __repr__(self) -> str:
+        return "\n".join(str(row) for row in self._rows.values())
