@@ -180,7 +180,8 @@ def coalesced(symbol: Symbol, axis: int) -> Symbol:
 
     if len(symbol.segments[axis]) < 2:
         return symbol
-    return merge_axis(symbol, axis) or symbol
+    merged = merge_axis(symbol, axis)
+    return symbol if merged is None else merged
 
 
 def split(symbol: Symbol, axis: int, common: tuple[int, ...]) -> Symbol:

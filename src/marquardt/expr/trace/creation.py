@@ -9,14 +9,16 @@ import numpy as np
 
 from .context import Context
 from .leaves import Shape
-from .symbol import Symbol, constant, lift, unrolled
+from .symbol import Symbol, constant, current, lift, unrolled
 
 
 def kind_of(dtype: Any) -> str:
     """Our kind for a dtype as users write it."""
     if dtype is None:
         return "f"
-    code = np.dtype(dtype).kind
+    code, size = np.dtype(dtype).kind, np.dtype(dtype).itemsize
+    if (code == "f" and size < 8) or (code == "c" and size < 16):
+        current().abort(str(np.dtype(dtype)))
     return {"b": "b", "i": "i", "u": "i", "f": "f", "c": "c", "O": "f"}[code]
 
 

@@ -13,7 +13,7 @@ from .complex_ import parts_angle
 from .context import PARAM, Context
 from .masks import MaskIndex, choose
 from .methods import METHODS, clip, squeeze, take
-from .symbol import Symbol, lift
+from .symbol import Symbol, current, lift
 from .ufuncs import call
 
 
@@ -118,6 +118,19 @@ def gradient(f: Symbol, *spacing: Any, **_: Any) -> Any:
         inner = (f[2:] - f[:-2]) / (2.0 * h)
         first, last = (f[1] - f[0]) / h, (f[-1] - f[-2]) / h
     return shapes.concatenate([shapes.reshape(first, (1,)), inner, shapes.reshape(last, (1,))])
+
+
+def copyto(target: Symbol, source: Any, casting: str = "same_kind", where: Any = True) -> None:
+    if type(target) is not Symbol:
+        current().abort("copyto")
+    target[...] = source if where is True else choose(lift(target.ctx, where), source, target)
+
+
+def putmask(target: Symbol, mask: Any, values: Any) -> None:
+    """np.putmask and np.place with one value."""
+    if np.ndim(values) and np.size(values) != 1:
+        target.ctx.abort("putmask")
+    target[...] = choose(lift(target.ctx, mask), values, target)
 
 
 def average(x: Any, axis: Any = None, weights: Any = None, **_: Any) -> Any:
@@ -271,6 +284,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "isclose": isclose,
     "allclose": lambda a, b, *args, **kw: METHODS["all"](isclose(a, b, *args, **kw)),
     "convolve": convolve,
+    "copyto": copyto,
+    "putmask": putmask,
+    "place": putmask,
     "gradient": gradient,
     "average": average,
     "linspace": linspace,
@@ -407,8 +423,6 @@ def _context(values: Sequence[Any]) -> Context:
             for item in value:
                 if type(item) is Symbol:
                     return item.ctx
-    from .symbol import current
-
     return current()
 
 

@@ -22,7 +22,7 @@ def clip(x: Any, low: Any = None, high: Any = None, **_: Any) -> Any:
 
 
 def _reshape(x: Symbol, *shape: Any, order: str = "C") -> Symbol:
-    return shapes.reshape(x, shape[0] if len(shape) == 1 else shape, order)
+    return x.lend(shapes.reshape(x, shape[0] if len(shape) == 1 else shape, order))
 
 
 def _transpose(x: Symbol, *axes: Any) -> Symbol:
@@ -106,7 +106,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "cumprod": lambda x, axis=None, **_: reduce.cumulative(x, axis, "mul"),
     "dot": linear.dot,
     "reshape": _reshape,
-    "ravel": lambda x, order="C": shapes.ravel(x, order),
+    "ravel": lambda x, order="C": x.lend(shapes.ravel(x, order)),
     "flatten": lambda x, order="C": creation.copy(shapes.ravel(x, order)),
     "transpose": _transpose,
     "swapaxes": lambda x, a, b: _swap(x, a, b),
@@ -158,7 +158,7 @@ def attribute(x: Symbol, name: str) -> Any:
     if name in ("values", "array", "value"):
         return x
     if name == "flat":
-        return shapes.ravel(x)
+        return x.lend(shapes.ravel(x))
     if name == "nbytes":
         return 8 * x.size
     if name == "itemsize":

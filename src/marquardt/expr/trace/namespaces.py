@@ -73,9 +73,13 @@ class Opaque:
             return functions.dispatch(STATE.current, self.function, args, dict(kwargs))
         body = self._body()
         try:
-            if body is not None and (has_symbol(args) or has_symbol(kwargs)):
+            try:
+                return frozen_function(STATE.current, self.function, args, kwargs)
+            except Abort:
+                if body is None:
+                    raise
+                STATE.current.aborted = None
                 return STATE.current.overlay.function(body, inside=True)(*args, **kwargs)
-            return frozen_function(STATE.current, self.function, args, kwargs)
         except Abort as stop:
             stop.construct = self.__name__
             raise
@@ -100,6 +104,10 @@ class Universal:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         ready = [lift(current(), a) if isinstance(a, (list, tuple)) and has_symbol(a) else a for a in args]
         return self.ufunc(*ready, **kwargs)
+
+    def reduce(self, array: Any, *args: Any, **kwargs: Any) -> Any:
+        ready = lift(current(), array) if isinstance(array, (list, tuple)) and has_symbol(array) else array
+        return self.ufunc.reduce(ready, *args, **kwargs)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.__dict__["ufunc"], name)

@@ -77,7 +77,7 @@ class Symbol:
         )
         self.mask: Symbol | None = None
         self.pending = None
-        self.owner: tuple[Symbol, Any] | None = None
+        self.owner: tuple[Any, Any] | None = None
         self._views: list[Any] | None = None
 
     def __getattr__(self, name: str) -> Any:
@@ -123,7 +123,7 @@ class Symbol:
     def T(self) -> Symbol:
         from .shapes import transpose
 
-        return transpose(self)
+        return self.lend(transpose(self))
 
     # -- what it depends on ----------------------------------------------------------------------------
     @property
@@ -268,18 +268,40 @@ class Symbol:
         self.mask, self.pending = other.mask, None
         if self.owner is not None:
             base, key = self.owner
-            base[key] = self
+            if key is not None:
+                base[key] = self
+            elif base() is not None:
+                self.ctx.abort("writing through a reshaped view")
         self.refresh()
 
     def refresh(self) -> None:
         for reference, key in self._views or ():
             view = reference()
+            if view is not None and key is None:
+                self.ctx.abort("writing to an array with a reshaped view")
             if view is not None and view.owner is not None:
                 from .indexing import read
 
                 fresh = read(self, key)
                 view.segments, view.nodes, view.im = fresh.segments, fresh.nodes, fresh.im
                 view.refresh()
+
+    def lend(self, view: Symbol) -> Symbol:
+        """A reshaped array shares memory too: writing to either while both live is refused."""
+        if view is not self:
+            view.owner = (weakref.ref(self), None)
+            if self._views is None:
+                self._views = []
+            self._views.append((weakref.ref(view), None))
+        return view
+
+    def __copy__(self) -> Symbol:
+        from .creation import copy
+
+        return copy(self)
+
+    def __deepcopy__(self, memo: Any) -> Symbol:
+        return self.__copy__()
 
     def watch(self, view: Symbol, key: Any) -> None:
         """Remember a view: basic indexing of an array shares memory."""
