@@ -13,6 +13,7 @@ from .context import PARAM, Context, ObjectArray
 from .leaves import Shape
 from .symbol import Symbol, lift
 
+_AXIS_ERROR: Any = getattr(np, "exceptions", np).AxisError  # NumPy 1.24 has it at the top
 MAX_REDUCE = 500
 """Rows of a sum that depends on parameters: each is an expression of its own, to be differentiated."""
 
@@ -63,7 +64,7 @@ def _axes(symbol: Symbol, axis: Any) -> tuple[int, ...]:
     axes = axis if isinstance(axis, tuple) else (axis,)
     for a in axes:
         if not -symbol.ndim <= a < symbol.ndim:
-            raise np.exceptions.AxisError(a, symbol.ndim)
+            raise _AXIS_ERROR(a, symbol.ndim)
     return tuple(int(a) % symbol.ndim for a in axes)
 
 
