@@ -1,7 +1,9 @@
 //! `Outcome`: where a minimization ended. Arrays are converted when they are asked for.
 
+use marquardt_core::covariance;
 use marquardt_core::minimize::{self, Row};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 #[pyclass(frozen, module = "marquardt._core")]
@@ -10,6 +12,19 @@ pub struct Outcome(pub minimize::Outcome);
 fn matrix<'py>(py: Python<'py>, flat: &[f64], columns: usize) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let rows = flat.len().checked_div(columns).unwrap_or(0);
     flat.to_vec().into_pyarray(py).reshape([rows, columns])
+}
+
+/// (R'R)^-1 of an upper triangular R of full rank, (p, p); None where it has none.
+#[pyfunction]
+pub fn inverse_gram<'py>(
+    py: Python<'py>,
+    r: PyReadonlyArray2<f64>,
+) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+    let p = r.shape()[0];
+    if r.shape()[1] != p {
+        return Err(PyValueError::new_err("the factor is not square"));
+    }
+    covariance::inverse_gram(r.as_slice()?, p).map(|inverse| matrix(py, &inverse, p)).transpose()
 }
 
 /// One number of every trace row.

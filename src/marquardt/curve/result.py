@@ -167,11 +167,14 @@ class FitResult:
     def goodness(self) -> Goodness:
         """All goodness numbers at once."""
         y, w = self._data.flat()
-        n_free = len(self._parameters.free)
-        held = int(self._unscaled.held.sum())
-        return goodness(
-            self.residuals, y, w, self._data.n_points, n_free, self._unscaled.rank + held, self.sigma_known
-        )
+        n_free, n_points = len(self._parameters.free), self._data.n_points
+        return goodness(self.rss, y, w, n_points, n_free, self._n_determined, self.sigma_known)
+
+    @property
+    def _n_determined(self) -> int:
+        """Parameters the data determine; those held at a bound count, as they were fitted."""
+        unscaled = self._unscaled
+        return unscaled.rank + int(np.count_nonzero(unscaled.held))
 
     @property
     def n_points(self) -> int:
@@ -181,12 +184,13 @@ class FitResult:
     @property
     def dof(self) -> int:
         """Degrees of freedom: points minus determined parameters."""
-        return self.goodness.dof
+        return self._data.n_points - self._n_determined
 
     @property
     def reduced_chi2(self) -> float:
         """``rss / dof``: chi-square per degree of freedom with known sigma, without it the variance s²."""
-        return self.goodness.reduced_chi2
+        dof = self.dof
+        return self.rss / dof if dof > 0 else math.nan
 
     @property
     def aic(self) -> float:

@@ -99,6 +99,8 @@ def as_real(values: NDArray[Any]) -> Vector:
     >>> as_real(np.array([1 + 2j, 3 + 4j]))
     array([1., 3., 2., 4.])
     """
+    if values.dtype == np.float64 and values.ndim == 1 and values.flags.c_contiguous:
+        return values
     if np.iscomplexobj(values):
         return np.concatenate([values.real.ravel(), values.imag.ravel()])
     return np.ascontiguousarray(np.ravel(values), dtype=np.float64)

@@ -44,6 +44,13 @@ def agrees_at_end(problem: TracedProblem, x: Vector, f: Vector) -> bool:
     y, w = problem.y, problem.w
     if y is None or isinstance(problem.model.function, Formula):
         return True
+    if w is None and problem.size <= SAMPLE_ROWS:  # the short way of most fits
+        try:
+            plain = as_real(problem.model.call(problem.arguments, problem.full(x)))
+        except Exception:
+            plain = None  # looked at below, and said
+        if plain is not None and plain.size == y.size and _core.first_difference(plain, f + y) is None:
+            return True
 
     def traced(_: Sequence[Any], rows: slice) -> Vector:
         if w is None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .._core import inverse_gram
+
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
@@ -39,6 +41,10 @@ def covariance(R: Matrix, held: NDArray[np.bool_] | None = None, rank: int | Non
     """
     p = R.shape[1]
     held = np.zeros(p, dtype=bool) if held is None else held
+    if rank == p and not held.any():  # the rule: every parameter is determined
+        inverse = inverse_gram(np.ascontiguousarray(R))
+        if inverse is not None:
+            return Covariance(inverse, ~held, held, p, np.zeros((0, p)), inverse)
     if not np.isfinite(R).all():  # the fit ended where the model has no derivative: nothing is known
         nothing, no = np.full((p, p), np.nan), np.zeros(p, dtype=bool)
         return Covariance(nothing, no, held, 0, np.zeros((0, p)), nothing)

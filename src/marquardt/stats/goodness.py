@@ -30,7 +30,7 @@ class Goodness:
 
 
 def goodness(
-    residuals: Vector, y: Vector, w: Vector | None, n_points: int, n_free: int, rank: int, known_sigma: bool
+    rss: float, y: Vector, w: Vector | None, n_points: int, n_free: int, rank: int, known_sigma: bool
 ) -> Goodness:
     """Work them out for Gaussian errors.
 
@@ -39,7 +39,6 @@ def goodness(
     as R's ``AIC`` does. ``AIC = -2 log L + 2k``, ``BIC = -2 log L + k log n``, AICc adds 2k(k+1)/(n-k-1).
     R² compares with the (weighted) mean of the response.
     """
-    rss = float(residuals @ residuals)
     dof = n_points - rank
     log_w = 0.0 if w is None else float(np.log(w[w > 0.0]).sum())
     k = n_free + (0 if known_sigma else 1)
@@ -69,10 +68,12 @@ def _minus_two_log_likelihood(rss: float, n: int, log_w: float, known_sigma: boo
 
 
 def _r_squared(rss: float, y: Vector, w: Vector | None) -> float:
-    weight = np.ones(y.size) if w is None else w**2
-    total = float(weight.sum())
+    # Sums, not dot products: BLAS would wake its threads for a million points, to spin beside the core's.
+    weight = None if w is None else w**2
+    total = float(y.size if weight is None else weight.sum())
     if total == 0.0:
         return math.nan
-    mean = float(weight @ y) / total
-    spread = float(weight @ (y - mean) ** 2)
+    weighted = y if weight is None else weight * y
+    squares = (y - weighted.sum() / total) ** 2
+    spread = float((squares if weight is None else weight * squares).sum())
     return 1.0 - rss / spread if spread > 0.0 else math.nan
