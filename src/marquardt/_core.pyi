@@ -86,6 +86,7 @@ class Outcome:
     njev: int
     n_accepted: int
     trace: list[tuple[str, list[float]]]
+    def every(self, step: int) -> Vector: ...
 
 def minimize_curve(
     families: Families,

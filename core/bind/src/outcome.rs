@@ -1,5 +1,7 @@
 //! `Outcome`: where a minimization ended. Arrays are converted when they are asked for.
 
+use std::sync::OnceLock;
+
 use marquardt_core::covariance;
 use marquardt_core::minimize::{self, Row};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
@@ -7,7 +9,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 #[pyclass(frozen, module = "marquardt._core")]
-pub struct Outcome(pub minimize::Outcome);
+pub struct Outcome(pub minimize::Outcome, OnceLock<f64>);
+
+impl From<minimize::Outcome> for Outcome {
+    fn from(inner: minimize::Outcome) -> Self {
+        Outcome(inner, OnceLock::new())
+    }
+}
 
 fn matrix<'py>(py: Python<'py>, flat: &[f64], columns: usize) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let rows = flat.len().checked_div(columns).unwrap_or(0);
@@ -47,9 +55,14 @@ impl Outcome {
         self.0.f.clone().into_pyarray(py)
     }
 
+    /// Every `step`-th residual, without a copy of all of them.
+    fn every<'py>(&self, py: Python<'py>, step: usize) -> Bound<'py, PyArray1<f64>> {
+        self.0.f.iter().copied().step_by(step.max(1)).collect::<Vec<f64>>().into_pyarray(py)
+    }
+
     #[getter]
     fn cost(&self) -> f64 {
-        0.5 * self.0.f.iter().map(|f| f * f).sum::<f64>()
+        *self.1.get_or_init(|| 0.5 * self.0.f.iter().map(|f| f * f).sum::<f64>())
     }
 
     #[getter]

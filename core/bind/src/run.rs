@@ -48,7 +48,7 @@ impl Watch {
     fn verdict(self, outcome: Result<minimize::Outcome, Failure>) -> PyResult<Outcome> {
         match self.error {
             Some(error) => Err(error),
-            None => outcome.map(Outcome).map_err(raised),
+            None => outcome.map(Outcome::from).map_err(raised),
         }
     }
 

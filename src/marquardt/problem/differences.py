@@ -55,6 +55,10 @@ class Differences:
 
     def jacobian(self, x: Vector, f: Vector) -> Matrix:
         """Jacobian at `x`, shape (m, p), where the residuals are `f`."""
+        with np.errstate(all="ignore"):  # far out, differences overflow; the minimizer refuses such a point
+            return self._jacobian(x, f)
+
+    def _jacobian(self, x: Vector, f: Vector) -> Matrix:
         if self.noise is None:
             self.noise = estimate_noise(self.residuals, x, f)
         steps = self.noise ** (1.0 / 3.0) * self._typical(x, f)

@@ -39,8 +39,11 @@ def agrees_nearby(problem: TracedProblem) -> bool:
     return True
 
 
-def agrees_at_end(problem: TracedProblem, x: Vector, f: Vector) -> bool:
-    """Does the real function give, at `x`, the values behind the residuals `f`? False distrusts the trace."""
+def agrees_at_end(problem: TracedProblem, x: Vector, every: Callable[[int], Vector]) -> bool:
+    """Does the real function give, at `x`, the values behind the residuals there? False distrusts the trace.
+
+    ``every(step)`` is every step-th residual.
+    """
     y, w = problem.y, problem.w
     if y is None or isinstance(problem.model.function, Formula):
         return True
@@ -49,14 +52,15 @@ def agrees_at_end(problem: TracedProblem, x: Vector, f: Vector) -> bool:
             plain = as_real(problem.model.call(problem.arguments, problem.full(x)))
         except Exception:
             plain = None  # looked at below, and said
-        if plain is not None and plain.size == y.size and _core.first_difference(plain, f + y) is None:
+        if plain is not None and plain.size == y.size and _core.first_difference(plain, every(1) + y) is None:
             return True
 
     def traced(_: Sequence[Any], rows: slice) -> Vector:
+        f = every(rows.step or 1)
         if w is None:
-            return f[rows] + y[rows]
+            return f + y[rows]
         with np.errstate(all="ignore"):
-            return f[rows] / w[rows] + y[rows]
+            return f / w[rows] + y[rows]
 
     return _same(problem, problem.version(x), problem.full(x), traced)
 

@@ -104,7 +104,7 @@ def minimize(
     if isinstance(problem, TracedProblem) and problem.size >= WARM_ROWS:
         x0 = _warm_start(problem, x0, lower, upper, native)
     raw = problem.minimize(x0, lower, upper, native, observer)
-    if isinstance(problem, TracedProblem) and not agrees_at_end(problem, raw.x, raw.f):
+    if isinstance(problem, TracedProblem) and not agrees_at_end(problem, raw.x, raw.every):
         problem = problem.as_callback()
         raw = problem.minimize(x0, lower, upper, native_options(options, False), observer)
     return Outcome(raw, problem)
