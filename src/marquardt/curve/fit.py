@@ -108,7 +108,7 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
             if part.status is Status.INTERRUPTED:
                 watch = stop_at_once
             values, found, unknown = part.x, part.search_done, False
-    model = compile_model(setup.function, data.arguments, parameters.nested(values), {})
+    model = compile_model(setup.function, data.arguments, parameters.shapes)
     problem = model.problem(data.arguments, y, w, values, parameters.free)
     _check_used(model, parameters)
     try:

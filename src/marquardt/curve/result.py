@@ -322,7 +322,7 @@ class FitResult:
         function, x = self._model.function, self._outcome.x
         model = self._model
         if model.reason is None:  # a trace belongs to arguments of one shape
-            model = compile_model(function, arguments, self.values, model.options)
+            model = compile_model(function, arguments, model.shapes, model.options)
         problem = model.problem(arguments, None, None, self.x, self._parameters.free)
         return np.asarray(problem.jacobian(x))
 

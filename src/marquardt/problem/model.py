@@ -25,7 +25,7 @@ from .verify import agrees_nearby
 from .version import Version, common_shape, formula_trace
 
 Vector = NDArray[np.float64]
-Parameters = Mapping[str, float | Vector]
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Model:
@@ -50,11 +50,10 @@ class Model:
     def __init__(
         self,
         function: Callable[..., Any] | Formula,
-        parameters: Parameters,
+        shapes: Shapes,
         options: Mapping[str, object],
     ) -> None:
-        self.function, self.options = function, dict(options)
-        self.shapes = {name: np.shape(value) for name, value in parameters.items()}
+        self.function, self.options, self.shapes = function, dict(options), dict(shapes)
         self.names = flat_names(self.shapes)
         self.by_name = is_called_by_name(function, self.shapes)
         self.scalar = all(shape == () for shape in self.shapes.values())
@@ -73,7 +72,7 @@ class Model:
 
     def alike(self) -> Model:
         """A model of the same function for arguments of another length."""
-        return Model(self.function, {n: np.zeros(shape) for n, shape in self.shapes.items()}, self.options)
+        return Model(self.function, self.shapes, self.options)
 
     def call(self, arguments: Sequence[Any], values: Vector) -> NDArray[Any]:
         """The user's own function (or the formula) at flat parameter `values`."""
@@ -139,7 +138,7 @@ class Model:
         return CallbackProblem(self, arguments, y, w, values, tuple(free))
 
 
-def flat_names(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
+def flat_names(shapes: Shapes) -> tuple[str, ...]:
     """Scalar names of all parameters: ``a``, ``p[0]``, ``p[1]``, ``M[0,1]``.
 
     >>> flat_names({"a": (), "p": (2,)})
@@ -169,16 +168,19 @@ _REMEMBERED = 64
 def compile_model(
     function: Callable[..., Any] | Formula,
     arguments: Sequence[Any],
-    parameters: Parameters,
+    shapes: Shapes,
     options: Mapping[str, object] | None = None,
 ) -> Model:
-    """The model of `function` for arguments of this kind, remembered while what it depends on stays."""
+    """The model of `function` for arguments of this kind, remembered while what it depends on stays.
+
+    `shapes` are those of the parameters by name, ``()`` for a number.
+    """
     options = options or {}
-    key = _key(function, arguments, parameters, options)
+    key = _key(function, arguments, shapes, options)
     model = _MODELS.get(key) if key is not None else None
     if model is not None and all([v.is_current(arguments) for v in model.versions]):
         return model
-    model = Model(function, parameters, options)
+    model = Model(function, shapes, options)
     if key is not None:
         _MODELS[key] = model
         if len(_MODELS) > _REMEMBERED:
@@ -189,13 +191,12 @@ def compile_model(
 def _key(
     function: Callable[..., Any] | Formula,
     arguments: Sequence[Any],
-    parameters: Parameters,
+    shapes: Shapes,
     options: Mapping[str, object],
 ) -> Hashable | None:
     """What a trace depends on besides the function's own surroundings; None when it cannot be told."""
     kinds = tuple([_kind(a) for a in arguments])
-    shapes = tuple([(n, () if type(v) is float else np.shape(v)) for n, v in parameters.items()])
-    key = (function, kinds, shapes, tuple(options.items()) if options else ())
+    key = (function, kinds, tuple(shapes.items()), tuple(options.items()) if options else ())
     try:
         hash(key)
     except TypeError:
