@@ -90,7 +90,8 @@ def test_trace_derive_and_tape_equal_the_function_and_complex_step(function, a, 
         steps = [function(X, a + 1e-30j, b).imag / 1e-30, function(X, a, b + 1e-30j).imag / 1e-30]
     assume(all(np.isfinite(d).all() and np.abs(d).max() < 1e8 for d in steps))
     exact = np.array([plain, *steps])
-    scale = np.abs(exact).max(axis=1, keepdims=True) + 1e-300
+    # A derivative that is zero by cancellation is right to the rounding of its terms, which are of order 1.
+    scale = np.abs(exact).max(axis=1, keepdims=True) + 1.0
     assert (np.abs(found - oracle) <= 1e-12 * scale).all()
     assert (np.abs(oracle - exact) <= 1e-10 * scale).all()
 
