@@ -43,7 +43,7 @@ class Data:
         if y.dtype.kind == "c":
             y = np.concatenate([y.real.ravel(), y.imag.ravel()])
             w = None if w is None else np.concatenate([w, w])
-        return (y if y.ndim == 1 else y.ravel()), w
+        return y.ravel(), w
 
 
 def plain_data(x: Any, y: Any) -> Data | None:
@@ -66,8 +66,12 @@ def gather(
     weights: Any,
     table: Any,
     missing: str,
+    length: Callable[[tuple[Any, ...]], int | None] | None = None,
 ) -> Data:
-    """Turn all columns to numbers, check lengths, and treat rows that are missing."""
+    """Turn all columns to numbers, check lengths, and treat rows that are missing.
+
+    ``length(arguments)`` is how many numbers the model makes of arguments as long as they like.
+    """
     if missing not in ("error", "drop"):
         raise DataError(
             f"missing={missing!r} is unknown: 'error' names the first bad row, 'drop' drops and counts"
@@ -76,7 +80,15 @@ def gather(
     response = np.atleast_1d(numbers(y, y_name))
     if response.size == 0:
         raise DataError(f"there are no data: {y_name!r} is empty")
-    _check_lengths(arguments, names, response, y_name)
+    if (odd := _other_length(arguments, response)) is not None:
+        size = response.size * (2 if response.dtype.kind == "c" else 1)
+        made = None if length is None else length(arguments)
+        if made != size:
+            raise DataError(
+                f"lengths differ: {names[odd]!r} has {arguments[odd].size} values, "
+                f"{y_name!r} has {response.size}"
+                + (f" (and the model gives {made})" if made not in (None, 1, arguments[odd].size) else "")
+            )
     w, known = _weights(sigma, weights, response.shape, table)
     data = Data(arguments, names, response, y_name, w, known)
     bad = _bad_rows(data, sigma, weights)
@@ -103,10 +115,12 @@ def _arrays(argument: Any, name: str) -> list[tuple[str, Array]]:
     return [(name, argument)] if isinstance(argument, np.ndarray) and argument.ndim else []
 
 
-def _check_lengths(arguments: tuple[Any, ...], names: tuple[str, ...], y: Array, y_name: str) -> None:
-    for argument, name in zip(arguments, names, strict=True):
+def _other_length(arguments: tuple[Any, ...], y: Array) -> int | None:
+    """The number of the first column that is not as long as the response."""
+    for k, argument in enumerate(arguments):
         if isinstance(argument, np.ndarray) and argument.ndim == 1 == y.ndim and argument.size != y.size:
-            raise DataError(f"lengths differ: {name!r} has {argument.size} values, {y_name!r} has {y.size}")
+            return k
+    return None
 
 
 def _weights(
@@ -190,7 +204,7 @@ def _drop(data: Data, bad: NDArray[np.bool_], guilty: str, missing: str) -> Data
     if count == bad.size:
         raise DataError("no row is left: every row has a value that is missing or not finite")
     keep = ~bad
-    if data.y.ndim > 1:
+    if data.y.ndim > 1 or _other_length(data.arguments, data.y) is not None:
         return _mask(data, keep)
     arguments = tuple(_take(a, keep) for a in data.arguments)
     part = [None if v is None else v[keep] for v in (data.w, data.sigma)]
@@ -233,11 +247,11 @@ def _has_rows(argument: Any, size: int) -> bool:
 
 
 def _mask(data: Data, keep: NDArray[np.bool_]) -> Data:
-    """A response of several dimensions keeps its shape: what is missing gets weight zero."""
+    """A response whose rows are not those of `x` keeps its shape: what is missing gets weight zero."""
     for argument, name in zip(data.arguments, data.names, strict=True):
         if any(not np.isfinite(a).all() for _, a in _arrays(argument, name)):
             raise DataError(
-                f"{name!r} has missing values: only the response may, when it has several dimensions"
+                f"{name!r} has missing values: only the response may, when its rows are not those of {name!r}"
             )
     y = np.where(keep.reshape(data.y.shape), data.y, 0.0)
     w = np.where(keep, 1.0 if data.w is None else data.w, 0.0)

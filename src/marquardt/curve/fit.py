@@ -14,6 +14,7 @@ from ..errors import DataError, ModelError, OptionError, Status
 from ..expr.formula import Formula, parse
 from ..expr.graph import reachable
 from ..options import Options
+from ..problem.callback import as_real
 from ..problem.model import Model, compile_model
 from ..solve.minimize import minimize
 from .columns import column, column_names, is_table, numbers
@@ -181,7 +182,6 @@ def _with_care(
         n_start = len(start) if isinstance(start, list | tuple | np.ndarray) else None
         independent, arguments = from_x(signature, x, int(np.size(y)), named, n_start)
     response, y_name = response_of(y, table)
-    gathered = gather(arguments, independent, response, y_name, sigma, weights, table, missing)
     names = signature.parameters(independent, named)
     if not names:
         raise ModelError(
@@ -189,7 +189,21 @@ def _with_care(
         )
     parameters = arrange(names, signature.defaults, start, bounds, fixed, signature.star)
     function = signature.callable(independent, names)
+
+    def length(arguments: tuple[Any, ...]) -> int | None:
+        return _length(function, arguments, parameters)
+
+    gathered = gather(arguments, independent, response, y_name, sigma, weights, table, missing, length)
     return Setup(function, signature.name, gathered, parameters, _Rebuild(signature, independent, names))
+
+
+def _length(function: Any, arguments: tuple[Any, ...], parameters: Parameters) -> int | None:
+    """How many numbers the function gives at the start (a complex one is two); None where it raises."""
+    values = parameters.provisional()
+    try:
+        return as_real(Model(function, parameters.shapes, {}).call(arguments, values)).size
+    except Exception:
+        return None
 
 
 class _Rebuild:

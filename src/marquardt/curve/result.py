@@ -424,7 +424,10 @@ class FitResult:
 
 
 def _shaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """Model values in the shape of x; a model of one value serves all points."""
+    """Model values in the shape of x; a model of one value serves all points.
+
+    A model of another length than x keeps its own shape.
+    """
     if values.size == 1 and -1 not in shape:
         return np.full(shape, values.ravel()[0])
-    return values.reshape(shape)
+    return values.reshape(shape) if -1 in shape or values.size == math.prod(shape) else values
