@@ -160,3 +160,11 @@ def test_a_fit_of_many_points_equals_one_that_starts_cold():
     assert warm.success and cold.success
     assert np.array_equal(warm.x, one.x) and np.array_equal(warm.residuals, one.residuals)
     assert warm.nfev < 8
+
+
+def test_the_trace_has_one_row_per_trial_step_and_ends_at_the_cost():
+    fit = mq.fit(lambda x, a, b, c: a * np.exp(-b * x) + c, X, Y, start=[1, 1, 0])
+    assert len(fit.trace) == fit.nfev - 1
+    assert fit.trace["accepted"].sum() == fit.n_accepted
+    assert np.isclose(fit.trace["cost"][fit.trace["accepted"]][-1], fit.cost, rtol=1e-12)
+    assert set(fit.trace["model"]) <= {"gauss-newton", "newton", "polish"}

@@ -19,6 +19,9 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 _STATUS = tuple(Status)
+_NUMBERS = ("cost", "gain_ratio", "damping", "radius", "step", "offset")
+_WORDS = (("model", "U12"), ("accepted", "?"))
+_MODELS = ("gauss-newton", "newton", "polish")
 
 
 class Outcome:
@@ -53,6 +56,18 @@ class Outcome:
     @property
     def R(self) -> Matrix:
         return self.factor[:-1, :-1]
+
+    @cached_property
+    def trace(self) -> NDArray[Any]:
+        """One row per trial step: ``cost`` of the trial, ``gain_ratio``, ``damping``, ``radius`` and scaled length
+        of the ``step``, relative ``offset`` where it started, quadratic ``model`` used, ``accepted``."""
+        columns = dict(self._raw.trace)
+        rows = np.zeros(len(columns["cost"]), dtype=[*((n, "f8") for n in _NUMBERS), *_WORDS])
+        for name in _NUMBERS:
+            rows[name] = columns[name]
+        rows["model"] = [_MODELS[int(kind)] for kind in columns["kind"]]
+        rows["accepted"] = columns["accepted"]
+        return rows
 
     @property
     def cost(self) -> float:
