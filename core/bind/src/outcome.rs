@@ -112,7 +112,7 @@ impl Outcome {
 
     #[getter]
     fn condition(&self) -> f64 {
-        self.0.condition
+        self.0.condition()
     }
 
     #[getter]

@@ -4,4 +4,5 @@ pub mod eig;
 pub mod qr;
 pub(crate) mod small;
 pub mod svd;
+pub mod triangle;
 pub(crate) mod vector;

@@ -96,12 +96,11 @@ impl Loop<'_> {
         if !self.options.acceleration || self.newton || self.trial.clipped || straight {
             return Ok(true);
         }
-        let mut push = vec![0.0; self.here.n()];
-        if !self.curvature(&mut push)? {
+        if !self.curvature()? {
             return Ok(true);
         }
-        let (model, d) = (&self.gauss_newton, &self.scales.d);
-        self.bend = self.trial.bend(&self.here, model, &push, d, BEND_LIMIT, self.lower, self.upper);
+        let (model, push, d) = (&mut self.gauss_newton, &self.push, &self.scales.d);
+        self.bend = self.trial.bend(&self.here, model, push, d, BEND_LIMIT, self.lower, self.upper);
         if self.bend <= BEND_LIMIT {
             return Ok(true);
         }

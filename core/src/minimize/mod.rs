@@ -4,10 +4,12 @@
 
 mod advance;
 mod certificate;
+mod model;
 mod options;
 mod outcome;
 mod point;
 mod polish;
+mod rank;
 mod reduction;
 mod scaling;
 mod spectrum;

@@ -1,5 +1,6 @@
 //! Where a minimization ended, and what is known there.
 
+use super::rank;
 use crate::evaluate::Linearization;
 
 /// Why it ended; the numbers are the order of `marquardt.errors.Status`.
@@ -69,8 +70,6 @@ pub struct Outcome {
     pub scaled_gradient: f64,
     /// Rank of the column-scaled Jacobian, numerical zero at max(m, n) eps sigma_1.
     pub rank: usize,
-    /// sigma_1 / sigma_n of the column-scaled Jacobian.
-    pub condition: f64,
     /// Orthonormal combinations of the column-scaled parameters that leave the residuals unchanged.
     pub null_vectors: Vec<Vec<f64>>,
     /// -1 at the lower bound, 1 at the upper, 0 free.
@@ -79,4 +78,11 @@ pub struct Outcome {
     pub njev: usize,
     pub n_accepted: usize,
     pub trace: Vec<Row>,
+}
+
+impl Outcome {
+    /// sigma_1 / sigma_n of the column-scaled Jacobian, worked out when asked for.
+    pub fn condition(&self) -> f64 {
+        rank::condition(&self.linearization)
+    }
 }

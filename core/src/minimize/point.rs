@@ -1,7 +1,6 @@
 //! A point with its linearization.
 
 use crate::evaluate::Linearization;
-use crate::linear::small::norm;
 
 #[derive(Clone, Debug, Default)]
 pub struct Point {
@@ -32,6 +31,11 @@ impl Point {
         self.linearization.factor[i * (self.n() + 1) + j]
     }
 
+    /// Numerical zero beside a largest singular value of 1.
+    pub fn threshold(&self) -> f64 {
+        self.f.len().max(self.n()) as f64 * f64::EPSILON
+    }
+
     pub fn is_finite(&self) -> bool {
         self.linearization.factor.iter().all(|v| v.is_finite())
     }
@@ -39,12 +43,16 @@ impl Point {
     /// Derive norms, rounding and the active set from a fresh linearization.
     pub fn digest(&mut self, lower: &[f64], upper: &[f64]) {
         let n = self.n();
-        let norms = (0..n).map(|j| norm(&(0..=j).map(|i| self.r(i, j)).collect::<Vec<_>>())).collect();
-        self.norms = norms;
+        self.norms.clear();
+        for j in 0..n {
+            let squares: f64 = (0..=j).map(|i| self.r(i, j) * self.r(i, j)).sum();
+            self.norms.push(squares.sqrt());
+        }
         // Where nothing is subtracted, x itself is known to eps only: that moves f by eps |J_k x_k|.
         let reach: f64 = self.norms.iter().zip(&self.x).map(|(c, x)| c * x.abs()).sum();
         let rounding = self.linearization.rounding.iter().zip(&self.norms).map(|(r, c)| r.max(c * reach));
-        self.rounding = rounding.collect();
+        self.rounding.clear();
+        self.rounding.extend(rounding);
         self.active.clear();
         for j in 0..n {
             let g = self.linearization.gradient[j];
@@ -54,7 +62,8 @@ impl Point {
                 i8::from(self.x[j] >= upper[j] && g <= 0.0)
             });
         }
-        self.free = (0..n).filter(|&j| self.active[j] == 0).collect();
+        self.free.clear();
+        self.free.extend((0..n).filter(|&j| self.active[j] == 0));
     }
 
     /// z + R v.

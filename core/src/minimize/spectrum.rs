@@ -12,8 +12,14 @@ pub struct Spectrum {
     pub c: Vec<f64>,
     /// Column-major: column i belongs to w[i].
     pub v: Vec<f64>,
+    /// Of a Newton model before it is diagonalized: the scaled J'J + S, and half its gradient.
+    pub matrix: Vec<f64>,
+    pub slopes: Vec<f64>,
     work: Vec<f64>,
 }
+
+/// A step so many times as long as the radius still counts as inside.
+pub const SLACK: f64 = 1.1;
 
 impl Spectrum {
     /// J'J over `free`, from the singular values of R D^-1; the other parameters moved by `moved`.
@@ -26,7 +32,7 @@ impl Spectrum {
         self.w.clear();
         self.w.extend((0..k).map(|i| dot(&self.work[i * n..i * n + n], &self.work[i * n..i * n + n])));
         let largest = self.w.iter().fold(0.0, |a: f64, &b| a.max(b)).sqrt();
-        let threshold = p.f.len().max(n) as f64 * f64::EPSILON * largest;
+        let threshold = p.threshold() * largest;
         self.c.clear();
         for i in 0..k {
             let known = self.w[i].sqrt() > threshold;
@@ -37,31 +43,38 @@ impl Spectrum {
         }
     }
 
-    /// J'J + S over `free`, S = sum f_i H_i.
-    pub fn newton(&mut self, p: &Point, s: &[f64], d: &[f64], free: &[usize], moved: Option<&[f64]>) {
+    /// J'J + S over `free`, S = sum f_i H_i, into `matrix` and `slopes`.
+    pub fn assemble(&mut self, p: &Point, s: &[f64], d: &[f64], free: &[usize], moved: Option<&[f64]>) {
         let (n, k) = (p.n(), free.len());
         self.columns(p, d, free);
-        let a = &self.work;
-        let mut b = vec![0.0; k * k];
+        let (a, b) = (&self.work, &mut self.matrix);
+        b.resize(k * k, 0.0);
         for i in 0..k {
-            for j in 0..k {
-                let gram = dot(&a[i * n..i * n + n], &a[j * n..j * n + n]);
+            for j in 0..=i {
+                let rows = free[i].min(free[j]) + 1;
+                let gram = dot(&a[i * n..i * n + rows], &a[j * n..j * n + rows]);
                 b[i * k + j] = gram + s[free[i] * n + free[j]] / (d[free[i]] * d[free[j]]);
+                b[j * k + i] = b[i * k + j];
             }
         }
         let z = p.shifted(moved);
-        let g: Vec<f64> = (0..k)
-            .map(|i| {
-                let bent = moved.map_or(0.0, |v| dot(&s[free[i] * n..free[i] * n + n], v));
-                dot(&a[i * n..i * n + n], &z) + bent / d[free[i]]
-            })
-            .collect();
+        self.slopes.clear();
+        self.slopes.extend((0..k).map(|i| {
+            let bent = moved.map_or(0.0, |v| dot(&s[free[i] * n..free[i] * n + n], v));
+            dot(&a[i * n..i * n + n], &z) + bent / d[free[i]]
+        }));
+    }
+
+    /// Eigenvalues of the assembled model.
+    pub fn diagonalize(&mut self) {
+        let k = self.free.len();
         self.v.resize(k * k, 0.0);
-        eig::symmetric(&mut b, &mut self.v, k);
+        self.work.clone_from(&self.matrix);
+        eig::symmetric(&mut self.work, &mut self.v, k);
         self.w.clear();
-        self.w.extend((0..k).map(|i| b[i * k + i]));
+        self.w.extend((0..k).map(|i| self.work[i * k + i]));
         self.c.clear();
-        self.c.extend((0..k).map(|i| dot(&self.v[i * k..i * k + k], &g)));
+        self.c.extend((0..k).map(|i| dot(&self.v[i * k..i * k + k], &self.slopes)));
     }
 
     /// The free columns of R D^-1 into `work`, column-major.
@@ -105,7 +118,7 @@ impl Spectrum {
         if lowest >= 0.0 {
             self.step(0.0, t);
             let size = norm(t);
-            if size <= 1.1 * radius {
+            if size <= SLACK * radius {
                 return 0.0;
             }
             low = (size - radius) * size / self.decay(0.0, t);
@@ -147,6 +160,19 @@ impl Spectrum {
     fn along_lowest(&self, length: f64, t: &mut [f64]) {
         let k = (0..t.len()).min_by(|&i, &j| self.w[i].total_cmp(&self.w[j])).unwrap_or(0);
         t[k] += length.copysign(t[k]);
+    }
+
+    /// push := -V (w + damping)^-1 V' push.
+    pub fn answer(&self, damping: f64, push: &mut [f64], room: &mut Vec<f64>) {
+        let k = push.len();
+        room.clear();
+        for i in 0..k {
+            let along = dot(&self.v[i * k..i * k + k], push);
+            room.push(if self.c[i] != 0.0 { -along / (self.w[i] + damping) } else { 0.0 });
+        }
+        for (row, push) in push.iter_mut().enumerate() {
+            *push = (0..k).map(|i| self.v[i * k + row] * room[i]).sum();
+        }
     }
 
     /// v = D^-1 V t in the free components of `v`.

@@ -1,11 +1,11 @@
 //! What the minimizer remembers from one Jacobian to the next.
 
+use super::model::Model;
 use super::options::Options;
 use super::outcome::{Control, Progress, Row, Step};
 use super::point::Point;
 use super::reduction::{Reduction, reduction};
 use super::scaling::Scales;
-use super::spectrum::Spectrum;
 use super::trial::Trial;
 use crate::evaluate::{Evaluate, Failure};
 use crate::linear::small::norm;
@@ -40,13 +40,17 @@ pub struct Loop<'a> {
     there_rss: f64,
     pub scales: Scales,
     /// Gauss-Newton model at `here`.
-    pub gauss_newton: Spectrum,
+    pub gauss_newton: Model,
+    /// Newton's, as last made.
+    second: Model,
     /// |Q1'f| at `here` over the free parameters.
     pub explained: f64,
     /// sum f_i H_i at `here`, once asked for: `Some(false)` where it cannot be had.
     pub hessian: Vec<f64>,
     pub hessian_known: Option<bool>,
     pub trial: Trial,
+    /// J'f_vv.
+    pub push: Vec<f64>,
     pub radius: f64,
     /// Last |D a| / |D v|.
     pub bend: f64,
@@ -87,7 +91,9 @@ impl<'a> Loop<'a> {
             here_rss: 0.0,
             there_rss: 0.0,
             scales: Scales::default(),
-            gauss_newton: Spectrum::default(),
+            gauss_newton: Model::default(),
+            second: Model::default(),
+            push: vec![0.0; n],
             explained: 0.0,
             hessian: Vec::new(),
             hessian_known: None,
@@ -153,9 +159,7 @@ impl<'a> Loop<'a> {
         std::mem::swap(&mut self.here_rss, &mut self.there_rss);
         self.hessian_known = None;
         self.scales.follow(&self.here, self.options.scaling);
-        let free = std::mem::take(&mut self.here.free);
-        self.gauss_newton.gauss_newton(&self.here, &self.scales.d, &free, None);
-        self.here.free = free;
+        self.gauss_newton.gauss_newton(&self.here, &self.scales.d);
         self.explained = self.gauss_newton.explained();
     }
 
@@ -195,21 +199,23 @@ impl<'a> Loop<'a> {
         Ok(known)
     }
 
-    /// J'f_vv along the trial step; false where it cannot be had.
-    pub fn curvature(&mut self, push: &mut [f64]) -> Result<bool, Exit> {
-        let found = self.problem.curvature_along(&self.here.x, &self.here.f, &self.trial.v, push)?;
-        Ok(found && push.iter().all(|p| p.is_finite()))
+    /// J'f_vv along the trial step, into `push`; false where it cannot be had.
+    pub fn curvature(&mut self) -> Result<bool, Exit> {
+        let found =
+            self.problem.curvature_along(&self.here.x, &self.here.f, &self.trial.v, &mut self.push)?;
+        Ok(found && self.push.iter().all(|p| p.is_finite()))
     }
 
     /// Propose a step of the chosen model.
     pub fn propose(&mut self, newton: bool, radius: f64) {
-        let (here, d) = (&self.here, &self.scales.d);
+        let (here, d, lower, upper) = (&self.here, &self.scales.d, self.lower, self.upper);
+        let model = if newton { &mut self.second } else { &mut self.gauss_newton };
         if newton {
-            let mut model = Spectrum::default();
-            model.newton(here, &self.hessian, d, &here.free, None);
-            self.trial.propose(here, &model, Some(&self.hessian), d, radius, self.lower, self.upper);
-        } else {
-            self.trial.propose(here, &self.gauss_newton, None, d, radius, self.lower, self.upper);
+            model.newton(here, &self.hessian, d);
+        }
+        if !self.trial.whole(here, model, d, radius, lower, upper) {
+            let s = newton.then_some(&self.hessian[..]);
+            self.trial.propose(here, model.spectrum(here, d, newton), s, d, radius, lower, upper);
         }
     }
 

@@ -1,5 +1,6 @@
 //! A step inside the trust region and the box.
 
+use super::model::Model;
 use super::point::Point;
 use super::spectrum::Spectrum;
 use crate::linear::small::norm;
@@ -9,6 +10,7 @@ use crate::linear::small::norm;
 pub struct Trial {
     pub v: Vec<f64>,
     t: Vec<f64>,
+    bent: Vec<f64>,
     pub damping: f64,
     /// |D v|.
     pub size: f64,
@@ -20,6 +22,27 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// The whole step of a model; false where it does not fit region and box.
+    pub fn whole(
+        &mut self,
+        p: &Point,
+        model: &Model,
+        d: &[f64],
+        radius: f64,
+        lower: &[f64],
+        upper: &[f64],
+    ) -> bool {
+        let Some((step, size, reduction)) = model.whole_step(radius) else { return false };
+        self.v.clear();
+        self.v.resize(p.n(), 0.0);
+        for (&j, u) in model.free().iter().zip(step) {
+            self.v[j] = u / d[j];
+        }
+        (self.damping, self.clipped, self.size) = (0.0, false, size);
+        (self.predicted, self.slope) = (reduction, -reduction);
+        self.hit(p, model.free(), lower, upper).is_none()
+    }
+
     /// Minimizer of the model in |D v| <= radius and the box. Components that leave the box are set to their
     /// bound, their effect moves to the right-hand side, and the rest is solved again (in the style of
     /// Bertsekas 1982 and Gay 1984).
@@ -76,7 +99,10 @@ impl Trial {
                 self.v[j] = 0.0;
             }
             match s {
-                Some(s) => inner.newton(p, s, d, &free, Some(&self.v)),
+                Some(s) => {
+                    inner.assemble(p, s, d, &free, Some(&self.v));
+                    inner.diagonalize();
+                }
                 None => inner.gauss_newton(p, d, &free, Some(&self.v)),
             }
             inner.step(self.damping, &mut self.t);
@@ -95,31 +121,26 @@ impl Trial {
     pub fn bend(
         &mut self,
         p: &Point,
-        spectrum: &Spectrum,
+        model: &mut Model,
         push: &[f64],
         d: &[f64],
         limit: f64,
         lower: &[f64],
         upper: &[f64],
     ) -> f64 {
-        let k = spectrum.free.len();
-        let along = |i: usize| -> f64 {
-            (0..k).map(|r| spectrum.v[i * k + r] * (push[spectrum.free[r]] / d[spectrum.free[r]])).sum()
-        };
-        let a: Vec<f64> = (0..k)
-            .map(|i| if spectrum.c[i] != 0.0 { -along(i) / (spectrum.w[i] + self.damping) } else { 0.0 })
-            .collect();
-        let ratio = norm(&a) / self.size;
+        self.t.clear();
+        self.t.extend(model.free().iter().map(|&j| push[j] / d[j]));
+        model.answer(self.damping, &mut self.t);
+        let ratio = norm(&self.t) / self.size;
         if ratio > limit {
             return ratio;
         }
-        let mut bent = vec![0.0; p.n()];
-        spectrum.apply(&a, d, &mut bent);
-        for j in 0..p.n() {
-            bent[j] = self.v[j] + 0.5 * bent[j];
+        self.bent.clone_from(&self.v);
+        for (&j, a) in model.free().iter().zip(&self.t) {
+            self.bent[j] += 0.5 * (a / d[j]);
         }
-        if (0..p.n()).all(|j| p.x[j] + bent[j] >= lower[j] && p.x[j] + bent[j] <= upper[j]) {
-            self.v = bent;
+        if (0..p.n()).all(|j| p.x[j] + self.bent[j] >= lower[j] && p.x[j] + self.bent[j] <= upper[j]) {
+            std::mem::swap(&mut self.v, &mut self.bent);
         }
         ratio
     }
