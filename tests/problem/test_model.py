@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -168,3 +172,20 @@ def test_the_trace_has_one_row_per_trial_step_and_ends_at_the_cost():
     assert fit.trace["accepted"].sum() == fit.n_accepted
     assert np.isclose(fit.trace["cost"][fit.trace["accepted"]][-1], fit.cost, rtol=1e-12)
     assert set(fit.trace["model"]) <= {"gauss-newton", "newton", "polish"}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_fits_with_threads_of_its_own():
+    code = """
+import os, numpy as np, marquardt as mq
+x = np.linspace(0, 4, 400_000)
+y = 2.5 * np.exp(-1.3 * x) + 0.5 + 0.05 * np.sin(1e4 * x)
+model = lambda x, a, b, c: a * np.exp(-b * x) + c
+mine = mq.fit(model, x, y, start=[1, 1, 0], options=mq.Options(threads=2)).x
+child = os.fork()
+if child == 0:
+    theirs = mq.fit(model, x, y, start=[1, 1, 0], options=mq.Options(threads=2)).x
+    os._exit(0 if np.array_equal(mine, theirs) else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)

@@ -1,6 +1,9 @@
 //! Dividing the rows among threads: pieces of fixed size, so that results do not depend on who did what.
 
-use std::sync::Mutex;
+use std::process;
+use std::sync::{Arc, Mutex};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::tape::BLOCK;
 
@@ -34,8 +37,31 @@ pub(crate) fn n_threads(wanted: usize, items: usize, nanoseconds: f64) -> usize 
     if wanted == 1 || items < 2 || nanoseconds < WORTH_SHARING {
         return 1;
     }
-    let wanted = if wanted == 0 { rayon::current_num_threads() } else { wanted };
+    let wanted =
+        if wanted == 0 { std::thread::available_parallelism().map_or(1, usize::from) } else { wanted };
     wanted.min(items)
+}
+
+/// A pool of at least so many threads, kept for the next call. None where threads cannot be made.
+///
+/// After a fork (Python's multiprocessing) the threads of the parent's pool do not exist in the child, and work
+/// given to it would wait forever: a pool belongs to the process that made it.
+fn pool(threads: usize) -> Option<Arc<ThreadPool>> {
+    static POOL: Mutex<Option<(u32, Arc<ThreadPool>)>> = Mutex::new(None);
+    let mut kept = POOL.lock().ok()?;
+    if let Some((owner, pool)) = &*kept
+        && *owner == process::id()
+        && pool.current_num_threads() >= threads
+    {
+        return Some(pool.clone());
+    }
+    let new = Arc::new(ThreadPoolBuilder::new().num_threads(threads).build().ok()?);
+    if let Some((owner, old)) = kept.replace((process::id(), new.clone()))
+        && owner != process::id()
+    {
+        std::mem::forget(old); // dropping it would wait for threads that are not there
+    }
+    Some(new)
 }
 
 /// Calls `f(index, item, worker)` for every item, on several threads if asked; each thread has a worker of its own.
@@ -48,13 +74,14 @@ pub(crate) fn share<T: Send, W: Send + Default>(
     if workers.len() < threads.max(1) {
         workers.resize_with(threads.max(1), W::default);
     }
-    if threads <= 1 {
+    let pool = if threads <= 1 { None } else { pool(threads) };
+    let Some(pool) = pool else {
         items.enumerate().for_each(|(k, item)| f(k, item, &mut workers[0]));
         return;
-    }
+    };
     let (queue, f) = (&Mutex::new(items.enumerate()), &f);
     let next = move || queue.lock().ok().and_then(|mut q| q.next());
-    rayon::scope(|scope| {
+    pool.scope(|scope| {
         for worker in workers.iter_mut().take(threads) {
             scope.spawn(move |_| {
                 while let Some((k, item)) = next() {

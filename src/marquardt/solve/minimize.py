@@ -59,8 +59,8 @@ class Outcome:
 
     @cached_property
     def trace(self) -> NDArray[Any]:
-        """One row per trial step: ``cost`` of the trial, ``gain_ratio``, ``damping``, ``radius`` and scaled length
-        of the ``step``, relative ``offset`` where it started, quadratic ``model`` used, ``accepted``."""
+        """One row per trial step: ``cost`` of the trial, ``gain_ratio``, ``damping``, ``radius`` and scaled
+        length of the ``step``, relative ``offset`` where it started, ``model`` used, ``accepted``."""
         columns = dict(self._raw.trace)
         rows = np.zeros(len(columns["cost"]), dtype=[*((n, "f8") for n in _NUMBERS), *_WORDS])
         for name in _NUMBERS:
