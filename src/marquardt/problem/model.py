@@ -40,6 +40,7 @@ class Model:
         "function",
         "names",
         "options",
+        "other",
         "reason",
         "scalar",
         "shapes",
@@ -59,6 +60,7 @@ class Model:
         self.scalar = all(shape == () for shape in self.shapes.values())
         self.versions: list[Version] = []
         self.reason: str | None = None
+        self.other: tuple[int, Model] | None = None
         self.trusted = isinstance(function, Formula)  # a formula is its own definition: nothing to verify
 
     @property
@@ -70,9 +72,11 @@ class Model:
         """Take the callback path from now on, and say why."""
         self.reason, self.versions = reason, []
 
-    def alike(self) -> Model:
-        """A model of the same function for arguments of another length."""
-        return Model(self.function, self.shapes, self.options)
+    def of_length(self, n: int) -> Model:
+        """A model of the same function for arguments of another length; the last one is remembered."""
+        if self.other is None or self.other[0] != n:
+            self.other = n, Model(self.function, self.shapes, self.options)
+        return self.other[1]
 
     def call(self, arguments: Sequence[Any], values: Vector) -> NDArray[Any]:
         """The user's own function (or the formula) at flat parameter `values`."""

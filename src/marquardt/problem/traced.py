@@ -86,7 +86,7 @@ class TracedProblem:
         pick = slice(None, None, self.size // rows)
         arguments = tuple(np.ascontiguousarray(a[pick]) for a in self.arguments)
         y, w = (None if v is None else np.ascontiguousarray(v[pick]) for v in (self.y, self.w))
-        model = self.model.alike()
+        model = self.model.of_length(len(arguments[0]))
         small = model.version_at(arguments, self.values)
         if small is None or not small.pointwise:
             return None
