@@ -7,7 +7,7 @@ that repeated fits of one function do not trace again. `Model.problem` joins it 
 from __future__ import annotations
 
 import inspect
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any
 
@@ -28,6 +28,10 @@ Vector = NDArray[np.float64]
 Shapes = Mapping[str, tuple[int, ...]]
 
 
+MAX_VERSIONS = 20
+"""A function with more paths than this (a branch at every point) would be traced at every step."""
+
+
 class Model:
     """One function (or formula) for arguments of one kind, with every traced version of it.
 
@@ -38,6 +42,7 @@ class Model:
     __slots__ = (
         "by_name",
         "function",
+        "in_core",
         "names",
         "options",
         "other",
@@ -61,6 +66,7 @@ class Model:
         self.versions: list[Version] = []
         self.reason: str | None = None
         self.other: tuple[int, Model] | None = None
+        self.in_core = True  # until a version needs an operation that has no kernel there
         self.trusted = isinstance(function, Formula)  # a formula is its own definition: nothing to verify
 
     @property
@@ -106,6 +112,9 @@ class Model:
         for version in self.versions:
             if version.holds_at(values):
                 return version
+        if len(self.versions) >= MAX_VERSIONS:
+            self.distrust(_too_many(self.versions))
+            return None
         return self._trace_at(arguments, values)
 
     def _trace_at(self, arguments: Sequence[Any], values: Vector) -> Version | None:
@@ -140,6 +149,14 @@ class Model:
                     self.trusted = True
                     return problem
         return CallbackProblem(self, arguments, y, w, values, tuple(free))
+
+
+def _too_many(versions: Sequence[Version]) -> str:
+    """Which branch it is that changes over and over."""
+    places = Counter(place for v in versions for place in {g.where for g in v.trace.guards})
+    counts = Counter(g.where for v in versions for g in v.trace.guards)
+    often = max(counts, key=lambda place: (counts[place], places[place]), default="a branch")
+    return f"{often} takes another path at every step ({len(versions)} were traced)"
 
 
 def flat_names(shapes: Shapes) -> tuple[str, ...]:

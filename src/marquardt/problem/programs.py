@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..expr.derive import hessian, jacobian, second_directional
-from ..expr.graph import Graph, Node
+from ..expr.graph import Graph, Node, reachable
 from ..expr.interpret import compile_numpy
 from ..expr.tape import derived_columns, in_core, lower
 from ..expr.trace import Family, Guard
@@ -18,8 +18,10 @@ from ..expr.trace import Family, Guard
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-MAX_NEWTON = 32
-"""Beyond this many free parameters the exact Hessian (p(p+1)/2 expressions) costs more than it saves."""
+MAX_ENTRIES = 528
+"""With more expressions than this (those of 32 parameters) the exact Hessian costs more than it saves."""
+MAX_SWEEPS = 1500
+"""One sweep per output over all that outputs share: a recurrence of many steps would take seconds."""
 
 
 class Derivatives:
@@ -34,7 +36,7 @@ class Derivatives:
         self.curvature = second_directional(graph, self.value, wrt, direction)
         self.pairs: list[tuple[int, int]] | None = None
         self.hessian: list[Node] = []
-        if len(free) <= MAX_NEWTON:
+        if _newton_pays(self.value, len(free)):
             entries = [hessian(graph, output, wrt) for output in self.value]
             self.pairs = sorted(set().union(*entries))
             zero = graph.const(0.0)
@@ -42,6 +44,14 @@ class Derivatives:
 
     def all(self) -> list[Node]:
         return [*self.value, *self.jacobian, *self.curvature, *self.hessian]
+
+
+def _newton_pays(outputs: Sequence[Node], p: int) -> bool:
+    """Is the Hessian of moderate size beside the Jacobian?"""
+    k = len(outputs)
+    if k * p * (p + 1) // 2 > MAX_ENTRIES:
+        return False
+    return k == 1 or k * len(reachable(outputs)) <= MAX_SWEEPS
 
 
 class CorePrograms:
@@ -116,12 +126,18 @@ Programs = CorePrograms | NumpyPrograms
 
 
 def make_programs(
-    graph: Graph, family: Family, free: Sequence[int], n_params: int, guards: Sequence[Guard], hoist: bool
+    graph: Graph,
+    family: Family,
+    free: Sequence[int],
+    n_params: int,
+    guards: Sequence[Guard],
+    hoist: bool,
+    core: bool = True,
 ) -> Programs:
-    """Programs for the core where every operation has a kernel there, else for NumPy."""
+    """Programs for the core where every operation has a kernel there, else (or unless `core`) for NumPy."""
     d = Derivatives(graph, family, free)
-    derived = derived_columns(d.all()) if hoist else []
-    if in_core(d.all(), derived) is None:
+    derived = derived_columns(d.all()) if hoist and core else []
+    if core and in_core(d.all(), derived) is None:
         return CorePrograms(graph, family, d, n_params, guards, derived)
     return NumpyPrograms(d)
 

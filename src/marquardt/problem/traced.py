@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..errors import ModelError, Untraceable
+from ..errors import ModelError
 from .callback import REJECTS, CallbackProblem
 from .programs import CorePrograms, NumpyPrograms, Programs
 from .version import Version
@@ -23,6 +23,14 @@ Matrix = NDArray[np.float64]
 
 def _is_plain(column: Any) -> bool:
     return type(column) is np.ndarray and column.dtype == np.float64 and column.flags.c_contiguous
+
+
+class LostTrace(Exception):
+    """At a trial point the function takes a path that cannot be traced: it must be called back."""
+
+
+class _OutOfCore(Exception):
+    """A branch reached during the fit needs an operation without a kernel: all goes on in NumPy."""
 
 
 class TracedProblem:
@@ -61,12 +69,12 @@ class TracedProblem:
         """The traced version that holds at `x`."""
         version = self.model.version_at(self.arguments, self.full(x))
         if version is None:
-            raise ModelError(f"the model cannot be traced at {x}: {self.model.reason}")
+            raise LostTrace
         return version
 
     def _families(self, version: Version) -> list[tuple[Programs, list[Vector], NDArray[np.intp]]]:
         out = []
-        programs = version.programs(self.free, self.size)
+        programs = self._programs(version)
         for family, made in zip(version.trace.families, programs, strict=True):
             columns = [c.extract(self.arguments) for c in family.columns]
             rows = family.rows
@@ -119,20 +127,29 @@ class TracedProblem:
 
     def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
         """Run the core on this problem."""
-        version = self.version(x0)
-        if any([p.native is None for p in version.programs(self.free, self.size)]):
-            return _core.minimize_callback(
-                self._trial_residuals, self.jacobian, self._curvature_along, self._residual_hessian,
-                self.size, rounding_size(self), x0, lower, upper, options, observe,
-            )  # fmt: skip
-        return _core.minimize_curve(
-            self._native(version), self.values, self.free, self._retrace,
-            x0, lower, upper, options, observe,
+        made = self._programs(self.version(x0))
+        if self.model.in_core and all([p.native is not None for p in made]):
+            try:
+                return _core.minimize_curve(
+                    self._native(self.version(x0)), self.values, self.free, self._retrace,
+                    x0, lower, upper, options, observe,
+                )  # fmt: skip
+            except _OutOfCore:
+                pass
+        self.model.in_core = False
+        newton = all([getattr(p, "pairs", None) is not None for p in self._programs(self.version(x0))])
+        return _core.minimize_callback(
+            self._trial_residuals, self.jacobian, self._curvature_along,
+            self._residual_hessian if newton else None,
+            self.size, rounding_size(self), x0, lower, upper, options, observe,
         )  # fmt: skip
+
+    def _programs(self, version: Version) -> list[Programs]:
+        return version.programs(self.free, self.size, self.model.in_core)
 
     def _native(self, version: Version) -> tuple[list[Any], NDArray[np.intp] | None]:
         """A version as the core takes it: (programs, columns, y, w, rows) per family, and the data order."""
-        made = version.programs(self.free, self.size)
+        made = self._programs(version)
         if version.pointwise and not self.spread and made[0].derive is None:  # the short way of most fits
             columns = [self.arguments[k] for k in version.argument_of]
             if all([_is_plain(c) for c in columns]):
@@ -149,12 +166,12 @@ class TracedProblem:
         """The version that holds at `x`, when none in use does; None where the model refuses `x`."""
         try:
             version = self.version(x)
-        except (ModelError, Untraceable):
+        except ModelError:
             raise
         except REJECTS:
             return None
-        if not all(isinstance(p, CorePrograms) for p in version.programs(self.free, self.size)):
-            raise ModelError("a branch of the model needs an operation that its other branches do not have")
+        if not all(isinstance(p, CorePrograms) for p in self._programs(version)):
+            raise _OutOfCore
         return self._native(version)
 
     def _trial_residuals(self, x: Vector) -> Vector:

@@ -37,22 +37,22 @@ class Version:
         self.pointwise = self.whole and len(trace.shape) == 1 and -1 not in self.argument_of
         """Each point depends on its own row of the arguments only: any sample of them will do."""
         self.size = sum(f.rows.size for f in trace.families)
-        self._programs: dict[tuple[tuple[int, ...], bool], list[Programs]] = {}
+        self._programs: dict[tuple[tuple[int, ...], bool, bool], list[Programs]] = {}
 
     def is_current(self, arguments: Sequence[Any]) -> bool:
         """Are code, closure and globals still what was traced, and the data where their values were used?"""
         t = self.trace
         return t.fingerprint.unchanged() and (not t.data_bound or t.fits(arguments))
 
-    def programs(self, free: tuple[int, ...], n_rows: int) -> list[Programs]:
-        """Programs of each family, for these free parameters."""
+    def programs(self, free: tuple[int, ...], n_rows: int, core: bool = True) -> list[Programs]:
+        """Programs of each family, for these free parameters; those of NumPy unless `core`."""
         hoist = HOIST_ROWS <= n_rows <= HOIST_MEMORY // 8
-        made = self._programs.get((free, hoist))
+        made = self._programs.get((free, hoist, core))
         if made is None:
             t = self.trace
             n_params = len(t.param_names)
-            made = [make_programs(t.graph, f, free, n_params, t.guards, hoist) for f in t.families]
-            self._programs[free, hoist] = made
+            made = [make_programs(t.graph, f, free, n_params, t.guards, hoist, core) for f in t.families]
+            self._programs[free, hoist, core] = made
         return made
 
     @cached_property

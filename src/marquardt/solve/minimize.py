@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import Status
 from ..options import Options
-from ..problem.traced import Problem, TracedProblem
+from ..problem.traced import LostTrace, Problem, TracedProblem
 from ..problem.verify import agrees_at_end
 
 Vector = NDArray[np.float64]
@@ -106,8 +106,8 @@ def minimize(
     ``observe.every`` seconds where it has that attribute; returning True stops the fit, as Ctrl-C does: the
     best point so far is the outcome, with status INTERRUPTED.
 
-    A trace that no longer gives what the real function gives at the end point (hidden state) is
-    dropped, and the fit repeated with the function called back.
+    A trace that no longer gives what the real function gives at the end point (hidden state), or that
+    meets a path it cannot follow, is dropped, and the fit repeated with the function called back.
 
     Raises DataError where a residual is not finite at the start.
     """
@@ -116,13 +116,18 @@ def minimize(
     options = DEFAULTS if options is None else options
     observer = None if observe is None else (observe, float(getattr(observe, "every", 0.0)))
     native = native_options(options, problem.exact)
-    if isinstance(problem, TracedProblem) and problem.size >= WARM_ROWS:
-        x0 = _warm_start(problem, x0, lower, upper, native)
-    raw = problem.minimize(x0, lower, upper, native, observer)
-    if isinstance(problem, TracedProblem) and not agrees_at_end(problem, raw.x, raw.every):
+    if isinstance(problem, TracedProblem):
+        try:
+            if problem.size >= WARM_ROWS:
+                x0 = _warm_start(problem, x0, lower, upper, native)
+            raw = problem.minimize(x0, lower, upper, native, observer)
+            if agrees_at_end(problem, raw.x, raw.every):
+                return Outcome(raw, problem)
+        except LostTrace:
+            pass  # the model says why
         problem = problem.as_callback()
-        raw = problem.minimize(x0, lower, upper, native_options(options, False), observer)
-    return Outcome(raw, problem)
+        native = native_options(options, False)
+    return Outcome(problem.minimize(x0, lower, upper, native, observer), problem)
 
 
 WARM_ROWS = 200_000

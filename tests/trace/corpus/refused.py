@@ -58,3 +58,15 @@ def spectrum(x, a, b):
 @case(X, a=1.0, b=0.4, refused="tplquad")
 def volume(x, a, b):
     return x * integrate.tplquad(lambda z, y, u: a * z, 0, b, 0, 1, 0, 1)[0]
+
+
+@case(X, a=1.0, b=0.4, refused="str")
+def number_read_from_text(x, a, b):
+    rounded = float(f"{a:.3f}")
+    return rounded * np.exp(-b * x)
+
+
+@case(X, a=1.0, b=0.4, refused="str")
+def cached_by_text(x, a, b, _cache={}):  # noqa: B006
+    key = str(a)
+    return _cache.setdefault(key, a) * np.exp(-b * x)

@@ -27,7 +27,10 @@ class Abort(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """The trace holds only where ``node`` (uniform, value 0 or 1) has this ``outcome``."""
+    """The trace holds only where ``node`` (uniform, value 0 or 1) has this ``outcome``.
+
+    ``where`` says which line of the function asked: "`if` on line 3 of `f`".
+    """
 
     node: Node
     outcome: bool
@@ -137,7 +140,9 @@ class Context:
         node = self.bake(node)
         outcome = bool(self.evaluate(node))
         if node.kind & PARAM and node not in self.guards:
-            self.guards[node] = Guard(node, outcome, where)
+            from .places import here
+
+            self.guards[node] = Guard(node, outcome, here(where))
         return outcome
 
 

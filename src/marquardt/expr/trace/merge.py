@@ -46,6 +46,31 @@ def skeleton(roots: Sequence[Node]) -> tuple[Skeleton, list[Node]]:
     return tuple(key), slots
 
 
+def outline(root: Node, known: dict[Node, int]) -> int:
+    """A number that expressions of equal skeleton share; `known` keeps those of all parts.
+
+    A skeleton takes the whole expression's size in time, this only that of its new parts: in a recurrence,
+    where each element contains the one before, that is the difference of n**2 to n.
+    """
+    stack = [root]
+    while stack:
+        top = stack[-1]
+        if top in known:
+            stack.pop()
+            continue
+        if not top.args:
+            known[top] = 0 if top.op in ("const", "data") else hash((top.op, top.value))
+        else:
+            missing = [arg for arg in top.args if arg not in known]
+            if missing:
+                stack.extend(missing)
+                continue
+            args = [known[arg] for arg in top.args]
+            known[top] = hash((top.op, *(sorted(args) if top.op in COMMUTATIVE else args)))
+        stack.pop()
+    return known[root]
+
+
 def _rank(node: Node) -> tuple[int, float]:
     """An order of commuting arguments that does not depend on when a constant was first seen."""
     if node.args:
@@ -184,4 +209,4 @@ def merge_elements(ctx: Context, roots: Sequence[Sequence[Node]]) -> list[Node] 
     return assemble(ctx.graph, key, merge_slots(ctx, members), len(roots[0]))
 
 
-__all__ = ["Argument", "assemble", "merge_axis", "merge_elements", "skeleton"]
+__all__ = ["Argument", "assemble", "merge_axis", "merge_elements", "outline", "skeleton"]

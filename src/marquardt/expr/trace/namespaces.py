@@ -443,6 +443,11 @@ def _hasattr(value: Any, name: str) -> bool:
     return hasattr(value, name)
 
 
+def _print(*values: Any, **options: Any) -> None:
+    """What is printed cannot come back as a number: the current values will do."""
+    print(*[v.concrete()[()] if type(v) is Symbol else v for v in values], **options)
+
+
 def _callable(value: Any) -> bool:
     return callable(value) and type(value) is not Symbol
 
@@ -460,6 +465,7 @@ BUILTINS: dict[str, Any] = {
     "min": _extreme("minimum", min, lambda a, b: a < b),
     "__import__": _import,
     "hasattr": _hasattr,
+    "print": _print,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -14,7 +15,7 @@ from ..graph import Graph, Node
 from .cells import _owners, block_shape, blocks, gathered
 from .context import Context, rebuild, used_leaves
 from .leaves import Captured, Column, Pieces, Shape
-from .merge import assemble, merge_slots, skeleton
+from .merge import assemble, merge_slots, outline, skeleton
 from .symbol import Symbol
 
 
@@ -117,10 +118,13 @@ def _with_columns(ctx: Context, block: _Block) -> _Block:
 def _merge_singles(ctx: Context, singles: Sequence[_Block]) -> list[_Block]:
     """Elements of equal structure become rows."""
     groups: dict[Any, list[tuple[list[Node], _Block]]] = {}
-    for piece in singles:
+    out = []
+    for piece, alone in zip(singles, _alone(singles), strict=True):
+        if alone:
+            out.append(_with_columns(ctx, _Block(piece.roots, (1,), piece.rows[:1], {})))
+            continue
         key, slots = skeleton(piece.roots)
         groups.setdefault(key, []).append((slots, piece))
-    out = []
     for key, members in groups.items():
         rows = np.array([int(piece.rows[0][0]) for _, piece in members])
         slots = merge_slots(ctx, [slots for slots, _ in members]) if len(members) > 1 else members[0][0]
@@ -129,13 +133,24 @@ def _merge_singles(ctx: Context, singles: Sequence[_Block]) -> list[_Block]:
     return out
 
 
+def _alone(found: Sequence[_Block]) -> list[bool]:
+    """Which blocks have a structure that no other has."""
+    known: dict[Node, int] = {}
+    outlines = [tuple([outline(root, known) for root in block.roots]) for block in found]
+    counts = Counter(outlines)
+    return [counts[o] == 1 for o in outlines]
+
+
 def _merge_rows(ctx: Context, blocks_: Sequence[_Block]) -> list[_Block]:
     """Blocks of equal structure over different data follow one another in one family."""
     groups: dict[Any, list[tuple[list[Node], _Block]]] = {}
-    for block in blocks_:
+    out = []
+    for block, alone in zip(blocks_, _alone(blocks_), strict=True):
+        if alone:
+            out.append(block)
+            continue
         key, slots = skeleton(block.roots)
         groups.setdefault(key, []).append((slots, block))
-    out = []
     for key, members in groups.items():
         if len(members) == 1 or _overlap([b for _, b in members]):
             out += [b for _, b in members]
@@ -190,7 +205,6 @@ def _share(found: Sequence[_Block]) -> list[_Block]:
     out: list[_Block] = []
     for block in found:
         for other in out:
-            # Single elements of different structure (a recurrence) also share: each step is computed once.
             # Single elements of different structure (a recurrence) also share: each step is computed once.
             alone = prod(other.shape) == prod(block.shape) == 1
             same = other.columns.keys() & block.columns.keys()

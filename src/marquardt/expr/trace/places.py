@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import re
+import sys
 import types
 from typing import Any
 
@@ -42,6 +43,19 @@ def _user_frame(error: BaseException) -> tuple[types.CodeType, int, int] | None:
             found = step.tb_frame.f_code, step.tb_lineno, step.tb_lasti
         step = step.tb_next
     return found
+
+
+def here(construct: str) -> str:
+    """The line of user code that is running, in words."""
+    from .overlay import MARK
+
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and (MARK not in frame.f_globals or frame.f_code.co_name in _PARTS):
+        frame = frame.f_back
+    if frame is None:
+        return f"`{construct}`"
+    code = frame.f_code
+    return f"`{construct}` on line {frame.f_lineno - code.co_firstlineno + 1} of `{code.co_name}`"
 
 
 def _called(code: types.CodeType, line: int, instruction: int) -> str | None:

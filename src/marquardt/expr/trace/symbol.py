@@ -181,7 +181,7 @@ class Symbol:
         from .ufuncs import call
 
         node = self.nodes.flat[0] if self.kind == "b" else call("not_equal", self, 0).nodes.flat[0]
-        return self.ctx.truth(node, "")
+        return self.ctx.truth(node, "if")
 
     def _decide(self, node: Node) -> bool:
         if self.ctx.decide is None:
@@ -223,13 +223,20 @@ class Symbol:
         return np.asarray(value, dtype=dtype)
 
     def __repr__(self) -> str:
-        return repr(self.concrete()[()])
+        return repr(self._spoken())
 
     def __str__(self) -> str:
-        return str(self.concrete()[()])
+        return str(self._spoken())
 
     def __format__(self, spec: str) -> str:
-        return format(self.concrete()[()], spec)
+        return format(self._spoken(), spec)
+
+    def _spoken(self) -> Any:
+        """The value behind a text. A text made of parameters could be read back as a bare number."""
+        value = self.frozen() if STATE.current is self.ctx else self.concrete()[()]
+        if value is None:
+            self.ctx.abort("str")
+        return value
 
     # -- containers ----------------------------------------------------------------------------------
     def __len__(self) -> int:
