@@ -275,7 +275,7 @@ class Loop:
     def polish(self, p: Point) -> Point:
         """Undamped steps, each accepted when |Q1'f| falls: 6, or up to 30 while the end is not certified.
 
-        With 100,000 residuals or more a certified end is left as it is: each step would be a pass over all data.
+        With 100,000 residuals or more a certified end is left as it is: a step would be a pass over all data.
         """
         steps = 6 if p.f.size < 100_000 else 0
         slow = self.newton or self.contraction > 1e-2
