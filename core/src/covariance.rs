@@ -1,13 +1,15 @@
 //! The covariance of least-squares estimates, from the triangular factor of the Jacobian.
 
-/// (R'R)^-1 for an upper triangular R (p x p, row-major) of full rank; `None` where a column is zero or not finite.
+/// (R'R)^-1 for the upper triangular R of full rank that leads `factor`, the triangular factor of [J f]
+/// ((p + 1) x (p + 1), row-major); `None` where a column is zero or not finite.
 ///
 /// Columns are scaled to length one before the triangle is inverted by back-substitution, and unscaled last, so that
 /// J'J is never formed: its condition is the square of R's (Björck 1996). Plain loops, no BLAS: at p = 3 it takes a
 /// fraction of a microsecond, and no pool of threads wakes up to spin beside ours.
-pub fn inverse_gram(r: &[f64], p: usize) -> Option<Vec<f64>> {
-    assert_eq!(r.len(), p * p);
-    let scale: Vec<f64> = (0..p).map(|j| column_length(r, p, j)).collect();
+pub fn inverse_gram(factor: &[f64], p: usize) -> Option<Vec<f64>> {
+    assert_eq!(factor.len(), (p + 1) * (p + 1));
+    let r: Vec<f64> = (0..p).flat_map(|i| factor[i * (p + 1)..][..p].iter().copied()).collect();
+    let scale: Vec<f64> = (0..p).map(|j| column_length(&r, p, j)).collect();
     if scale.iter().any(|s| *s == 0.0 || !s.is_finite()) {
         return None;
     }
@@ -46,10 +48,21 @@ fn column_length(r: &[f64], p: usize, j: usize) -> f64 {
 mod tests {
     use super::inverse_gram;
 
+    /// R with a residual column, as it comes from the minimizer.
+    fn bordered(r: &[f64], p: usize) -> Vec<f64> {
+        let mut factor = Vec::new();
+        for row in r.chunks(p) {
+            factor.extend_from_slice(row);
+            factor.push(7.0);
+        }
+        factor.extend(std::iter::repeat_n(3.0, p + 1));
+        factor
+    }
+
     #[test]
     fn inverse_times_gram_is_the_identity() {
         let r = [2.0, 1.0, -3.0, 0.0, 0.5, 4.0, 0.0, 0.0, 0.01];
-        let inverse = inverse_gram(&r, 3).unwrap();
+        let inverse = inverse_gram(&bordered(&r, 3), 3).unwrap();
         for i in 0..3 {
             for j in 0..3 {
                 let gram = |a: usize, b: usize| (0..3).map(|k| r[k * 3 + a] * r[k * 3 + b]).sum::<f64>();
@@ -62,13 +75,13 @@ mod tests {
     #[test]
     fn units_of_parameters_do_not_matter() {
         let (r, s) = ([2.0, 1.0, 0.0, 0.5], [1e-150, 1e140]);
-        let plain = inverse_gram(&r, 2).unwrap();
-        let scaled = inverse_gram(&[r[0] * s[0], r[1] * s[1], 0.0, r[3] * s[1]], 2).unwrap();
+        let plain = inverse_gram(&bordered(&r, 2), 2).unwrap();
+        let scaled = inverse_gram(&bordered(&[r[0] * s[0], r[1] * s[1], 0.0, r[3] * s[1]], 2), 2).unwrap();
         assert!((scaled[1] * s[0] * s[1] / plain[1] - 1.0).abs() < 1e-14);
     }
 
     #[test]
     fn a_zero_column_has_no_inverse() {
-        assert!(inverse_gram(&[1.0, 0.0, 0.0, 0.0], 2).is_none());
+        assert!(inverse_gram(&bordered(&[1.0, 0.0, 0.0, 0.0], 2), 2).is_none());
     }
 }

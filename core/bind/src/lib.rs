@@ -17,7 +17,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<curve::Programs>()?;
     m.add_class::<options::Options>()?;
     m.add_class::<outcome::Outcome>()?;
-    m.add_function(wrap_pyfunction!(outcome::inverse_gram, m)?)?;
     m.add_function(wrap_pyfunction!(tape::opcodes, m)?)?;
     m.add_function(wrap_pyfunction!(tape::cpu_level, m)?)?;
     m.add_function(wrap_pyfunction!(curve::all_finite, m)?)?;

@@ -4,8 +4,7 @@ use std::sync::OnceLock;
 
 use marquardt_core::covariance;
 use marquardt_core::minimize::{self, Row};
-use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods, PyReadonlyArray2, PyUntypedArrayMethods};
-use pyo3::exceptions::PyValueError;
+use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
 #[pyclass(frozen, module = "marquardt._core")]
@@ -20,19 +19,6 @@ impl From<minimize::Outcome> for Outcome {
 fn matrix<'py>(py: Python<'py>, flat: &[f64], columns: usize) -> PyResult<Bound<'py, PyArray2<f64>>> {
     let rows = flat.len().checked_div(columns).unwrap_or(0);
     flat.to_vec().into_pyarray(py).reshape([rows, columns])
-}
-
-/// (R'R)^-1 of an upper triangular R of full rank, (p, p); None where it has none.
-#[pyfunction]
-pub fn inverse_gram<'py>(
-    py: Python<'py>,
-    r: PyReadonlyArray2<f64>,
-) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
-    let p = r.shape()[0];
-    if r.shape()[1] != p {
-        return Err(PyValueError::new_err("the factor is not square"));
-    }
-    covariance::inverse_gram(r.as_slice()?, p).map(|inverse| matrix(py, &inverse, p)).transpose()
 }
 
 /// One number of every trace row.
@@ -68,6 +54,17 @@ impl Outcome {
     #[getter]
     fn factor<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
         matrix(py, &self.0.linearization.factor, self.0.x.len() + 1)
+    }
+
+    /// (J'J)^-1, (p, p), where the data determine every parameter and none is held at a bound; else None.
+    #[getter]
+    fn inverse_gram<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+        let p = self.0.x.len();
+        if self.0.rank < p || self.0.active.iter().any(|a| *a != 0) {
+            return Ok(None);
+        }
+        let inverse = covariance::inverse_gram(&self.0.linearization.factor, p);
+        inverse.map(|inverse| matrix(py, &inverse, p)).transpose()
     }
 
     #[getter]

@@ -20,6 +20,7 @@ from ..stats import (
     correlation,
     covariance,
     delta_variance,
+    full_covariance,
     goodness,
     quantile,
 )
@@ -113,6 +114,9 @@ class FitResult:
 
     @cached_property
     def _unscaled(self) -> Covariance:
+        inverse = self._outcome.inverse_gram
+        if inverse is not None:
+            return full_covariance(inverse)
         held = np.asarray(self._outcome.active) != 0
         return covariance(np.asarray(self._outcome.R), held, int(self._outcome.rank))
 

@@ -1,7 +1,7 @@
 """Uncertainty and goodness of a fit."""
 
 from .bands import Band, delta_variance
-from .covariance import Covariance, correlation, covariance
+from .covariance import Covariance, correlation, covariance, full_covariance
 from .goodness import Goodness, goodness
 from .intervals import interval, quantile
 
@@ -12,6 +12,7 @@ __all__ = [
     "correlation",
     "covariance",
     "delta_variance",
+    "full_covariance",
     "goodness",
     "interval",
     "quantile",

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-
-from .._core import inverse_gram
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -31,6 +30,18 @@ class Covariance:
     """Finite covariance within the determined space, shape (p, p): what predictions need."""
 
 
+@lru_cache(maxsize=64)
+def _all_determined(p: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Matrix]:
+    return np.ones(p, dtype=bool), np.zeros(p, dtype=bool), np.zeros((0, p))
+
+
+def full_covariance(inverse: Matrix) -> Covariance:
+    """The covariance where the data determine every parameter: `inverse` is (J'J)^-1, shape (p, p)."""
+    p = inverse.shape[0]
+    determined, held, none = _all_determined(p)
+    return Covariance(inverse, determined, held, p, none, inverse)
+
+
 def covariance(R: Matrix, held: NDArray[np.bool_] | None = None, rank: int | None = None) -> Covariance:
     """Unscaled covariance from the factor R of J = QR, shape (p, p).
 
@@ -41,10 +52,6 @@ def covariance(R: Matrix, held: NDArray[np.bool_] | None = None, rank: int | Non
     """
     p = R.shape[1]
     held = np.zeros(p, dtype=bool) if held is None else held
-    if rank == p and not held.any():  # the rule: every parameter is determined
-        inverse = inverse_gram(np.ascontiguousarray(R))
-        if inverse is not None:
-            return Covariance(inverse, ~held, held, p, np.zeros((0, p)), inverse)
     if not np.isfinite(R).all():  # the fit ended where the model has no derivative: nothing is known
         nothing, no = np.full((p, p), np.nan), np.zeros(p, dtype=bool)
         return Covariance(nothing, no, held, 0, np.zeros((0, p)), nothing)
