@@ -328,9 +328,9 @@ def _check_constant(setup: Setup) -> None:
 
 
 def _refuse_constant(values: NDArray[Any], name: str, n_free: int) -> None:
-    if values.size > 1 and values.flat[0] == values.flat[-1] and (values == values.flat[0]).all():
+    if values.size > 1 and values.item(0) == values.item(-1) and (values == values.item(0)).all():
         raise DataError(
-            f"{name!r} is constant: all {values.size} values are {values.flat[0]:g}, "
+            f"{name!r} is constant: all {values.size} values are {values.item(0):g}, "
             f"which cannot determine {n_free} parameters"
         )
 

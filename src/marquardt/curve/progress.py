@@ -44,6 +44,10 @@ def observer(callback: Callable[[Any], Any] | None) -> Callable[[Any], Any] | No
     if callback is not None:
         return callback
     stream = sys.stderr
-    if stream is not None and stream.isatty():
-        return ProgressLine(stream)
-    return None
+    if _SEEN[0] is not stream:  # asking the system each time costs as much as a hundredth of a small fit
+        _SEEN[:] = [stream, stream is not None and stream.isatty()]
+    return ProgressLine(stream) if _SEEN[1] else None
+
+
+_SEEN: list[Any] = [None, False]
+"""The last standard error stream, and whether it is a terminal."""
