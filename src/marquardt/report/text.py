@@ -33,7 +33,7 @@ def facts(fit: FitResult) -> str:
     """Counts in one line."""
     points = f"{fit.n_points} point{'s' if fit.n_points != 1 else ''}"
     if fit.dropped:
-        points += f" ({fit.dropped} rows dropped: a value was missing)"
+        points += f" ({fit.dropped} row{'' if fit.dropped == 1 else 's'} dropped: a value was missing)"
     n = len(fit.free_names)
     parts = [points, f"{n} free parameter{'s' if n != 1 else ''}", f"{fit.nfev} + {fit.njev} evaluations"]
     if fit.search is not None:
