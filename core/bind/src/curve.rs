@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use marquardt_core::evaluate::curve::{self, Curve, Values};
+use marquardt_core::evaluate::reduction::{Reduction, reduction};
 use marquardt_core::evaluate::{Evaluate, Failure, Linearization, checks};
 use marquardt_core::tape::Level;
 use numpy::{IntoPyArray, PyReadonlyArray1};
@@ -152,6 +153,20 @@ impl Evaluate for Versions {
             f[i] = value;
         }
         Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        x: &[f64],
+        before: Option<&[f64]>,
+        f: &mut [f64],
+        out: Option<&mut Linearization>,
+    ) -> Result<(Reduction, bool), Failure> {
+        if self.select(x)? && self.versions[self.active].order.is_none() {
+            return self.versions[self.active].curve.compare(x, before, f, out);
+        }
+        self.residuals(x, f)?;
+        Ok((reduction(before.unwrap_or(f), f), false))
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {

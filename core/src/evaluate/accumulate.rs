@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::Linearization;
+use super::reduction::{Reduction, reduction};
 use crate::linear::qr;
 use crate::linear::vector::{dots, weighted_sums};
 use crate::tape::{Column, Level, Operand, has_fma};
@@ -34,28 +35,31 @@ pub(crate) struct RowData<'a> {
     pub w: Option<&'a [f64]>,
 }
 
-/// f = (model - y) w.
+/// f = (model - y) w, and its reduction from `before` (else from itself).
 pub(crate) struct Residuals<'a> {
     pub rows: RowData<'a>,
+    pub before: Option<&'a [f64]>,
     pub f: &'a mut [f64],
 }
 
 impl WithSimd for Residuals<'_> {
-    type Output = ();
+    type Output = Reduction;
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        let Residuals { rows: RowData { model, y, w }, f } = self;
+    fn with_simd<S: Simd>(self, _: S) -> Reduction {
+        let Residuals { rows: RowData { model, y, w }, before, f } = self;
         let n = f.len();
-        match model {
-            Operand::Column(m) => f.copy_from_slice(&m[..n]),
-            Operand::Scalar(m) => f.fill(m),
-        }
-        if let Some(y) = y {
-            f.iter_mut().zip(y).for_each(|(f, y)| *f -= y);
+        match (model, y) {
+            (Operand::Column(m), None) => f.copy_from_slice(&m[..n]),
+            (Operand::Scalar(m), None) => f.fill(m),
+            (Operand::Column(m), Some(y)) => {
+                f.iter_mut().zip(m).zip(y).for_each(|((f, m), y)| *f = m - y);
+            }
+            (Operand::Scalar(m), Some(y)) => f.iter_mut().zip(y).for_each(|(f, y)| *f = m - y),
         }
         if let Some(w) = w {
             f.iter_mut().zip(w).for_each(|(f, w)| *f *= w);
         }
+        reduction(before.unwrap_or(f), f)
     }
 }
 

@@ -1,38 +1,13 @@
 //! Least squares of models given as tapes: f = (model - y) w, evaluated block by block, the Jacobian never stored.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use super::accumulate::{self, Residuals, RowData};
+use super::block::Worker;
+pub use super::block::{Block, Programs, Values};
 use super::jobs::{self, Job};
+use super::reduction::Reduction;
 use super::{Evaluate, Failure, Linearization};
-use crate::tape::{Column, Level, Rows, Tape, Workspace};
-
-/// A data column: owned or borrowed from elsewhere.
-pub type Values = Arc<dyn AsRef<[f64]> + Send + Sync>;
-
-/// The tapes of one model with k outputs and p free parameters. All take the full parameter vector.
-pub struct Programs {
-    /// Outputs: the model (k).
-    pub value: Tape,
-    /// Outputs: the model (k), then its derivatives by the free parameters (k x p).
-    pub jacobian: Tape,
-    /// Outputs: derivatives (k x p), then second derivatives along a direction (k);
-    /// parameters: the full vector, then the direction (p).
-    pub curvature: Option<Tape>,
-    /// Outputs: per model output, the second derivative for each listed pair (j, l) of free parameters, j >= l.
-    pub hessian: Option<(Tape, Vec<(u32, u32)>)>,
-}
-
-/// Rows that share a model.
-pub struct Block {
-    pub programs: Arc<Programs>,
-    pub columns: Vec<Values>,
-    /// Observations and weights, output after output: k x n.
-    pub y: Option<Values>,
-    pub w: Option<Values>,
-    pub n_rows: usize,
-    pub n_outputs: usize,
-}
+use crate::tape::{Level, Tape};
 
 /// A curve fit. Residuals are ordered block after block, within a block output after output.
 pub struct Curve {
@@ -48,16 +23,13 @@ pub struct Curve {
     n_residuals: usize,
     guarded: bool,
     workers: Vec<Worker>,
-    partial: Vec<Linearization>,
+    /// Sums of each job.
+    partial: Vec<(Linearization, Reduction)>,
+    /// All parameters and a direction; sums along it; Hessians of each job.
+    params_along: Vec<f64>,
+    along: Linearization,
+    hessians: Vec<f64>,
     scratch: Vec<f64>,
-}
-
-/// What one thread works in.
-#[derive(Default)]
-struct Worker {
-    tape: Workspace,
-    columns: Vec<Column>,
-    magnitude: Column,
 }
 
 /// Workers left by earlier curves. A small fit is over in some ten microseconds; making its workspace anew, some
@@ -99,11 +71,9 @@ impl Curve {
             jobs.extend(jobs::divide(b, block.n_rows));
         }
         let guarded = blocks.iter().any(|b| b.programs.value.is_guarded());
-        let (workers, partial, scratch) = (idle_workers(), Vec::new(), Vec::new());
-        let params = template;
         Ok(Curve {
             blocks,
-            params,
+            params: template,
             free,
             threads,
             level,
@@ -111,9 +81,12 @@ impl Curve {
             offsets,
             n_residuals,
             guarded,
-            workers,
-            partial,
-            scratch,
+            workers: idle_workers(),
+            partial: Vec::new(),
+            params_along: Vec::new(),
+            along: Linearization::default(),
+            hessians: Vec::new(),
+            scratch: Vec::new(),
         })
     }
 
@@ -162,14 +135,63 @@ impl Curve {
                 pass(&blocks[job.block], job, worker, out);
             });
         }
-        partial.resize_with(jobs.len(), Linearization::default);
+        partial.resize_with(jobs.len(), Default::default);
         jobs::share(threads, workers, partial.iter_mut().zip(jobs.iter()), |_, (sums, &job), worker| {
-            sums.reset(n);
-            pass(&blocks[job.block], job, worker, sums);
+            sums.0.reset(n);
+            pass(&blocks[job.block], job, worker, &mut sums.0);
         });
-        for sums in &self.partial {
+        for (sums, _) in &self.partial {
             out.add(self.level, sums, &mut self.scratch);
         }
+    }
+
+    /// Residuals, their reduction from `before` (else from themselves), and the linearization if wanted, in one
+    /// pass over the data: where these are many, reading them is what takes the time.
+    fn pass(
+        &mut self,
+        x: &[f64],
+        before: Option<&[f64]>,
+        f: &mut [f64],
+        mut out: Option<&mut Linearization>,
+    ) -> Reduction {
+        assert_eq!(f.len(), self.n_residuals);
+        self.place(x);
+        let p = self.free.len();
+        let threads = match out {
+            None => self.threads_for(|t| Some(&t.value), 0.5),
+            Some(_) => self.threads_for(|t| Some(&t.jacobian), 0.1 * ((p + 1) * (p + 1)) as f64),
+        };
+        if let Some(out) = &mut out {
+            out.reset(p);
+        }
+        let Curve { blocks, params, level, jobs, offsets, workers, partial, scratch, .. } = self;
+        if workers.is_empty() {
+            workers.push(Worker::default());
+        }
+        if let ([job], [block]) = (&jobs[..], &blocks[..])
+            && block.n_outputs == 1
+        {
+            return block.pass(*level, params, *job, before, &mut [f], &mut workers[0], out);
+        }
+        let wanted = out.is_some();
+        partial.resize_with(jobs.len(), Default::default);
+        let pieces = split_residuals(blocks, f).into_iter().zip(jobs.iter()).zip(partial.iter_mut());
+        jobs::share(threads, workers, pieces, |_, ((mut f, &job), (sums, change)), worker| {
+            let before = before.map(|f| &f[offsets[job.block]..]);
+            if wanted {
+                sums.reset(p);
+            }
+            let out = wanted.then_some(sums);
+            *change = blocks[job.block].pass(*level, params, job, before, &mut f, worker, out);
+        });
+        let mut total = Reduction::default();
+        for (sums, change) in partial {
+            total.add(change);
+            if let Some(out) = &mut out {
+                out.add(*level, sums, scratch);
+            }
+        }
+        total
     }
 }
 
@@ -183,23 +205,19 @@ impl Evaluate for Curve {
     }
 
     fn residuals(&mut self, x: &[f64], f: &mut [f64]) -> Result<(), Failure> {
-        assert_eq!(f.len(), self.n_residuals);
-        self.place(x);
-        let threads = self.threads_for(|p| Some(&p.value), 0.5);
-        let Curve { blocks, params, level, jobs, workers, .. } = self;
-        if let ([job], [block]) = (&jobs[..], &blocks[..])
-            && block.n_outputs == 1
-        {
-            jobs::share(1, workers, std::iter::once(f), |_, f, worker| {
-                block.residuals(*level, params, *job, &mut [f], &mut worker.tape);
-            });
-            return Ok(());
-        }
-        let pieces = split_residuals(blocks, f);
-        jobs::share(threads, workers, pieces.into_iter().zip(jobs.iter()), |_, (mut f, &job), worker| {
-            blocks[job.block].residuals(*level, params, job, &mut f, &mut worker.tape);
-        });
+        self.pass(x, None, f, None);
         Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        x: &[f64],
+        before: Option<&[f64]>,
+        f: &mut [f64],
+        out: Option<&mut Linearization>,
+    ) -> Result<(Reduction, bool), Failure> {
+        let linearized = out.is_some();
+        Ok((self.pass(x, before, f, out), linearized))
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
@@ -226,17 +244,19 @@ impl Evaluate for Curve {
             return Ok(false);
         }
         self.place(x);
-        let mut params = self.params.clone();
+        let (mut params, mut sums) =
+            (std::mem::take(&mut self.params_along), std::mem::take(&mut self.along));
+        params.clone_from(&self.params);
         params.extend_from_slice(v);
         let (p, level) = (self.free.len(), self.level);
         let threads = self.threads_for(|t| t.curvature.as_ref(), p as f64);
-        let mut sums = Linearization::default();
         self.reduce(threads, p, &mut sums, |block, job, worker, sums| {
             if let Some(tape) = &block.programs.curvature {
                 block.curvature(level, tape, &params, job, worker, &mut sums.gradient);
             }
         });
         out.copy_from_slice(&sums.gradient);
+        (self.params_along, self.along) = (params, sums);
         Ok(true)
     }
 
@@ -247,20 +267,20 @@ impl Evaluate for Curve {
         self.place(x);
         let (p, level) = (self.free.len(), self.level);
         let threads = self.threads_for(|t| t.hessian.as_ref().map(|h| &h.0), 0.5 * (p * p) as f64);
-        let (params, offsets) = (std::mem::take(&mut self.params), std::mem::take(&mut self.offsets));
         out.fill(0.0);
-        let mut partial = vec![vec![0.0; p * p]; self.jobs.len()];
-        let Curve { blocks, jobs, workers, .. } = self;
-        jobs::share(threads, workers, partial.iter_mut().zip(jobs.iter()), |_, (sums, &job), worker| {
+        let Curve { blocks, params, jobs, offsets, workers, hessians, .. } = self;
+        hessians.clear();
+        hessians.resize(jobs.len() * p * p, 0.0);
+        let pieces = hessians.chunks_exact_mut((p * p).max(1)).zip(jobs.iter());
+        jobs::share(threads, workers, pieces, |_, (sums, &job), worker| {
             let block = &blocks[job.block];
             if let Some((tape, pairs)) = &block.programs.hessian {
-                block.hessian(level, tape, pairs, &params, job, &f[offsets[job.block]..], worker, sums);
+                block.hessian(level, tape, pairs, params, job, &f[offsets[job.block]..], worker, sums);
             }
         });
-        for sums in &partial {
+        for sums in hessians.chunks_exact((p * p).max(1)) {
             out.iter_mut().zip(sums).for_each(|(o, s)| *o += s);
         }
-        (self.params, self.offsets) = (params, offsets);
         Ok(true)
     }
 }
@@ -282,182 +302,4 @@ fn split_residuals<'f>(blocks: &[Block], mut f: &'f mut [f64]) -> Vec<Vec<&'f mu
         }
     }
     pieces
-}
-
-impl Block {
-    fn check(&self, n_params: usize, p: usize) -> Result<(), String> {
-        let (n, k) = (self.n_rows, self.n_outputs);
-        if k == 0 {
-            return Err("no outputs".into());
-        }
-        for (name, values) in [("y", &self.y), ("w", &self.w)] {
-            if values.as_ref().is_some_and(|v| (**v).as_ref().len() != k * n) {
-                return Err(format!("{name} should have {k} x {n} values"));
-            }
-        }
-        if let Some(j) = self.columns.iter().position(|c| (**c).as_ref().len() != n) {
-            return Err(format!("column {j} should have {n} values"));
-        }
-        let programs = &self.programs;
-        let hessian = programs.hessian.as_ref();
-        if hessian.is_some_and(|(_, pairs)| pairs.iter().any(|&(j, l)| j as usize >= p || l > j)) {
-            return Err("a pair of the second derivatives is out of range".into());
-        }
-        for (name, tape, outputs, params) in [
-            ("value", Some(&programs.value), k, n_params),
-            ("jacobian", Some(&programs.jacobian), k + k * p, n_params),
-            ("curvature", programs.curvature.as_ref(), k * p + k, n_params + p),
-            ("hessian", hessian.map(|h| &h.0), k * hessian.map_or(0, |h| h.1.len()), n_params),
-        ] {
-            let Some(tape) = tape else { continue };
-            let found = (tape.n_outputs(), tape.n_params(), tape.n_inputs());
-            if found != (outputs, params, self.columns.len()) {
-                return Err(format!(
-                    "the {name} tape has (outputs, parameters, inputs) {found:?}, not {:?}",
-                    (outputs, params, self.columns.len())
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    /// Calls `f` with the data columns as slices, without an allocation when there are few.
-    fn with_inputs<T>(&self, f: impl FnOnce(&[&[f64]]) -> T) -> T {
-        let mut few = [&[][..]; 8];
-        if self.columns.len() <= few.len() {
-            let slices = &mut few[..self.columns.len()];
-            slices.iter_mut().zip(&self.columns).for_each(|(s, c)| *s = (**c).as_ref());
-            f(slices)
-        } else {
-            f(&self.columns.iter().map(|c| (**c).as_ref()).collect::<Vec<_>>())
-        }
-    }
-
-    /// The part of `y` or `w` that belongs to these rows of output `o`.
-    fn part<'a>(&self, values: &'a Option<Values>, o: usize, rows: Rows) -> Option<&'a [f64]> {
-        values.as_ref().map(|v| &(**v).as_ref()[o * self.n_rows + rows.start..][..rows.len])
-    }
-
-    fn residuals(&self, level: Level, params: &[f64], job: Job, f: &mut [&mut [f64]], work: &mut Workspace) {
-        let tape = &self.programs.value;
-        tape.load(level, params, work);
-        self.with_inputs(|inputs| {
-            for rows in Rows::blocks(job.start, job.end) {
-                tape.run_block(level, inputs, rows, work);
-                for (o, f) in f.iter_mut().enumerate() {
-                    let model = tape.output(o, inputs, rows, work);
-                    let data =
-                        RowData { model, y: self.part(&self.y, o, rows), w: self.part(&self.w, o, rows) };
-                    let f = &mut f[rows.start - job.start..][..rows.len];
-                    level.run(Residuals { rows: data, f });
-                }
-            }
-        });
-    }
-
-    fn linearize(
-        &self,
-        level: Level,
-        params: &[f64],
-        job: Job,
-        f: &[f64],
-        worker: &mut Worker,
-        out: &mut Linearization,
-    ) {
-        let (tape, p, k) = (&self.programs.jacobian, out.gradient.len(), self.n_outputs);
-        let Worker { tape: work, columns, magnitude } = worker;
-        if columns.len() < p + 1 {
-            columns.resize(p + 1, Column::default());
-        }
-        tape.load(level, params, work);
-        self.with_inputs(|inputs| {
-            for rows in Rows::blocks(job.start, job.end) {
-                tape.run_block(level, inputs, rows, work);
-                for o in 0..k {
-                    let model = tape.output(o, inputs, rows, work);
-                    let block = accumulate::Rows {
-                        derivative: |j| tape.output(k + o * p + j, inputs, rows, work),
-                        rows: RowData {
-                            model,
-                            y: self.part(&self.y, o, rows),
-                            w: self.part(&self.w, o, rows),
-                        },
-                        f: &f[o * self.n_rows + rows.start..][..rows.len],
-                        columns,
-                        magnitude,
-                        out,
-                    };
-                    block.fold(level);
-                }
-            }
-        });
-    }
-
-    fn curvature(
-        &self,
-        level: Level,
-        tape: &Tape,
-        params: &[f64],
-        job: Job,
-        worker: &mut Worker,
-        out: &mut [f64],
-    ) {
-        let (p, k) = (out.len(), self.n_outputs);
-        let Worker { tape: work, columns, magnitude } = worker;
-        columns.resize(columns.len().max(1), Column::default());
-        tape.load(level, params, work);
-        self.with_inputs(|inputs| {
-            for rows in Rows::blocks(job.start, job.end) {
-                tape.run_block(level, inputs, rows, work);
-                for o in 0..k {
-                    let w = self.part(&self.w, o, rows);
-                    let weigh = |output: usize, d: &mut Column| {
-                        accumulate::weigh(level, tape.output(output, inputs, rows, work), w, rows.len, d);
-                    };
-                    weigh(k * p + o, magnitude);
-                    for j in 0..p {
-                        weigh(o * p + j, &mut columns[0]);
-                        out[j] += accumulate::dot(level, &columns[0], magnitude, rows.len);
-                    }
-                }
-            }
-        });
-    }
-
-    fn hessian(
-        &self,
-        level: Level,
-        tape: &Tape,
-        pairs: &[(u32, u32)],
-        params: &[f64],
-        job: Job,
-        f: &[f64],
-        worker: &mut Worker,
-        out: &mut [f64],
-    ) {
-        let (p, k) = (out.len().isqrt(), self.n_outputs);
-        let Worker { tape: work, columns, magnitude } = worker;
-        columns.resize(columns.len().max(1), Column::default());
-        tape.load(level, params, work);
-        self.with_inputs(|inputs| {
-            for rows in Rows::blocks(job.start, job.end) {
-                tape.run_block(level, inputs, rows, work);
-                for o in 0..k {
-                    let f = &f[o * self.n_rows + rows.start..][..rows.len];
-                    magnitude.0[..rows.len].copy_from_slice(f);
-                    for (q, &(j, l)) in pairs.iter().enumerate() {
-                        let second = tape.output(o * pairs.len() + q, inputs, rows, work);
-                        let w = self.part(&self.w, o, rows);
-                        accumulate::weigh(level, second, w, rows.len, &mut columns[0]);
-                        let sum = accumulate::dot(level, &columns[0], magnitude, rows.len);
-                        let (j, l) = (j as usize, l as usize);
-                        out[j * p + l] += sum;
-                        if j != l {
-                            out[l * p + j] += sum;
-                        }
-                    }
-                }
-            }
-        });
-    }
 }

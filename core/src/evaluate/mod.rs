@@ -1,10 +1,14 @@
 //! What the minimizer asks of a problem.
 
 pub mod accumulate;
+pub mod block;
 pub mod callback;
 pub mod checks;
 pub mod curve;
 pub mod jobs;
+pub mod reduction;
+
+use reduction::{Reduction, reduction};
 
 /// Why an evaluation could not be carried out at all (a non-finite residual is not a failure).
 #[derive(Debug)]
@@ -32,6 +36,18 @@ pub trait Evaluate {
     fn n_residuals(&self) -> usize;
     /// Weighted residuals at `x`. Non-finite values are legal: the loop rejects such a trial.
     fn residuals(&mut self, x: &[f64], f: &mut [f64]) -> Result<(), Failure>;
+    /// Residuals at `x` into `f`, and the reduction of rss from `before` to `f` (from `f` itself where there is no
+    /// `before`). With `out` the caller expects to linearize at `x` next: true where that was done in the same pass.
+    fn compare(
+        &mut self,
+        x: &[f64],
+        before: Option<&[f64]>,
+        f: &mut [f64],
+        _out: Option<&mut Linearization>,
+    ) -> Result<(Reduction, bool), Failure> {
+        self.residuals(x, f)?;
+        Ok((reduction(before.unwrap_or(f), f), false))
+    }
     /// Jacobian at `x` (where the residuals are `f`), folded to its triangular factor.
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure>;
     /// J' f_vv, f_vv the second derivative of the residuals along `v`. False: not available.

@@ -34,7 +34,8 @@ pub fn condition(u: &[f64], n: usize, inverse: &mut Vec<f64>) -> f64 {
             row[k..].iter_mut().zip(&below[start + k..start + n]).for_each(|(r, b)| *r -= factor * b);
         }
         row[i] = 1.0;
-        row[i..].iter_mut().for_each(|r| *r /= u[i * n + i]);
+        let scale = 1.0 / u[i * n + i];
+        row[i..].iter_mut().for_each(|r| *r *= scale);
     }
     (dot(u, u) * dot(inverse, inverse)).sqrt()
 }

@@ -10,7 +10,6 @@ mod outcome;
 mod point;
 mod polish;
 mod rank;
-mod reduction;
 mod scaling;
 mod spectrum;
 mod state;

@@ -4,9 +4,9 @@ use super::model::Model;
 use super::options::Options;
 use super::outcome::{Control, Progress, Row, Step};
 use super::point::Point;
-use super::reduction::{Reduction, reduction};
 use super::scaling::Scales;
 use super::trial::Trial;
+use crate::evaluate::reduction::Reduction;
 use crate::evaluate::{Evaluate, Failure};
 use crate::linear::small::norm;
 
@@ -38,6 +38,9 @@ pub struct Loop<'a> {
     pub there: Point,
     here_rss: f64,
     there_rss: f64,
+    /// `there` has its linearization already; the next trial is likely to be accepted.
+    linearized: bool,
+    hopeful: bool,
     pub scales: Scales,
     /// Gauss-Newton model at `here`.
     pub gauss_newton: Model,
@@ -90,6 +93,8 @@ impl<'a> Loop<'a> {
             there: Point::new(n, m),
             here_rss: 0.0,
             there_rss: 0.0,
+            linearized: false,
+            hopeful: true,
             scales: Scales::default(),
             gauss_newton: Model::default(),
             second: Model::default(),
@@ -119,11 +124,13 @@ impl<'a> Loop<'a> {
         for j in 0..x0.len() {
             self.there.x[j] = x0[j].max(self.lower[j]).min(self.upper[j]);
         }
-        self.problem.residuals(&self.there.x, &mut self.there.f)?;
+        let there = &mut self.there;
+        let (first, linearized) =
+            self.problem.compare(&there.x, None, &mut there.f, Some(&mut there.linearization))?;
         self.nfev = 1;
+        self.linearized = linearized;
         self.linearize()?;
-        self.live = self.there.f.iter().map(|f| f * f).sum();
-        self.there_rss = self.live;
+        (self.live, self.there_rss) = (first.total, first.total);
         self.scales = Scales::start(&self.there, self.lower, self.upper);
         self.arrive();
         let scaled: Vec<f64> = self.scales.d.iter().zip(&self.scales.magnitude).map(|(d, s)| d * s).collect();
@@ -137,7 +144,10 @@ impl<'a> Loop<'a> {
 
     fn linearize(&mut self) -> Result<(), Exit> {
         let there = &mut self.there;
-        self.problem.linearize(&there.x, &there.f, &mut there.linearization)?;
+        if !self.linearized {
+            self.problem.linearize(&there.x, &there.f, &mut there.linearization)?;
+        }
+        self.linearized = false;
         there.digest(self.lower, self.upper);
         self.njev += 1;
         Ok(())
@@ -157,20 +167,24 @@ impl<'a> Loop<'a> {
     pub fn arrive(&mut self) {
         std::mem::swap(&mut self.here, &mut self.there);
         std::mem::swap(&mut self.here_rss, &mut self.there_rss);
+        self.hopeful = true;
         self.hessian_known = None;
         self.scales.follow(&self.here, self.options.scaling);
         self.gauss_newton.gauss_newton(&self.here, &self.scales.d);
         self.explained = self.gauss_newton.explained();
     }
 
-    /// Residuals at here + trial.v, into `there`.
+    /// Residuals at here + trial.v, into `there`; linearized in the same pass where the last trial was accepted.
     pub fn evaluate_trial(&mut self) -> Result<Reduction, Exit> {
         for j in 0..self.here.n() {
             self.there.x[j] = (self.here.x[j] + self.trial.v[j]).max(self.lower[j]).min(self.upper[j]);
         }
-        self.problem.residuals(&self.there.x, &mut self.there.f)?;
+        let there = &mut self.there;
+        let hopeful = self.hopeful.then_some(&mut there.linearization);
+        let (change, linearized) =
+            self.problem.compare(&there.x, Some(&self.here.f), &mut there.f, hopeful)?;
+        (self.linearized, self.hopeful) = (linearized, false);
         self.nfev += 1;
-        let change = reduction(&self.here.f, &self.there.f);
         self.there_rss = change.total;
         if !change.actual.is_finite() {
             return Ok(change);

@@ -278,7 +278,7 @@ class Loop:
         With 100,000 residuals or more a certified end is left as it is: a step would be a pass over all data.
         """
         steps = 6 if p.f.size < 100_000 else 0
-        slow = self.newton or self.contraction > 1e-2
+        slow = self.newton or self.contraction > 1e-3
         for k in range(30):
             if p.scaled_gradient() <= 1 or self.problem.njev >= self.budget:
                 break
@@ -296,7 +296,7 @@ class Loop:
             if contraction < 1:
                 self.live, p = self.after, q
                 self.costs.append(0.5 * float(f1 @ f1))
-            slow = slow or contraction > 1e-2
+            slow = slow or contraction > 1e-3
             if contraction >= 1 or (contraction > 0.5 and (S is not None or self.certified(p))):
                 break
         return p

@@ -14,8 +14,21 @@ pub struct Reduction {
     pub total: f64,
 }
 
+impl Reduction {
+    /// Adds the sums of other rows.
+    #[inline(always)]
+    pub fn add(&mut self, other: &Reduction) {
+        self.actual += other.actual;
+        self.rows += other.rows;
+        self.before += other.before;
+        self.after += other.after;
+        self.total += other.total;
+    }
+}
+
 /// The reduction as a sum of products (f - f1)(f + f1): a difference of two sums of squares would drown
 /// beside one huge constant residual. Not finite where f1 is not.
+#[inline(always)]
 pub fn reduction(f: &[f64], f1: &[f64]) -> Reduction {
     let (mut actual, mut before, mut after) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
     let mut total = [0.0; LANES];

@@ -1,0 +1,245 @@
+//! Rows that share a model, and the passes over a run of them.
+
+use std::sync::Arc;
+
+use super::Linearization;
+use super::accumulate::{self, Residuals, RowData};
+use super::jobs::Job;
+use super::reduction::Reduction;
+use crate::tape::{Column, Level, Rows, Tape, Workspace};
+
+/// A data column: owned or borrowed from elsewhere.
+pub type Values = Arc<dyn AsRef<[f64]> + Send + Sync>;
+
+/// The tapes of one model with k outputs and p free parameters. All take the full parameter vector.
+pub struct Programs {
+    /// Outputs: the model (k).
+    pub value: Tape,
+    /// Outputs: the model (k), then its derivatives by the free parameters (k x p).
+    pub jacobian: Tape,
+    /// Outputs: derivatives (k x p), then second derivatives along a direction (k);
+    /// parameters: the full vector, then the direction (p).
+    pub curvature: Option<Tape>,
+    /// Outputs: per model output, the second derivative for each listed pair (j, l) of free parameters, j >= l.
+    pub hessian: Option<(Tape, Vec<(u32, u32)>)>,
+}
+
+/// Rows that share a model.
+pub struct Block {
+    pub programs: Arc<Programs>,
+    pub columns: Vec<Values>,
+    /// Observations and weights, output after output: k x n.
+    pub y: Option<Values>,
+    pub w: Option<Values>,
+    pub n_rows: usize,
+    pub n_outputs: usize,
+}
+
+/// What one thread works in.
+#[derive(Default)]
+pub(crate) struct Worker {
+    pub(crate) tape: Workspace,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) magnitude: Column,
+}
+
+impl Block {
+    pub(crate) fn check(&self, n_params: usize, p: usize) -> Result<(), String> {
+        let (n, k) = (self.n_rows, self.n_outputs);
+        if k == 0 {
+            return Err("no outputs".into());
+        }
+        for (name, values) in [("y", &self.y), ("w", &self.w)] {
+            if values.as_ref().is_some_and(|v| (**v).as_ref().len() != k * n) {
+                return Err(format!("{name} should have {k} x {n} values"));
+            }
+        }
+        if let Some(j) = self.columns.iter().position(|c| (**c).as_ref().len() != n) {
+            return Err(format!("column {j} should have {n} values"));
+        }
+        let programs = &self.programs;
+        let hessian = programs.hessian.as_ref();
+        if hessian.is_some_and(|(_, pairs)| pairs.iter().any(|&(j, l)| j as usize >= p || l > j)) {
+            return Err("a pair of the second derivatives is out of range".into());
+        }
+        for (name, tape, outputs, params) in [
+            ("value", Some(&programs.value), k, n_params),
+            ("jacobian", Some(&programs.jacobian), k + k * p, n_params),
+            ("curvature", programs.curvature.as_ref(), k * p + k, n_params + p),
+            ("hessian", hessian.map(|h| &h.0), k * hessian.map_or(0, |h| h.1.len()), n_params),
+        ] {
+            let Some(tape) = tape else { continue };
+            let found = (tape.n_outputs(), tape.n_params(), tape.n_inputs());
+            if found != (outputs, params, self.columns.len()) {
+                return Err(format!(
+                    "the {name} tape has (outputs, parameters, inputs) {found:?}, not {:?}",
+                    (outputs, params, self.columns.len())
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `f` with the data columns as slices, without an allocation when there are few.
+    fn with_inputs<T>(&self, f: impl FnOnce(&[&[f64]]) -> T) -> T {
+        let mut few = [&[][..]; 8];
+        if self.columns.len() <= few.len() {
+            let slices = &mut few[..self.columns.len()];
+            slices.iter_mut().zip(&self.columns).for_each(|(s, c)| *s = (**c).as_ref());
+            f(slices)
+        } else {
+            f(&self.columns.iter().map(|c| (**c).as_ref()).collect::<Vec<_>>())
+        }
+    }
+
+    /// The part of `y` or `w` that belongs to these rows of output `o`.
+    fn part<'a>(&self, values: &'a Option<Values>, o: usize, rows: Rows) -> Option<&'a [f64]> {
+        values.as_ref().map(|v| &(**v).as_ref()[o * self.n_rows + rows.start..][..rows.len])
+    }
+
+    /// Residuals of one job into `f` (one slice per output), their reduction from `before` (else from
+    /// themselves), and [J f] folded into `out`.
+    pub(crate) fn pass(
+        &self,
+        level: Level,
+        params: &[f64],
+        job: Job,
+        before: Option<&[f64]>,
+        f: &mut [&mut [f64]],
+        worker: &mut Worker,
+        mut out: Option<&mut Linearization>,
+    ) -> Reduction {
+        let (p, k) = (out.as_ref().map_or(0, |out| out.gradient.len()), self.n_outputs);
+        let tape = if out.is_some() { &self.programs.jacobian } else { &self.programs.value };
+        let Worker { tape: work, columns, magnitude } = worker;
+        if out.is_some() && columns.len() < p + 1 {
+            columns.resize(p + 1, Column::default());
+        }
+        tape.load(level, params, work);
+        let mut total = Reduction::default();
+        self.with_inputs(|inputs| {
+            for rows in Rows::blocks(job.start, job.end) {
+                tape.run_block(level, inputs, rows, work);
+                for (o, f) in f.iter_mut().enumerate() {
+                    let model = tape.output(o, inputs, rows, work);
+                    let data =
+                        RowData { model, y: self.part(&self.y, o, rows), w: self.part(&self.w, o, rows) };
+                    let f = &mut f[rows.start - job.start..][..rows.len];
+                    let before = before.map(|f| &f[o * self.n_rows + rows.start..][..rows.len]);
+                    total.add(&level.run(Residuals { rows: data, before, f }));
+                    if let Some(out) = out.as_deref_mut() {
+                        let derivative = |j| tape.output(k + o * p + j, inputs, rows, work);
+                        accumulate::Rows { derivative, rows: data, f, columns, magnitude, out }.fold(level);
+                    }
+                }
+            }
+        });
+        total
+    }
+
+    pub(crate) fn linearize(
+        &self,
+        level: Level,
+        params: &[f64],
+        job: Job,
+        f: &[f64],
+        worker: &mut Worker,
+        out: &mut Linearization,
+    ) {
+        let (tape, p, k) = (&self.programs.jacobian, out.gradient.len(), self.n_outputs);
+        let Worker { tape: work, columns, magnitude } = worker;
+        if columns.len() < p + 1 {
+            columns.resize(p + 1, Column::default());
+        }
+        tape.load(level, params, work);
+        self.with_inputs(|inputs| {
+            for rows in Rows::blocks(job.start, job.end) {
+                tape.run_block(level, inputs, rows, work);
+                for o in 0..k {
+                    let model = tape.output(o, inputs, rows, work);
+                    let block = accumulate::Rows {
+                        derivative: |j| tape.output(k + o * p + j, inputs, rows, work),
+                        rows: RowData {
+                            model,
+                            y: self.part(&self.y, o, rows),
+                            w: self.part(&self.w, o, rows),
+                        },
+                        f: &f[o * self.n_rows + rows.start..][..rows.len],
+                        columns,
+                        magnitude,
+                        out,
+                    };
+                    block.fold(level);
+                }
+            }
+        });
+    }
+
+    pub(crate) fn curvature(
+        &self,
+        level: Level,
+        tape: &Tape,
+        params: &[f64],
+        job: Job,
+        worker: &mut Worker,
+        out: &mut [f64],
+    ) {
+        let (p, k) = (out.len(), self.n_outputs);
+        let Worker { tape: work, columns, magnitude } = worker;
+        columns.resize(columns.len().max(1), Column::default());
+        tape.load(level, params, work);
+        self.with_inputs(|inputs| {
+            for rows in Rows::blocks(job.start, job.end) {
+                tape.run_block(level, inputs, rows, work);
+                for o in 0..k {
+                    let w = self.part(&self.w, o, rows);
+                    let weigh = |output: usize, d: &mut Column| {
+                        accumulate::weigh(level, tape.output(output, inputs, rows, work), w, rows.len, d);
+                    };
+                    weigh(k * p + o, magnitude);
+                    for j in 0..p {
+                        weigh(o * p + j, &mut columns[0]);
+                        out[j] += accumulate::dot(level, &columns[0], magnitude, rows.len);
+                    }
+                }
+            }
+        });
+    }
+
+    pub(crate) fn hessian(
+        &self,
+        level: Level,
+        tape: &Tape,
+        pairs: &[(u32, u32)],
+        params: &[f64],
+        job: Job,
+        f: &[f64],
+        worker: &mut Worker,
+        out: &mut [f64],
+    ) {
+        let (p, k) = (out.len().isqrt(), self.n_outputs);
+        let Worker { tape: work, columns, magnitude } = worker;
+        columns.resize(columns.len().max(1), Column::default());
+        tape.load(level, params, work);
+        self.with_inputs(|inputs| {
+            for rows in Rows::blocks(job.start, job.end) {
+                tape.run_block(level, inputs, rows, work);
+                for o in 0..k {
+                    let f = &f[o * self.n_rows + rows.start..][..rows.len];
+                    magnitude.0[..rows.len].copy_from_slice(f);
+                    for (q, &(j, l)) in pairs.iter().enumerate() {
+                        let second = tape.output(o * pairs.len() + q, inputs, rows, work);
+                        let w = self.part(&self.w, o, rows);
+                        accumulate::weigh(level, second, w, rows.len, &mut columns[0]);
+                        let sum = accumulate::dot(level, &columns[0], magnitude, rows.len);
+                        let (j, l) = (j as usize, l as usize);
+                        out[j * p + l] += sum;
+                        if j != l {
+                            out[l * p + j] += sum;
+                        }
+                    }
+                }
+            }
+        });
+    }
+}
