@@ -40,14 +40,16 @@ pub fn condition(u: &[f64], n: usize, inverse: &mut Vec<f64>) -> f64 {
     (dot(u, u) * dot(inverse, inverse)).sqrt()
 }
 
+/// A pivot that keeps less than this of its diagonal entry may be rounding error.
+const LOST: f64 = 1e-10;
+
 /// Cholesky's factor of a symmetric matrix, upper triangular in its upper triangle: b = U'U. False where the matrix
-/// is not positive definite beyond rounding.
+/// is not positive definite well beyond rounding.
 pub fn cholesky(b: &mut [f64], n: usize) -> bool {
-    let largest = (0..n).fold(0.0, |a: f64, i| a.max(b[i * n + i]));
-    let tiny = n as f64 * f64::EPSILON * largest;
     for i in 0..n {
         let pivot = b[i * n + i];
-        if pivot.is_nan() || pivot <= tiny {
+        let lost: f64 = (0..i).map(|k| b[k * n + i] * b[k * n + i]).sum();
+        if pivot.is_nan() || pivot <= LOST * (pivot + lost) {
             return false;
         }
         let (head, below) = b.split_at_mut((i + 1) * n);

@@ -23,8 +23,12 @@ impl Loop<'_> {
             if enough || self.njev >= self.budget {
                 break;
             }
-            let newton = slow && self.second_order()?;
+            let mut newton = slow && self.second_order()?;
             self.propose(newton, f64::INFINITY);
+            if newton && !self.trial.size.is_finite() {
+                newton = false; // no minimum
+                self.propose(newton, f64::INFINITY);
+            }
             let actual = self.evaluate_trial()?.actual;
             let tolerable = actual.is_finite() && actual >= -1e-10 * self.live;
             if !tolerable || self.there.x == self.here.x || !self.go_there()? {

@@ -286,6 +286,8 @@ class Loop:
                 break
             S = self.second(p) if slow else None
             trial = propose(p, self.D, S, np.inf, self.lower, self.upper)
+            if S is not None and not np.isfinite(norm(trial.t)):  # no minimum
+                S, trial = None, propose(p, self.D, None, np.inf, self.lower, self.upper)
             x1, f1, actual = self.try_step(p, trial.v)
             if not actual >= -1e-10 * self.live or np.all(x1 == p.x):
                 break
