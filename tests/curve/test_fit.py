@@ -312,3 +312,15 @@ def test_a_changed_closure_is_noticed() -> None:
 def test_each_mistake_names_the_guilty_thing(make: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@np.vectorize
+def vectorized(x, a, b):
+    return a * np.exp(-b * x) if x > 1 else a * np.exp(-b)
+
+
+def test_vectorized_scalar_function_is_a_model():
+    x = np.linspace(0.0, 4.0, 30)
+    result = fit(vectorized, x, vectorized(x, 2.0, 0.5), start=[1.0, 1.0])
+    assert result.derivative == "exact (traced)"
+    np.testing.assert_allclose(result.x, [2.0, 0.5], rtol=1e-9)

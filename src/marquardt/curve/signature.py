@@ -10,6 +10,8 @@ from functools import cached_property
 from numbers import Real
 from typing import Any
 
+import numpy as np
+
 from ..errors import ModelError
 
 Function = Callable[..., Any]
@@ -125,7 +127,8 @@ def _code(function: Function) -> object:
 def _inspect(function: Function) -> Signature:
     name = getattr(function, "__name__", type(function).__name__)
     try:
-        arguments = inspect.signature(function).parameters
+        body = function.pyfunc if isinstance(function, np.vectorize) else function
+        arguments = inspect.signature(body).parameters
     except (TypeError, ValueError):
         raise ModelError(
             f"the arguments of `{name}` cannot be read; wrap it in a plain function such as "

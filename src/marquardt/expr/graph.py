@@ -54,6 +54,9 @@ class Graph:
         self._table: dict[object, Node] = {}
         self._count = 0
 
+    def __len__(self) -> int:
+        return self._count
+
     def const(self, v: float) -> Node:
         """The constant `v`; NaN and the two zeros are kept apart."""
         v = float(v)

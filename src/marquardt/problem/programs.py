@@ -51,7 +51,7 @@ def _newton_pays(outputs: Sequence[Node], p: int) -> bool:
     k = len(outputs)
     if k * p * (p + 1) // 2 > MAX_ENTRIES:
         return False
-    return k == 1 or k * len(reachable(outputs)) <= MAX_SWEEPS
+    return k * len(reachable(outputs)) <= MAX_SWEEPS
 
 
 class CorePrograms:

@@ -247,3 +247,28 @@ def row_buffer(x, a, b):
     out[0] = a * x
     out[1] = b - x
     return out.sum(axis=0)
+
+
+@case(np.linspace(0.01, 1.5, 30), H=70.0, Om=0.3)
+def distance_modulus(z, H, Om):
+    zz = np.linspace(0, z, 40)
+    integrand = 1 / np.sqrt(Om * (1 + zz) ** 3 + 1 - Om)
+    distance = 299792.458 / H * (integrand[1:] + integrand[:-1]).sum(axis=0) * z / 78
+    return 5 * np.log10((1 + z) * distance) + 25
+
+
+@case(np.linspace(-0.2, 0.7, 30), photo=0.5, n=1.4, Rs=0.5)
+def diode_with_series_resistance(V, photo, n, Rs):
+    current = np.zeros_like(V)
+    for _ in range(12):
+        e = 1e-7 * np.exp((V + current * Rs) / (n * 0.02585))
+        current = current - (photo - e + 1e-7 - current) / (-Rs / (n * 0.02585) * e - 1)
+    return current
+
+
+@case(X, a=1.0, k=np.array([1.0, 0.4, 0.1]))
+def bateman_chain(t, a, k):
+    total = np.zeros(len(t))
+    for i in range(len(k)):
+        total += np.exp(-k[i] * t) / np.prod([k[j] - k[i] for j in range(len(k)) if j != i])
+    return a * np.prod(k[:-1]) * total

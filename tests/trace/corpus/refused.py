@@ -70,3 +70,9 @@ def number_read_from_text(x, a, b):
 def cached_by_text(x, a, b, _cache={}):  # noqa: B006
     key = str(a)
     return _cache.setdefault(key, a) * np.exp(-b * x)
+
+
+@case(X, a=1.0, b=0.4, refused="an expression of more than 40000 operations")
+def integral_of_many_terms(x, a, b):
+    u = np.linspace(1e-6, 1, 400)
+    return a * np.array([np.sum(u**2 * np.exp(-b * u / xi) / (1 + u * xi) ** b) for xi in x])

@@ -15,6 +15,8 @@ from .leaves import Captured, Floats, Gather, Leaf, Recipe, aligned
 
 PARAM, DATA = 1, 2
 MAX_NODES = 400_000
+MAX_GRAPH = 40_000
+"""Operations of a trace: beyond, half a second has gone by, and a fit by differences would have ended."""
 
 
 class Abort(BaseException):

@@ -143,6 +143,7 @@ def average(x: Any, axis: Any = None, weights: Any = None, **_: Any) -> Any:
 
 def linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, **_: Any) -> Any:
     steps = np.linspace(0.0, 1.0, int(num), endpoint=endpoint)
+    steps = steps.reshape(-1, *[1] * max(np.ndim(start), np.ndim(stop)))  # arrays of ends: steps come first
     return start + (stop - start) * steps
 
 

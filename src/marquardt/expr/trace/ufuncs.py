@@ -10,7 +10,7 @@ import numpy as np
 
 from ..graph import Node
 from .cells import align, objects
-from .context import Context, ObjectArray
+from .context import MAX_GRAPH, Context, ObjectArray
 from .symbol import Symbol, lift
 
 Row = Callable[..., Symbol]
@@ -296,6 +296,8 @@ _BOOLEAN = {"bitwise_and", "bitwise_or", "bitwise_xor", "invert"}
 def call(name: str, *operands: Any) -> Any:
     """One ufunc by name on symbols, numbers and arrays."""
     ctx = next(s.ctx for s in operands if type(s) is Symbol)
+    if len(ctx.graph) > MAX_GRAPH:
+        ctx.abort(f"an expression of more than {MAX_GRAPH} operations")
     symbols = [s if type(s) is Symbol else lift(ctx, s) for s in operands]
     if any(s.im is not None for s in symbols):
         from .complex_ import COMPLEX
