@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -118,9 +119,11 @@ def minimize(
     native = native_options(options, problem.exact)
     if isinstance(problem, TracedProblem):
         try:
-            if problem.size >= WARM_ROWS:
-                x0 = _warm_start(problem, x0, lower, upper, native)
-            raw = problem.minimize(x0, lower, upper, native, observer)
+            near = _warm_start(problem, x0, lower, upper, native) if problem.size >= WARM_ROWS else None
+            if near is None:
+                raw = problem.minimize(x0, lower, upper, native, observer)
+            else:
+                raw = problem.minimize(near, lower, upper, native_options(options, True, near=True), observer)
             if agrees_at_end(problem, raw.x, raw.every):
                 return Outcome(raw, problem)
         except LostTrace:
@@ -135,23 +138,27 @@ WARM_ROWS = 200_000
 SAMPLE = 8_192
 
 
-def _warm_start(problem: TracedProblem, x0: Vector, lower: Vector, upper: Vector, native: Any) -> Vector:
-    """The certified end of a fit of some thousand evenly spaced points, else `x0`.
+def _warm_start(
+    problem: TracedProblem, x0: Vector, lower: Vector, upper: Vector, native: Any
+) -> Vector | None:
+    """The certified end of a fit of some thousand evenly spaced points, or None.
 
     The sample's minimum is within a standard error of *its own* of the minimum of all points, so that the
     fit of all needs two or three Jacobians instead of seven or more. All verdicts come from all points.
     """
     sample = problem.sample(SAMPLE)
     if sample is None:
-        return x0
+        return None
     raw = sample.minimize(x0, lower, upper, native, None)
-    return raw.x if _STATUS[raw.status].success else x0
+    return raw.x if _STATUS[raw.status].success else None
 
 
 DEFAULTS = Options()
 
 
 @lru_cache(maxsize=32)
-def native_options(options: Options, second_derivatives: bool) -> Any:
-    """The options in the core's form."""
+def native_options(options: Options, second_derivatives: bool, near: bool = False) -> Any:
+    """The options in the core's form; `near` the minimum a geodesic is straight, and its pass over the data saved."""
+    if near:
+        options = replace(options, acceleration=False)
     return _core.Options(**options.native(second_derivatives=second_derivatives), threads=options.threads)
