@@ -158,7 +158,7 @@ DEFAULTS = Options()
 
 @lru_cache(maxsize=32)
 def native_options(options: Options, second_derivatives: bool, near: bool = False) -> Any:
-    """The options in the core's form; `near` the minimum a geodesic is straight, and its pass over the data saved."""
+    """The options in the core's form; `near` a minimum geodesics are straight, and their pass is saved."""
     if near:
         options = replace(options, acceleration=False)
     return _core.Options(**options.native(second_derivatives=second_derivatives), threads=options.threads)
