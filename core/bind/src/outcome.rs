@@ -1,18 +1,16 @@
 //! `Outcome`: where a minimization ended. Arrays are converted when they are asked for.
 
-use std::sync::OnceLock;
-
 use marquardt_core::covariance;
 use marquardt_core::minimize::{self, Row};
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
 #[pyclass(frozen, module = "marquardt._core")]
-pub struct Outcome(pub minimize::Outcome, OnceLock<f64>);
+pub struct Outcome(pub minimize::Outcome);
 
 impl From<minimize::Outcome> for Outcome {
     fn from(inner: minimize::Outcome) -> Self {
-        Outcome(inner, OnceLock::new())
+        Outcome(inner)
     }
 }
 
@@ -48,7 +46,7 @@ impl Outcome {
 
     #[getter]
     fn cost(&self) -> f64 {
-        *self.1.get_or_init(|| 0.5 * self.0.f.iter().map(|f| f * f).sum::<f64>())
+        self.0.cost
     }
 
     #[getter]

@@ -56,6 +56,7 @@ impl Loop<'_> {
             njev: self.njev,
             n_accepted: self.n_accepted,
             trace: self.trace,
+            cost: 0.5 * self.here_rss,
             x: self.here.x,
             f: self.here.f,
             linearization: self.here.linearization,

@@ -60,6 +60,8 @@ pub enum Control {
 pub struct Outcome {
     pub x: Vec<f64>,
     pub f: Vec<f64>,
+    /// Half the sum of squares of `f`.
+    pub cost: f64,
     pub linearization: Linearization,
     pub status: Status,
     /// Relative offset |Q1'f| / |Q2'f| (Bates, Watts 1981) over the free parameters.

@@ -36,7 +36,7 @@ pub struct Loop<'a> {
     /// The best point, and the one being tried.
     pub here: Point,
     pub there: Point,
-    here_rss: f64,
+    pub here_rss: f64,
     there_rss: f64,
     /// `there` has its linearization already; the next trial is likely to be accepted.
     linearized: bool,
