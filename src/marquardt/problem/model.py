@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from ..errors import Untraceable
 from ..expr.formula import Formula
 from ..expr.interpret import interpret
-from ..expr.trace import trace
-from ..expr.trace.tracer import evaluate
+from ..expr.trace.calling import evaluate
 from .callback import CallbackProblem
 from .traced import Problem, TracedProblem
 from .verify import agrees_nearby
@@ -121,6 +120,8 @@ class Model:
         if isinstance(self.function, Formula):
             version = Version(formula_trace(self.function, arguments))
         else:
+            from ..expr.trace import trace  # with the first function to be traced: imports stay light
+
             try:
                 version = Version(trace(self.function, arguments, self.unflatten(values), self.options))
             except Untraceable as error:

@@ -16,23 +16,8 @@ from .cells import _owners, block_shape, blocks, gathered
 from .context import Context, rebuild, used_leaves
 from .leaves import Captured, Column, Pieces, Shape
 from .merge import assemble, merge_slots, outline, skeleton
+from .record import Family
 from .symbol import Symbol
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """Rows that share expressions: ``outputs[j]`` at row i is the function's flat result at ``rows[j, i]``.
-
-    ``node.value`` of a data leaf in the outputs indexes ``columns``.
-    """
-
-    outputs: tuple[Node, ...]
-    columns: tuple[Column, ...]
-    rows: NDArray[np.intp]
-
-    @property
-    def n_rows(self) -> int:
-        return int(self.rows.shape[1])
 
 
 @dataclass(slots=True)

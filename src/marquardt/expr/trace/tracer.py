@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
 
 from ...errors import Untraceable
 from ..graph import Graph, Node
 from . import ufuncs
+from .calling import bound, evaluate
 from .containers import argument, parameter
 from .context import STATE, Abort, Context, Guard
 from .creation import array
 from .fingerprint import Fingerprint
 from .masks import MaskIndex
-from .output import Family, families, transplant
+from .output import families, transplant
 from .overlay import Overlay
 from .places import locate
+from .record import Trace, form_of, frozen_copy
 from .symbol import Symbol, lift
 
 _ = ufuncs  # its import gives symbols their operators
-
-
-@dataclass(frozen=True)
-class Trace:
-    """A function as expressions of its parameters and data columns."""
-
-    graph: Graph
-    families: tuple[Family, ...]
-    param_names: tuple[str, ...]
-    guards: tuple[Guard, ...]
-    shape: tuple[int, ...]
-    """Shape of the function's result."""
-    complex: bool
-    """Complex result: family rows then count the real parts first, the imaginary parts after them."""
-    data_bound: bool
-    """Values of the data were used (a branch, a sum over them): the trace holds for these data only."""
-    fingerprint: Fingerprint
-    form: tuple[Any, ...]
-    contents: tuple[Any, ...] | None
-
-    def fits(self, arguments: Sequence[Any]) -> bool:
-        """Whether the trace holds for these arguments: same kinds and shapes, same contents if data-bound."""
-        if tuple(map(_form, arguments)) != self.form:
-            return False
-        return self.contents is None or all(
-            a is b or _same(a, b) for a, b in zip(map(_frozen, arguments), self.contents, strict=True)
-        )
 
 
 def trace(
@@ -84,7 +55,7 @@ def trace(
     )
     return Trace(
         graph, found, tuple(names), guards, symbol.shape, symbol.kind == "c", ctx.data_bound, fingerprint,
-        tuple(map(_form, arguments)), tuple(map(_frozen, arguments)) if ctx.data_bound else None,
+        tuple(map(form_of, arguments)), tuple(map(frozen_copy, arguments)) if ctx.data_bound else None,
     )  # fmt: skip
 
 
@@ -105,38 +76,6 @@ def _run(
     if ctx.aborted is not None:
         raise ctx.aborted
     return result
-
-
-def bound(
-    function: Any, arguments: Sequence[Any], parameters: Mapping[str, Any], options: Mapping[str, Any]
-) -> Any:
-    """Positional and keyword arguments: by name, unless the signature has ``*p`` or parameters first."""
-    code = getattr(function, "__code__", None)
-    if code is not None and not code.co_flags & inspect.CO_VARARGS:
-        first = code.co_varnames[: min(code.co_argcount, len(arguments))]
-        if not any(n in parameters for n in first):
-            return list(arguments), {**parameters, **options}
-    try:
-        signature = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return list(arguments), {**parameters, **options}
-    left, known = list(arguments), {**parameters, **options}
-    star = next((p.name for p in signature if p.kind is p.VAR_POSITIONAL), None)
-    if star is None and not any(p.name in parameters for p in list(signature)[: len(arguments)]):
-        return left, known
-    positional: list[Any] = []
-    for p in signature:
-        if p.kind is p.VAR_POSITIONAL:
-            positional += left if p.name not in known else [*left, *known.pop(p.name)]
-            left = []
-        elif p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
-            if p.name in known:
-                positional.append(known.pop(p.name))
-            elif left:
-                positional.append(left.pop(0))
-            else:
-                break
-    return positional, known
 
 
 def _result(ctx: Context, result: Any) -> Symbol:
@@ -164,39 +103,3 @@ def _blame(function: Any, arguments: Any, parameters: Any, options: Any, error: 
     except Exception as own:
         if type(own) is type(error):
             raise own from None
-
-
-def evaluate(function: Any, arguments: Any, parameters: Any, options: Any) -> Any:
-    """The function on plain values; it gets copies of arrays, in case it writes to them."""
-    plain = {n: v if np.ndim(v) or isinstance(v, Mapping) else np.float64(v) for n, v in parameters.items()}
-    copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
-    positional, keywords = bound(function, copies, plain, options)
-    with np.errstate(all="ignore"):
-        return function(*positional, **keywords)
-
-
-def _form(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.kind
-    if isinstance(value, (tuple, list)):
-        return type(value), tuple(map(_form, value))
-    if isinstance(value, dict):
-        return tuple((k, _form(v)) for k, v in value.items())
-    return type(value), np.shape(value)
-
-
-def _frozen(value: Any) -> Any:
-    """Contents to compare later."""
-    if isinstance(value, (tuple, list)):
-        return tuple(map(_frozen, value))
-    if isinstance(value, dict):
-        return tuple((k, _frozen(v)) for k, v in value.items())
-    return np.array(value) if np.ndim(value) else value
-
-
-def _same(a: Any, b: Any) -> bool:
-    if isinstance(a, tuple):
-        return isinstance(b, tuple) and len(a) == len(b) and all(map(_same, a, b))
-    if isinstance(a, np.ndarray):
-        return isinstance(b, np.ndarray) and a.shape == b.shape and a.tobytes() == b.tobytes()
-    return bool(a == b)

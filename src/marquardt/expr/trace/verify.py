@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..interpret import interpret
-from .tracer import Trace, evaluate
+from .calling import evaluate
+from .record import Trace
 
 RTOL, ATOL = 1e-9, 1e-11
 
