@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..graph import Graph, Node
+from .cellwise import cellwise, pairwise
 from .symbol import Symbol
-from .ufuncs import cellwise, pairwise
 
 Pair = tuple[Node, Node]
 

@@ -43,7 +43,8 @@ class MaskIndex:
 
 def choose(condition: Symbol, yes: Any, no: Any) -> Symbol:
     """``np.where(condition, yes, no)``."""
-    from .ufuncs import call, cellwise, pairwise, promoted
+    from .cellwise import cellwise, pairwise, promoted
+    from .ufuncs import call
 
     ctx = condition.ctx
     yes, no = lift(ctx, yes), lift(ctx, no)

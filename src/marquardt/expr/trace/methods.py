@@ -76,7 +76,7 @@ def _product(x: Symbol, axis: Any = None, keepdims: bool = False, **_: Any) -> S
 
 
 def _nonzero(x: Symbol) -> Any:
-    from .functions import nonzero
+    from .numpy_rows import nonzero
 
     return nonzero(x)
 

@@ -14,10 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from .builtins_ import BUILTINS
+from .captures import captured
 from .context import Context
+from .creators import Vectorized
 from .fingerprint import Fingerprint
-from .namespaces import BUILTINS, Namespace, Opaque, TypeProxy, Vectorized, namespace_of, replaced
-from .symbol import Symbol, captured
+from .namespaces import Namespace, Opaque, namespace_of, replaced
+from .number_types import TypeProxy
+from .symbol import Symbol
 
 MARK = "__marquardt_overlay__"
 _NAMES: dict[types.CodeType, tuple[str, ...]] = {}

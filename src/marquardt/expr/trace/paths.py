@@ -64,7 +64,7 @@ def _one_by_one(
 ) -> Any:
     """Element by element, for arrays that are not rows."""
     from .creation import array
-    from .functions import broadcast_arrays
+    from .numpy_rows import broadcast_arrays
     from .shapes import ravel, reshape
 
     spread = broadcast_arrays(*[lift(ctx, a) for a in args])
@@ -74,7 +74,7 @@ def _one_by_one(
 
 def _join(ctx: Context, finished: list[tuple[list[tuple[Node, bool]], Any]], args: tuple[Any, ...]) -> Any:
     """The results as nested choices; every value broadcast to the rows."""
-    from .functions import broadcast_arrays
+    from .numpy_rows import broadcast_arrays
     from .shapes import broadcast_to
 
     shape = broadcast_arrays(*[lift(ctx, a) for a in args])[0].shape

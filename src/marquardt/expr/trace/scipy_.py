@@ -34,7 +34,7 @@ def _softmax(x: Any, axis: Any = None) -> Any:
 
 
 def _polygamma(n: Any, x: Any) -> Any:
-    from .ufuncs import cellwise
+    from .cellwise import cellwise
 
     ctx, order = current(), int(n)
     x = lift(ctx, x)

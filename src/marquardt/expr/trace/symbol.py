@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..graph import Node
-from .cells import Segments, cell_map, objects, units
+from .cells import Segments, objects, units
 from .context import DATA, PARAM, STATE, Context, ObjectArray
 from .leaves import Shape
 
@@ -384,36 +384,9 @@ def lift(ctx: Context, value: Any) -> Symbol:
         return array(ctx, found.tolist())
     if found.dtype.kind not in "biufc":
         raise TypeError(f"unsupported operand type: {type(value).__name__} of dtype {found.dtype}")
+    from .captures import captured
+
     return captured(ctx, found)
-
-
-def captured(ctx: Context, value: Any) -> Symbol:
-    """A concrete array: axes as long as the data's rows (or long) stay rows, others are unrolled."""
-    kind = {"u": "i"}.get(value.dtype.kind, value.dtype.kind)
-    if value.size == 1:
-        return constant(ctx, value.item(), value.shape, kind)
-    segments = tuple((n,) if _is_rows(ctx, n, value) else units(n) for n in value.shape)
-    return leaves_of(ctx, value, segments, kind, ctx.capture)
-
-
-def _is_rows(ctx: Context, n: int, value: Any) -> bool:
-    return n in ctx.row_lengths or n > 16 or (n == 1)
-
-
-def leaves_of(ctx: Context, value: Any, segments: Segments, kind: str, leaf: Callable[[Any], Node]) -> Symbol:
-    """A symbol whose cells are leaves (or constants for single elements) of a concrete array."""
-    from .cells import blocks
-
-    counts = tuple(len(lengths) for lengths in segments)
-    parts = [np.real(value), np.imag(value)] if kind == "c" else [value]
-    out = []
-    for part in parts:
-        nodes = np.empty(counts, dtype=object)
-        for cell, where in blocks(segments):
-            block = part[where]
-            nodes[cell] = ctx.graph.const(float(block.item())) if block.size == 1 else leaf(block)
-        out.append(nodes)
-    return Symbol(ctx, value.shape, segments, out[0], out[1] if kind == "c" else None, kind)
 
 
 def current() -> Context:
@@ -423,8 +396,4 @@ def current() -> Context:
     return STATE.current
 
 
-def unsupported(ctx: Context, name: str) -> NoReturn:
-    ctx.abort(name)
-
-
-__all__ = ["Symbol", "captured", "cell_map", "constant", "current", "lift", "unroll", "unrolled", "wrap"]
+__all__ = ["Symbol", "constant", "current", "lift", "unroll", "unrolled", "wrap"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import Untraceable
 from ..graph import Graph, Node
-from . import ufuncs
+from . import operators
 from .calling import bound, evaluate
 from .containers import argument, parameter
 from .context import STATE, Abort, Context, Guard
@@ -20,7 +20,7 @@ from .places import locate
 from .record import Trace, form_of, frozen_copy
 from .symbol import Symbol, lift
 
-_ = ufuncs  # its import gives symbols their operators
+_ = operators  # its import gives symbols their operators
 
 
 def trace(
