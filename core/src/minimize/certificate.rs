@@ -44,11 +44,13 @@ impl Loop<'_> {
         } else {
             Status::Stalled
         };
+        let (offset, scaled_gradient) = (self.offset(), self.here.scaled_gradient());
+        self.there.recycle();
         Outcome {
             status,
-            offset: self.offset(),
+            offset,
             tolerance: self.options.tolerance,
-            scaled_gradient: self.here.scaled_gradient(),
+            scaled_gradient,
             rank: rank.rank,
             null_vectors: rank.null_vectors,
             active: self.here.active,
