@@ -18,6 +18,7 @@ from ..errors import Untraceable
 from ..expr.formula import Formula
 from ..expr.interpret import interpret
 from ..expr.trace.calling import evaluate
+from ..expr.trace.tracer import trace  # not when the first function is traced: its fit would wait 15 ms
 from .callback import CallbackProblem
 from .traced import Problem, TracedProblem
 from .verify import agrees_nearby
@@ -120,8 +121,6 @@ class Model:
         if isinstance(self.function, Formula):
             version = Version(formula_trace(self.function, arguments))
         else:
-            from ..expr.trace import trace  # with the first function to be traced: imports stay light
-
             try:
                 version = Version(trace(self.function, arguments, self.unflatten(values), self.options))
             except Untraceable as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from .cells import Segments, blocks, units
 from .context import Context, ObjectArray
-from .leaves import Argument, Recipe, Window
+from .leaves import Argument, Recipe, Window, plain_array
 from .symbol import Symbol, unrolled, wrap
 
 SMALL = 16
@@ -28,7 +28,7 @@ def argument(ctx: Context, value: Any, path: tuple[Any, ...]) -> Any:
         return {k: argument(ctx, v, (*path, (k,))) for k, v in value.items()}
     if hasattr(value, "columns") and hasattr(value, "iloc"):
         return Frame(ctx, value, path)
-    found = np.ma.getdata(value) if isinstance(value, (np.ndarray, np.ma.MaskedArray)) else None
+    found = plain_array(value) if isinstance(value, np.ndarray) else None
     if found is None and hasattr(value, "to_numpy"):
         found = value.to_numpy()
     if found is None or found.dtype.kind not in "biufc":

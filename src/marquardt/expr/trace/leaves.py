@@ -18,6 +18,11 @@ Shape = tuple[int, ...]
 Floats = NDArray[np.float64]
 
 
+def plain_array(value: Any) -> Any:
+    """A masked array without its mask; anything else as it is (without loading `numpy.ma` for it)."""
+    return value if type(value) is np.ndarray else np.ma.getdata(value)
+
+
 @dataclass(frozen=True, slots=True)
 class Argument:
     """An array found in the arguments: ``path`` holds the argument's index, then keys or "real" / "imag"."""
@@ -28,7 +33,7 @@ class Argument:
         found = arguments[self.path[0]]
         for step in self.path[1:]:
             found = getattr(np.asarray(found), step) if step in ("real", "imag") else found[step[0]]
-        return np.asarray(np.ma.getdata(found), dtype=np.float64)
+        return np.asarray(plain_array(found), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
