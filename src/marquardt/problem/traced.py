@@ -127,11 +127,12 @@ class TracedProblem:
 
     def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
         """Run the core on this problem."""
-        made = self._programs(self.version(x0))
+        version = self.version(x0)
+        made = self._programs(version)
         if self.model.in_core and all([p.native is not None for p in made]):
             try:
                 return _core.minimize_curve(
-                    self._native(self.version(x0)), self.values, self.free, self._retrace,
+                    self._native(version, made), self.values, self.free, self._retrace,
                     x0, lower, upper, options, observe,
                 )  # fmt: skip
             except _OutOfCore:
@@ -147,9 +148,8 @@ class TracedProblem:
     def _programs(self, version: Version) -> list[Programs]:
         return version.programs(self.free, self.size, self.model.in_core)
 
-    def _native(self, version: Version) -> tuple[list[Any], NDArray[np.intp] | None]:
+    def _native(self, version: Version, made: list[Programs]) -> tuple[list[Any], NDArray[np.intp] | None]:
         """A version as the core takes it: (programs, columns, y, w, rows) per family, and the data order."""
-        made = self._programs(version)
         if version.pointwise and not self.spread and made[0].derive is None:  # the short way of most fits
             columns = [self.arguments[k] for k in version.argument_of]
             if all([_is_plain(c) for c in columns]):
@@ -170,9 +170,10 @@ class TracedProblem:
             raise
         except REJECTS:
             return None
-        if not all(isinstance(p, CorePrograms) for p in self._programs(version)):
+        made = self._programs(version)
+        if not all(isinstance(p, CorePrograms) for p in made):
             raise _OutOfCore
-        return self._native(version)
+        return self._native(version, made)
 
     def _trial_residuals(self, x: Vector) -> Vector:
         try:

@@ -18,7 +18,9 @@ Vector = NDArray[np.float64]
 TracedAt = Callable[[Sequence[Any], slice], Vector]
 
 SAMPLE_ROWS = 20_000
-"""Of more rows than this, a pointwise model is verified on an even sample."""
+"""Of more rows than this, a pointwise model is verified on an even sample at its birth."""
+END_ROWS = 64
+"""And where a fit ends: there only what the trace cannot see is looked for, which any row would show."""
 FACTORS = (1.0, 1.0 + 2.0**-7, 1.0 - 3.0 * 2.0**-9)
 """A new trace is compared with the function at the start and, times these, at two points nearby."""
 
@@ -47,12 +49,19 @@ def agrees_at_end(problem: TracedProblem, x: Vector, every: Callable[[int], Vect
     y, w = problem.y, problem.w
     if y is None or isinstance(problem.model.function, Formula):
         return True
-    if w is None and problem.size <= SAMPLE_ROWS:  # the short way of most fits
+    version = problem.version(x)
+    if w is None and version.pointwise:  # the short way of most fits
+        arguments, rows = _sample(problem, version, END_ROWS)
         try:
-            plain = as_real(problem.model.call(problem.arguments, problem.full(x)))
+            plain = as_real(problem.model.call(arguments, problem.full(x)))
         except Exception:
             plain = None  # looked at below, and said
-        if plain is not None and plain.size == y.size and _core.first_difference(plain, every(1) + y) is None:
+        traced_there = every(rows.step or 1) + y[rows]
+        if (
+            plain is not None
+            and plain.size == traced_there.size
+            and _core.first_difference(plain, traced_there) is None
+        ):
             return True
 
     def traced(_: Sequence[Any], rows: slice) -> Vector:
@@ -62,7 +71,7 @@ def agrees_at_end(problem: TracedProblem, x: Vector, every: Callable[[int], Vect
         with np.errstate(all="ignore"):
             return f / w[rows] + y[rows]
 
-    return _same(problem, problem.version(x), problem.full(x), traced)
+    return _same(problem, version, problem.full(x), traced)
 
 
 def _interpreted(version: Version, values: Vector) -> TracedAt:
@@ -86,14 +95,14 @@ def _same(problem: TracedProblem, version: Version, values: Vector, traced_at: T
     """Compare the function with its traced values, on a sample of the data where that is enough."""
     model = problem.model
     name = getattr(model.function, "__name__", "the model")
-    arguments, rows = _sample(problem, version)
+    arguments, rows = _sample(problem, version, SAMPLE_ROWS)
     try:
         try:
             plain = as_real(model.call(arguments, values))
         except Exception:
-            if rows == slice(None):
+            if rows is ALL:
                 raise
-            arguments, rows = problem.arguments, slice(None)  # it may need all its data at once
+            arguments, rows = problem.arguments, ALL  # it may need all its data at once
             plain = as_real(model.call(arguments, values))
     except Exception as error:
         model.distrust(f"`{name}` raises {type(error).__name__} where its trace does not: {error}")
@@ -117,9 +126,12 @@ def _same(problem: TracedProblem, version: Version, values: Vector, traced_at: T
     return False
 
 
-def _sample(problem: TracedProblem, version: Version) -> tuple[Sequence[Any], slice]:
-    """Arguments to compare on, and the rows of the data they stand for."""
-    if not version.pointwise or problem.size <= SAMPLE_ROWS:
-        return problem.arguments, slice(None)
-    rows = slice(None, None, problem.size // SAMPLE_ROWS)
-    return tuple(a[rows] for a in problem.arguments), rows
+ALL = slice(None)
+
+
+def _sample(problem: TracedProblem, version: Version, enough: int) -> tuple[Sequence[Any], slice]:
+    """Arguments to compare on, at least `enough` rows of them, and the rows of the data they stand for."""
+    if not version.pointwise or problem.size < 2 * enough:
+        return problem.arguments, ALL
+    rows = slice(None, None, problem.size // enough)
+    return [a[rows] for a in problem.arguments], rows
