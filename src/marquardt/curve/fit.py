@@ -83,7 +83,7 @@ def fit(
     """
     if method != "auto":
         raise OptionError(f"method={method!r} is unknown: 'auto' is the one there is")
-    if isinstance(model, str | Formula):
+    if isinstance(model, FORMULAS):
         setup = _from_formula(model, x, y, data, start, bounds, fixed, sigma, weights, missing)
     else:
         setup = _from_function(model, x, y, data, start, bounds, fixed, sigma, weights, missing)
@@ -91,6 +91,7 @@ def fit(
     return _run(setup, options, observer(callback))
 
 
+FORMULAS = (str, Formula)
 SEARCHED = 2000
 """Points among which start values are searched."""
 
