@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 import marquardt as mq
 from marquardt.problem import model as room
+from marquardt.problem.hidden import has_hidden_state
 
 X = np.linspace(0.1, 4.0, 30)
 Y = 2.5 * np.exp(-1.3 * X) + 0.5 + 0.02 * np.sin(37 * X)
@@ -189,3 +191,42 @@ if child == 0:
 assert os.waitpid(child, 0)[1] == 0
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=60)
+
+
+GLOBAL_COUNTS = {"calls": 0}
+
+
+def counting(x, a, b):
+    GLOBAL_COUNTS["calls"] += 1
+    return a * np.exp(-b * x)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        counting,
+        lambda x, a, b: a * x + np.random.normal(),  # noqa: NPY002
+        lambda x, a, b, table=[1.0]: a * x + table[0],
+        lambda x, a, b: a * x.sum(),
+        np.vectorize(lambda x, a: a * x),
+    ],
+)
+def test_what_could_hide_state_is_verified_at_every_end(function):
+    assert has_hidden_state(function)
+
+
+def test_a_function_of_ufuncs_alone_hides_nothing():
+    scale = 2.0
+    assert not has_hidden_state(lambda x, a, b: scale * a * np.exp(-b * x) / math.sqrt(2) + abs(a) ** np.pi)
+
+
+def test_state_that_appears_after_the_first_fit_is_still_noticed():
+    state = {"shift": 0.0}
+
+    def shifted(x, a, b, c):
+        return a * np.exp(-b * x) + c + state["shift"]
+
+    first = mq.fit(shifted, X, Y, start=[1, 1, 0])
+    state["shift"] = 1.0
+    second = mq.fit(shifted, X, Y, start=[1, 1, 0])
+    assert np.isclose(second.x[2], first.x[2] - 1.0)

@@ -48,6 +48,7 @@ class Model:
         "other",
         "reason",
         "scalar",
+        "settled",
         "shapes",
         "trusted",
         "versions",
@@ -68,6 +69,8 @@ class Model:
         self.other: tuple[int, Model] | None = None
         self.in_core = True  # until a version needs an operation that has no kernel there
         self.trusted = isinstance(function, Formula)  # a formula is its own definition: nothing to verify
+        # Verified from start to end once, and nothing hidden could change it since.
+        self.settled = self.trusted
 
     @property
     def derivative(self) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..expr.formula import Formula
 from .callback import as_real
+from .hidden import has_hidden_state
 from .traced import TracedProblem
 from .version import Version, common_shape
 
@@ -47,9 +47,10 @@ def agrees_at_end(problem: TracedProblem, x: Vector, every: Callable[[int], Vect
     ``every(step)`` is every step-th residual.
     """
     y, w = problem.y, problem.w
-    if y is None or isinstance(problem.model.function, Formula):
+    if y is None or problem.model.settled:
         return True
     version = problem.version(x)
+    problem.model.settled = not version.trace.guards and not has_hidden_state(problem.model.function)
     if w is None and version.pointwise:  # the short way of most fits
         arguments, rows = _sample(problem, version, END_ROWS)
         try:
