@@ -8,6 +8,12 @@ use pyo3::prelude::*;
 #[pyclass(frozen, module = "marquardt._core")]
 pub struct Outcome(pub minimize::Outcome);
 
+impl Drop for Outcome {
+    fn drop(&mut self) {
+        minimize::spare::give(std::mem::take(&mut self.0.f));
+    }
+}
+
 impl From<minimize::Outcome> for Outcome {
     fn from(inner: minimize::Outcome) -> Self {
         Outcome(inner)

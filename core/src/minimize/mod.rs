@@ -11,6 +11,7 @@ mod point;
 mod polish;
 mod rank;
 mod scaling;
+pub mod spare;
 mod spectrum;
 mod state;
 mod trial;

@@ -1,7 +1,6 @@
 //! A point with its linearization.
 
-use std::sync::Mutex;
-
+use super::spare;
 use crate::evaluate::Linearization;
 
 #[derive(Clone, Debug, Default)]
@@ -19,38 +18,14 @@ pub struct Point {
     pub active: Vec<i8>,
 }
 
-/// The long residual vector of a trial point that the last fit did not hand out. Fresh memory costs a page fault
-/// every 512 values: with 1e6 residuals that took as long as a pass over the data. At most 16 MB are kept.
-static SPARE: Mutex<Vec<f64>> = Mutex::new(Vec::new());
-const KEPT: std::ops::Range<usize> = 32_768..2_000_000;
-
 impl Point {
-    /// The same with residuals in memory kept from an earlier fit, if there is any.
-    pub fn recycled(n: usize, m: usize) -> Self {
-        let mut point = Point { x: vec![0.0; n], ..Point::default() };
-        if KEPT.contains(&m)
-            && let Ok(mut spare) = SPARE.lock()
-            && spare.len() >= m
-        {
-            point.f = std::mem::take(&mut *spare);
-            point.f.truncate(m);
-        } else {
-            point.f = vec![0.0; m];
-        }
-        point
+    pub fn new(n: usize, m: usize) -> Self {
+        Point { x: vec![0.0; n], f: spare::take(m), ..Point::default() }
     }
 
     /// Keep the memory of the residuals for the next fit.
     pub fn recycle(self) {
-        if KEPT.contains(&self.f.len())
-            && let Ok(mut spare) = SPARE.lock()
-        {
-            *spare = self.f;
-        }
-    }
-
-    pub fn new(n: usize, m: usize) -> Self {
-        Point { x: vec![0.0; n], f: vec![0.0; m], ..Point::default() }
+        spare::give(self.f);
     }
 
     pub fn n(&self) -> usize {

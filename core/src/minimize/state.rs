@@ -90,7 +90,7 @@ impl<'a> Loop<'a> {
             options,
             observe,
             here: Point::new(n, m),
-            there: Point::recycled(n, m),
+            there: Point::new(n, m),
             here_rss: 0.0,
             there_rss: 0.0,
             linearized: false,
