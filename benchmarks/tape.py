@@ -8,18 +8,17 @@ at the AVX2 level. numba and JAX compile the same expressions; NumPy evaluates t
 Peers that are not installed are left out. Outputs of the tape stay in its workspace, where its consumer (the
 QR factorization) reads them.
 
-    python benchmarks/tape.py [--rounds 25] [--write]
+    python benchmarks/tape.py [--quick] [--write FILE]
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Callable
 
 import numpy as np
-from common import describe_machine, markdown_table, write_result
+from harness import arguments, installed, machine, publish, table
 
 from marquardt import _core
 from marquardt.expr.derive import jacobian
@@ -173,12 +172,7 @@ def contenders(name: str) -> dict[str, Callable[[], float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=25)
-    parser.add_argument("--write", action="store_true", help="write benchmarks/results/tape.md")
-    args = parser.parse_args()
+    options = arguments("Residuals and derivatives per second beside NumPy, numba and JAX.")
     rows = []
     for name, label in (
         ("gauss", "double Gaussian + exponential, 1 + 8"),
@@ -186,17 +180,17 @@ def main() -> None:
     ):
         racers = contenders(name)
         times: dict[str, list[float]] = {racer: [] for racer in racers}
-        for _ in range(args.rounds):
+        for _ in range(5 if options.quick else 25):
             for racer, seconds in racers.items():
                 times[racer].append(seconds())
         medians = {racer: statistics.median(t) / POINTS * 1e9 for racer, t in times.items()}
         base = medians.get("tape, avx2", medians["tape, baseline"])
         rows += [[label, racer, f"{ns:.1f}", f"{ns / base:.1f}"] for racer, ns in medians.items()]
-    table = markdown_table(["model, residuals + derivatives", "evaluated by", "ns per point", "ratio"], rows)
-    report = f"# Evaluating a model and its derivatives\n\n{describe_machine()}\n\n{table}\n"
-    print(report)
-    if args.write:
-        write_result("tape.md", __doc__ or "", report)
+    shown = table(["model, residuals + derivatives", "evaluated by", "ns per point", "ratio"], rows)
+    peers = ", ".join(f"{peer} {known}" for peer in ("numba", "jax") if (known := installed(peer)))
+    publish(
+        f"# Evaluating a model and its derivatives\n\n{__doc__}\n{machine()}, {peers}.\n\n{shown}", options
+    )
 
 
 if __name__ == "__main__":

@@ -278,7 +278,9 @@ def _from_formula(
     gathered = gather(arguments, formula.data_names, response, y_name, sigma, weights, table, missing)
     if not formula.param_names:
         raise ModelError(f"the formula {formula.text!r} has no parameter: every name in it is a column")
-    parameters = arrange(formula.param_names, {}, start, bounds, fixed)
+    parameters = plain_parameters(formula.param_names, start) if bounds is None and fixed is None else None
+    if parameters is None:
+        parameters = arrange(formula.param_names, {}, start, bounds, fixed)
     return Setup(formula, formula.text, gathered, parameters, _RebuildFormula(formula.data_names))
 
 
@@ -293,6 +295,8 @@ def _response(formula: Formula, y: Any, table: Any) -> tuple[Any, str]:
                 f"the left side of the formula names {left.param_names[0]!r}, which is no column "
                 f"(columns: {', '.join(column_names(table))})"
             )
+        if left.node.op == "data":
+            return columns[left.data_names[0]], left.text.strip()
         return left(columns), left.text.strip()
     if y is None:
         raise DataError("a formula without left side needs y=: 'y ~ ...' names the response")
