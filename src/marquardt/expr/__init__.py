@@ -1,1 +1,1 @@
-"""Models as expressions: functions and formulas become graphs, graphs are differentiated and lowered to tapes."""
+"""Models as expressions: functions and formulas become graphs, are differentiated and lowered to tapes."""

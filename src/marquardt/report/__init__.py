@@ -1,1 +1,1 @@
-
+"""How a fit is shown: text, HTML, plots, a JSON record."""
