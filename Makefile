@@ -15,6 +15,7 @@ test: toolchain $(BIN)/python
 	$(BIN)/pip install --quiet '.[test]'
 	cargo test --release --quiet -p marquardt-core
 	$(BIN)/python -m pytest
+	MARQUARDT_CPU=baseline $(BIN)/python -m pytest tests/certified tests/solve tests/expr/test_core.py
 
 lint: toolchain $(BIN)/python
 	$(BIN)/pip install --quiet '.[lint]'

@@ -280,9 +280,10 @@ class Loop:
         steps = 6 if p.f.size < 100_000 else 0
         slow = self.newton or self.contraction > 1e-3
         for k in range(30):
-            if p.scaled_gradient() <= 1 or self.problem.njev >= self.budget:
+            close = self.offset(p) <= self.options.tolerance
+            if (p.scaled_gradient() <= 1 and (close or k > 0)) or (k >= steps and close):
                 break
-            if k >= steps and self.offset(p) <= self.options.tolerance:
+            if self.problem.njev >= self.budget:
                 break
             S = self.second(p) if slow else None
             trial = propose(p, self.D, S, np.inf, self.lower, self.upper)
