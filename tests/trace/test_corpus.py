@@ -8,9 +8,10 @@ import pkgutil
 import numpy as np
 import pytest
 
-from marquardt.expr.trace import Untraceable, check, trace
+from marquardt.expr.trace import Untraceable, trace
 
 from . import corpus
+from .verify import check
 
 for module in pkgutil.iter_modules(corpus.__path__):
     importlib.import_module(f"{corpus.__name__}.{module.name}")
@@ -31,7 +32,8 @@ def moved(value, factor):
 def holds(traced, parameters):
     """Whether all guards still hold at these values."""
     from marquardt.expr.interpret import interpret
-    from marquardt.expr.trace.verify import flat_values
+
+    from .verify import flat_values
 
     values = interpret([g.node for g in traced.guards], flat_values(parameters).tolist(), [])
     return all(bool(v) == g.outcome for v, g in zip(values, traced.guards, strict=True))

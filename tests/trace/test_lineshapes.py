@@ -7,7 +7,9 @@ import inspect
 import numpy as np
 import pytest
 
-from marquardt.expr.trace import Untraceable, check, trace
+from marquardt.expr.trace import Untraceable, trace
+
+from .verify import check
 
 lineshapes = pytest.importorskip("lmfit.lineshapes")
 X = np.linspace(0.13, 4.0, 31)

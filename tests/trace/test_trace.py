@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from marquardt.expr.interpret import interpret
-from marquardt.expr.trace import Untraceable, check, trace
-from marquardt.expr.trace.verify import values_of
+from marquardt.expr.trace import Untraceable, trace
+
+from .verify import check, values_of
 
 X = np.linspace(0.5, 4.0, 30)
 RATE = 0.5

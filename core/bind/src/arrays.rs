@@ -35,6 +35,9 @@ impl<'py> FromPyObject<'_, 'py> for Column {
             return Err(PyValueError::new_err("a column must be contiguous"));
         }
         let (start, len) = (array.data().cast_const(), array.len());
+        if !start.is_aligned() {
+            return Err(PyValueError::new_err("a column must lie aligned in memory: copy it first"));
+        }
         Ok(Column { _keep: array.unbind(), start, len })
     }
 }

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ModelError, OptionError, Status
 from ..expr.formula import Formula, parse
-from ..expr.graph import reachable
 from ..options import Options
 from ..problem.callback import as_real
 from ..problem.model import Model, compile_model
@@ -340,27 +339,11 @@ def _refuse_constant(values: NDArray[Any], name: str, n_free: int) -> None:
         )
 
 
-_UNUSED: dict[int, tuple[Model, frozenset[int]]] = {}
-
-
 def _check_used(model: Model, parameters: Parameters) -> None:
     """A parameter that does not appear in the traced expression is a mistake in the model."""
-    known = _UNUSED.get(id(model))
-    if known is None or known[0] is not model:
-        if len(_UNUSED) > 64:
-            _UNUSED.clear()
-        known = _UNUSED[id(model)] = (model, _unused(model))
-    for i in known[1]:
+    for i in model.unused():
         if i in parameters.free:
             raise ModelError(
                 f"parameter {parameters.names[i]!r} is not used by the model: remove it, or hold it with "
                 f"fixed={{{parameters.names[i]!r}: value}}"
             )
-
-
-def _unused(model: Model) -> frozenset[int]:
-    if model.reason is not None or not model.versions or any(v.trace.guards for v in model.versions):
-        return frozenset()  # called back, or another branch may use it
-    outputs = [node for v in model.versions for family in v.trace.families for node in family.outputs]
-    used = {int(node.value) for node in reachable(outputs) if node.op == "param"}
-    return frozenset(range(len(model.names))) - used

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,12 +63,7 @@ class CallbackProblem:
 
     def trial_residuals(self, x: Vector) -> Vector:
         """Residuals at a trial point: where the model refuses, NaN, so that the step is refused too."""
-        try:
-            return np.ascontiguousarray(self.residuals(x))
-        except REJECTS as error:
-            if isinstance(error, ModelError):
-                raise
-            return np.full(self.size, np.nan)
+        return refusing(self.residuals, x, self.size)
 
     def jacobian(self, x: Vector, f: Vector | None = None) -> Matrix:
         """Jacobian of the residuals, shape (m, p)."""
@@ -82,15 +77,26 @@ class CallbackProblem:
         """Run the core on this problem."""
         self.differences = Differences(self.trial_residuals, lower, upper)
         return _core.minimize_callback(
-            self.trial_residuals, self.jacobian, None, None, self.size, self.rounding_size(),
+            self.trial_residuals, self.jacobian, None, None, self.size, rounding_size(self.y, self.w),
             x0, lower, upper, options, observe,
         )  # fmt: skip
 
-    def rounding_size(self) -> Vector | None:
-        """|y| * w: what the subtraction of the data adds to the rounding error of a residual."""
-        if self.y is None:
-            return None
-        return np.abs(self.y) if self.w is None else np.abs(self.y * self.w)
+
+def refusing(residuals: Callable[[Vector], Vector], x: Vector, size: int) -> Vector:
+    """``residuals(x)``, or NaN where the model refuses `x`: a step there is refused."""
+    try:
+        return np.ascontiguousarray(residuals(x))
+    except ModelError:
+        raise
+    except REJECTS:
+        return np.full(size, np.nan)
+
+
+def rounding_size(y: Vector | None, w: Vector | None) -> Vector | None:
+    """|y| * w: what the subtraction of the data adds to the rounding error of a residual."""
+    if y is None:
+        return None
+    return np.abs(y) if w is None else np.abs(y * w)
 
 
 def as_real(values: NDArray[Any]) -> Vector:

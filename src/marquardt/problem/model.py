@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ..errors import Untraceable
 from ..expr.formula import Formula
 from ..expr.interpret import interpret
+from ..expr.trace import trace
 from ..expr.trace.calling import evaluate
-from ..expr.trace.tracer import trace  # not when the first function is traced: its fit would wait 15 ms
 from .callback import CallbackProblem
 from .traced import Problem, TracedProblem
 from .verify import agrees_nearby
@@ -80,6 +80,12 @@ class Model:
     def distrust(self, reason: str) -> None:
         """Take the callback path from now on, and say why."""
         self.reason, self.versions = reason, []
+
+    def unused(self) -> frozenset[int]:
+        """Parameters that the traced expressions do not hold; empty where another branch may use them."""
+        if self.reason is not None or not self.versions or any([v.trace.guards for v in self.versions]):
+            return frozenset()
+        return self.versions[0].unused
 
     def of_length(self, n: int) -> Model:
         """A model of the same function for arguments of another length; the last one is remembered."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import ModelError
-from .callback import REJECTS, CallbackProblem
+from .callback import REJECTS, CallbackProblem, refusing, rounding_size
 from .programs import CorePrograms, NumpyPrograms, Programs
 from .version import Version
 
@@ -142,7 +142,7 @@ class TracedProblem:
         return _core.minimize_callback(
             self._trial_residuals, self.jacobian, self._curvature_along,
             self._residual_hessian if newton else None,
-            self.size, rounding_size(self), x0, lower, upper, options, observe,
+            self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe,
         )  # fmt: skip
 
     def _programs(self, version: Version) -> list[Programs]:
@@ -176,12 +176,7 @@ class TracedProblem:
         return self._native(version, made)
 
     def _trial_residuals(self, x: Vector) -> Vector:
-        try:
-            return self.residuals(x)
-        except REJECTS as error:
-            if isinstance(error, ModelError):
-                raise
-            return np.full(self.size, np.nan)
+        return refusing(self.residuals, x, self.size)
 
     def _curvature_along(self, x: Vector, v: Vector) -> Vector:
         """Second derivative of the residuals along `v`, shape (m,)."""
@@ -203,13 +198,6 @@ class TracedProblem:
     def as_callback(self) -> CallbackProblem:
         """The same problem with the function called back."""
         return CallbackProblem(self.model, self.arguments, self.y, self.w, self.values, self.free)
-
-
-def rounding_size(problem: TracedProblem | CallbackProblem) -> Vector | None:
-    """|y| * w: what the subtraction of the data adds to the rounding error of a residual."""
-    if problem.y is None:
-        return None
-    return np.abs(problem.y) if problem.w is None else np.abs(problem.y * problem.w)
 
 
 Problem = TracedProblem | CallbackProblem

@@ -36,7 +36,9 @@ def agrees_nearby(problem: TracedProblem) -> bool:
         # A zero must move too: the scale of its neighbors is the best guess at a sensible size.
         shift = (factor - 1.0) * (float(np.abs(start).mean()) or 1.0)
         values = np.where(start == 0.0, shift, start * factor)
-        if version.holds_at(values) and not _same(problem, version, values, _interpreted(version, values)):
+        if version.holds_at(values) and not _same(
+            problem, version, values, _interpreted(version, values), SAMPLE_ROWS
+        ):
             return False
     return True
 
@@ -49,21 +51,6 @@ def agrees_at_end(problem: TracedProblem, x: Vector, every: Callable[[int], Vect
     y, w = problem.y, problem.w
     if y is None or problem.model.settled:
         return True
-    version = problem.version(x)
-    problem.model.settled = not version.trace.guards and not has_hidden_state(problem.model.function)
-    if w is None and version.pointwise:  # the short way of most fits
-        arguments, rows = _sample(problem, version, END_ROWS)
-        try:
-            plain = as_real(problem.model.call(arguments, problem.full(x)))
-        except Exception:
-            plain = None  # looked at below, and said
-        traced_there = every(rows.step or 1) + y[rows]
-        if (
-            plain is not None
-            and plain.size == traced_there.size
-            and _core.first_difference(plain, traced_there) is None
-        ):
-            return True
 
     def traced(_: Sequence[Any], rows: slice) -> Vector:
         f = every(rows.step or 1)
@@ -72,7 +59,14 @@ def agrees_at_end(problem: TracedProblem, x: Vector, every: Callable[[int], Vect
         with np.errstate(all="ignore"):
             return f / w[rows] + y[rows]
 
-    return _same(problem, version, problem.full(x), traced)
+    version = problem.version(x)
+    agreed = _same(problem, version, problem.full(x), traced, END_ROWS)
+    # Guards lead to branches not looked at yet; without them and without hidden state nothing can change
+    # any more, and later fits need not ask: 27 -> 18 us for 20 points.
+    problem.model.settled = (
+        agreed and not version.trace.guards and not has_hidden_state(problem.model.function)
+    )
+    return agreed
 
 
 def _interpreted(version: Version, values: Vector) -> TracedAt:
@@ -92,11 +86,11 @@ def _interpreted(version: Version, values: Vector) -> TracedAt:
     return traced
 
 
-def _same(problem: TracedProblem, version: Version, values: Vector, traced_at: TracedAt) -> bool:
+def _same(problem: TracedProblem, version: Version, values: Vector, traced_at: TracedAt, enough: int) -> bool:
     """Compare the function with its traced values, on a sample of the data where that is enough."""
     model = problem.model
     name = getattr(model.function, "__name__", "the model")
-    arguments, rows = _sample(problem, version, SAMPLE_ROWS)
+    arguments, rows = _sample(problem, version, enough)
     try:
         try:
             plain = as_real(model.call(arguments, values))

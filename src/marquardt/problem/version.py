@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..expr.formula import Formula
+from ..expr.graph import reachable
 from ..expr.interpret import compile_numpy
 from ..expr.trace import Column, Family, Fingerprint, Trace
 from ..expr.trace.leaves import Argument
@@ -59,6 +60,13 @@ class Version:
     def order(self) -> NDArray[np.intp] | None:
         """Position in the data of each residual in the order of the families; None when they are the same."""
         return None if self.whole else np.concatenate([np.ravel(f.rows) for f in self.trace.families])
+
+    @cached_property
+    def unused(self) -> frozenset[int]:
+        """Parameters that no output depends on."""
+        outputs = [node for family in self.trace.families for node in family.outputs]
+        used = {int(node.value) for node in reachable(outputs) if node.op == "param"}
+        return frozenset(range(len(self.trace.param_names))) - used
 
     @cached_property
     def evaluate(self) -> Any:

@@ -8,29 +8,11 @@ construct, line and function.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from ...errors import Untraceable
 from .context import Guard
 from .fingerprint import Fingerprint
 from .leaves import Column
 from .record import Family, Trace
+from .tracer import trace
 
-if TYPE_CHECKING:
-    from .tracer import trace
-    from .verify import check, values_of
-
-__all__ = ["Column", "Family", "Fingerprint", "Guard", "Trace", "Untraceable", "check", "trace", "values_of"]
-
-
-def __getattr__(name: str) -> Any:
-    """The tracer itself is imported when a function is traced: ``import marquardt`` stays light."""
-    if name == "trace":
-        from .tracer import trace
-
-        return trace
-    if name in ("check", "values_of"):
-        from . import verify
-
-        return getattr(verify, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["Column", "Family", "Fingerprint", "Guard", "Trace", "Untraceable", "trace"]

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..interpret import interpret
-from .calling import evaluate
-from .record import Trace
+from marquardt.expr.interpret import interpret
+from marquardt.expr.trace import Trace
+from marquardt.expr.trace.calling import evaluate
 
 RTOL, ATOL = 1e-9, 1e-11
 
