@@ -16,7 +16,8 @@ FLOORS = {  # imports look down: a room may import rooms of a lower floor and it
     "errors": 0, "options": 1,
     "expr": 2, "problem": 3, "solve": 4, "stats": 5, "curve": 6, "report": 7, "datasets": 7, "cli": 8,
 }  # fmt: skip
-LATE = {("curve", "report")}  # a result prints itself: imported inside the method that is asked for it
+# A result prints itself and works out its uncertainty: imported inside the method that is asked for it.
+LATE = {("solve", "report"), ("solve", "stats"), ("curve", "report")}
 
 
 def room(module: str) -> str:

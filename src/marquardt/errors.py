@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import Enum
 
 
@@ -79,3 +80,18 @@ _ADVICE = {
     Status.MAX_EVALUATIONS: "Continue from the point reached (start=fit.x), or raise max_evaluations.",
     Status.INTERRUPTED: "The best point so far is returned; continue from it with start=fit.x.",
 }
+
+
+def suggestion(name: str, known: Collection[str]) -> str:
+    """A clause that names the likely meant one, or all there are.
+
+    >>> suggestion("Vmx", ["Vmax", "Km"])
+    "; did you mean 'Vmax'?"
+    """
+    import difflib
+
+    folded = {k.casefold(): k for k in known}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    if near:
+        return f"; did you mean {folded[near[0]]!r}?"
+    return f"; there are: {', '.join(map(str, known)) or 'none'}"

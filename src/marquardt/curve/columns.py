@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, suggestion
 
 Array = NDArray[Any]
 
@@ -80,18 +80,3 @@ def _number(value: object, name: str, row: int) -> float:
             f"column {name!r} holds a {type(value).__name__} in row {row}, not a number "
             "(rows of different length?)"
         ) from None
-
-
-def suggestion(name: str, known: Collection[str]) -> str:
-    """A clause that names the likely meant one, or all there are.
-
-    >>> suggestion("Vmx", ["Vmax", "Km"])
-    "; did you mean 'Vmax'?"
-    """
-    import difflib
-
-    folded = {k.casefold(): k for k in known}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1)
-    if near:
-        return f"; did you mean {folded[near[0]]!r}?"
-    return f"; there are: {', '.join(map(str, known)) or 'none'}"

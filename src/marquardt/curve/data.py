@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._core import all_finite
-from ..errors import DataError
-from .columns import Array, column, column_names, is_table, numbers, suggestion
+from ..errors import DataError, suggestion
+from .columns import Array, column, column_names, is_table, numbers
 from .signature import Signature
 
 Vector = NDArray[np.float64]

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ParameterError
-from .columns import suggestion
+from ..errors import ParameterError, suggestion
 from .signature import is_number
 
 Vector = NDArray[np.float64]

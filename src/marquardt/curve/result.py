@@ -1,4 +1,4 @@
-"""What a fit returns. Nothing is computed before it is asked for: a small fit pays only for the fit."""
+"""What a fit of a curve returns: a `Result` with what belongs to data and curve."""
 
 from __future__ import annotations
 
@@ -11,21 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Status
 from ..problem.model import compile_model
-from ..stats import (
-    Band,
-    Covariance,
-    Goodness,
-    correlation,
-    covariance,
-    delta_variance,
-    full_covariance,
-    goodness,
-    quantile,
-)
+from ..solve.result import Matrix, Result, Vector
+from ..stats import Band, Goodness, delta_variance, goodness, quantile
 from .data import Data
-from .estimates import Certificate, Parameter, ParameterTable
 from .parameters import Parameters
 
 if TYPE_CHECKING:
@@ -33,17 +22,16 @@ if TYPE_CHECKING:
 
     from .start import Search
 
-Vector = NDArray[np.float64]
-Matrix = NDArray[np.float64]
 
-
-class FitResult:
+class FitResult(Result):
     """A finished fit: estimates, uncertainties, goodness, and the proof.
 
     ``names`` are all parameters (vector parameters as ``p[0], p[1], ...``), ``x`` their values;
     ``covariance`` and ``correlation`` have one row per *free* parameter, ``free_names``.
     ``residuals`` are ``(model - y) * w`` in the order of the data.
     """
+
+    _parameters: Parameters
 
     def __init__(
         self,
@@ -55,112 +43,20 @@ class FitResult:
         search: Search | None,
         rebuild: Callable[[Any], tuple[tuple[Any, ...], tuple[int, ...]]],
     ) -> None:
-        self._outcome, self._model, self._parameters = outcome, model, parameters
-        self._data, self.title, self.search, self._rebuild = data, title, search, rebuild
+        super().__init__(outcome, parameters, title)
+        self._model, self._data, self.search, self._rebuild = model, data, search, rebuild
 
-    # -------------------------------------------------------------------------------------------- estimates
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of all parameters, flattened."""
-        return self._parameters.names
-
-    @property
-    def free_names(self) -> tuple[str, ...]:
-        """Names of the parameters that were fitted: the rows of ``covariance``."""
-        return self._parameters.free_names
-
-    @cached_property
-    def x(self) -> Vector:
-        """Values of all parameters, fixed ones included: ``start=fit.x`` continues from here."""
-        values = self._parameters.values.copy()
-        values[list(self._parameters.free)] = self._outcome.x
-        return np.asarray(values)
+    # ---------------------------------------------------------------------------------- estimates, goodness
 
     @property
     def values(self) -> dict[str, Any]:
         """Values by parameter: floats, and arrays for vector parameters."""
         return self._parameters.nested(self.x)
 
-    @cached_property
-    def params(self) -> ParameterTable:
-        """The parameters by name, each with ``value``, ``stderr`` and ``interval(level)``."""
-        p = self._parameters
-        stderr = np.zeros(len(p.names))
-        stderr[list(p.free)] = self.stderr
-        held = np.zeros(len(p.names), dtype=int)
-        held[list(p.free)] = self._outcome.active
-        free = set(p.free)
-        return ParameterTable(
-            tuple(
-                Parameter(
-                    name, float(self.x[i]), float(stderr[i]), float(p.values[i]),
-                    float(p.lower[i]), float(p.upper[i]), i not in free, int(held[i]), self._interval_dof,
-                )
-                for i, name in enumerate(p.names)
-            )
-        )  # fmt: skip
-
-    # ------------------------------------------------------------------------------------------ uncertainty
-
     @property
     def sigma_known(self) -> bool:
         """Were standard deviations given (``sigma=``)? Then the covariance is not scaled by s²."""
         return self._data.sigma is not None
-
-    @property
-    def _interval_dof(self) -> int | None:
-        return None if self.sigma_known else self.dof
-
-    @cached_property
-    def _unscaled(self) -> Covariance:
-        inverse = self._outcome.inverse_gram
-        if inverse is not None:
-            return full_covariance(inverse)
-        held = np.asarray(self._outcome.active) != 0
-        return covariance(np.asarray(self._outcome.R), held, int(self._outcome.rank))
-
-    @property
-    def _variance_factor(self) -> float:
-        """s², or 1 with known standard deviations; NaN when no degree of freedom is left."""
-        return 1.0 if self.sigma_known else self.reduced_chi2
-
-    @cached_property
-    def covariance(self) -> Matrix:
-        """Covariance of the free parameters: s² (J'J)^-1, or (J'J)^-1 with known sigma.
-
-        A parameter the data do not determine has infinite variance (its covariances are NaN); one held
-        at its bound has NaN.
-        """
-        return self._unscaled.matrix * self._variance_factor
-
-    @cached_property
-    def correlation(self) -> Matrix:
-        """Correlation of the free parameters."""
-        return correlation(self._unscaled.matrix)
-
-    @cached_property
-    def stderr(self) -> Vector:
-        """Standard errors of the free parameters."""
-        with np.errstate(invalid="ignore"):
-            return np.sqrt(np.diag(self._unscaled.matrix)) * math.sqrt(self._variance_factor)
-
-    # --------------------------------------------------------------------------------------------- goodness
-
-    @cached_property
-    def residuals(self) -> Vector:
-        """Weighted residuals ``(model - y) * w`` in the order of the data."""
-        return np.asarray(self._outcome.f)
-
-    @property
-    def cost(self) -> float:
-        """Half the sum of squared weighted residuals."""
-        return float(self._outcome.cost)
-
-    @property
-    def rss(self) -> float:
-        """Sum of squared (weighted) residuals, ``2 * cost``."""
-        return 2.0 * self.cost
 
     @property
     def chi2(self) -> float | None:
@@ -175,26 +71,9 @@ class FitResult:
         return goodness(self.rss, y, w, n_points, n_free, self._n_determined, self.sigma_known)
 
     @property
-    def _n_determined(self) -> int:
-        """Parameters the data determine; those held at a bound count, as they were fitted."""
-        unscaled = self._unscaled
-        return unscaled.rank + int(np.count_nonzero(unscaled.held))
-
-    @property
     def n_points(self) -> int:
         """Data points used (weight above zero)."""
         return self._data.n_points
-
-    @property
-    def dof(self) -> int:
-        """Degrees of freedom: points minus determined parameters."""
-        return self._data.n_points - self._n_determined
-
-    @property
-    def reduced_chi2(self) -> float:
-        """``rss / dof``: chi-square per degree of freedom with known sigma, without it the variance s²."""
-        dof = self.dof
-        return self.rss / dof if dof > 0 else math.nan
 
     @property
     def aic(self) -> float:
@@ -211,45 +90,14 @@ class FitResult:
         """``1 - rss / Σ w² (y - mean)²``."""
         return self.goodness.r_squared
 
-    # ------------------------------------------------------------------------------------------- the ending
-
-    @property
-    def status(self) -> Status:
-        """Why the fit ended."""
-        return self._outcome.status  # type: ignore[no-any-return]
-
-    @property
-    def success(self) -> bool:
-        """True when the end point is certified as a minimum that the data determine."""
-        return self.status.success
-
-    @cached_property
-    def certificate(self) -> Certificate:
-        """The numbers behind `success`."""
-        o = self._outcome
-        active = tuple(n for n, a in zip(self.free_names, o.active, strict=True) if a)
-        return Certificate(
-            float(o.offset),
-            float(o.tolerance),
-            float(o.scaled_gradient),
-            int(o.rank),
-            float(o.condition),
-            active,
-        )
-
-    @cached_property
-    def message(self) -> str:
-        """The status as a sentence with both numbers."""
-        from ..report.sentences import message
-
-        return message(self)
-
     @cached_property
     def advice(self) -> tuple[str, ...]:
         """What is weak about this fit and what to do about it; empty for a sound one."""
-        from ..report.advice import advice
+        from ..report.advice import curve_advice
 
-        return advice(self)
+        return curve_advice(self)
+
+    # ------------------------------------------------------------------------------------------ the way here
 
     @property
     def derivative(self) -> str:
@@ -272,16 +120,6 @@ class FitResult:
         if self.search is None:
             return None
         return replace(self.search, nfev=self.nfev, njev=self.njev)
-
-    @property
-    def n_accepted(self) -> int:
-        """Accepted steps."""
-        return int(self._outcome.n_accepted)
-
-    @property
-    def trace(self) -> Any:
-        """One row per step: cost, gain ratio, damping, radius."""
-        return self._outcome.trace
 
     @property
     def dropped(self) -> int:
@@ -360,16 +198,6 @@ class FitResult:
         return None, ""
 
     @property
-    def covariance_space(self) -> Matrix:
-        """Covariance within the space the data determine: finite, for predictions."""
-        return self._unscaled.space * self._variance_factor
-
-    @property
-    def undetermined_directions(self) -> Matrix:
-        """Directions (k, p) in column-scaled free parameters along which the model does not change."""
-        return self._unscaled.null_vectors
-
-    @property
     def typical_variance(self) -> float:
         """Variance of one observation of average weight."""
         w = self._data.w
@@ -394,10 +222,6 @@ class FitResult:
 
     def __str__(self) -> str:
         return self.report()
-
-    def __repr__(self) -> str:
-        inside = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, self.x.tolist(), strict=True))
-        return f"<FitResult {self.status.name.lower()}: {inside}>"
 
     def _repr_html_(self) -> str:
         from ..report.html import fragment

@@ -13,8 +13,9 @@ from ..errors import MarquardtError, Status
 from .sentences import join, null_groups
 
 if TYPE_CHECKING:
-    from ..curve.estimates import Parameter
     from ..curve.result import FitResult
+    from ..solve.estimates import Parameter
+    from ..solve.result import Result
 
 BARELY = 0.5
 """A relative standard error above this makes a parameter barely determined."""
@@ -23,17 +24,22 @@ ROUNDING_LEVEL = 1e-12
 IMPROBABLE = 1e-3
 
 
-def advice(fit: FitResult) -> tuple[str, ...]:
-    """All sentences that apply, the most important first."""
-    return tuple(sentence for rule in RULES for sentence in rule(fit))
+def advice(result: Result) -> tuple[str, ...]:
+    """All sentences that apply to any minimization, the most important first."""
+    return tuple(sentence for rule in RULES for sentence in rule(result))
 
 
-def _ending(fit: FitResult) -> Iterator[str]:
+def curve_advice(fit: FitResult) -> tuple[str, ...]:
+    """The same, and what the data say about the curve."""
+    return (*advice(fit), *(sentence for rule in CURVE_RULES for sentence in rule(fit)))
+
+
+def _ending(fit: Result) -> Iterator[str]:
     if fit.status not in (Status.CONVERGED, Status.CONVERGED_AT_BOUND, Status.NOT_UNIQUE):
         yield fit.status.advice
 
 
-def _not_unique(fit: FitResult) -> Iterator[str]:
+def _not_unique(fit: Result) -> Iterator[str]:
     if fit.n_points < len(fit.free_names):
         return  # said by the number of points
     for group in null_groups(fit):
@@ -47,7 +53,7 @@ def _not_unique(fit: FitResult) -> Iterator[str]:
             )
 
 
-def _few_points(fit: FitResult) -> Iterator[str]:
+def _few_points(fit: Result) -> Iterator[str]:
     n, p = fit.n_points, len(fit.free_names)
     if n < p:
         points = "point" if n == 1 else "points"
@@ -56,7 +62,7 @@ def _few_points(fit: FitResult) -> Iterator[str]:
         yield "No degree of freedom is left: standard errors are undefined. Add data, or give a known sigma."
 
 
-def _at_bound(fit: FitResult) -> Iterator[str]:
+def _at_bound(fit: Result) -> Iterator[str]:
     for p in fit.params.values():
         if p.at_bound:
             side, way = ("lower", "below") if p.at_bound < 0 else ("upper", "above")
@@ -180,6 +186,5 @@ def _runs(fit: FitResult) -> Iterator[str]:
         )
 
 
-RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (
-    _ending, _not_unique, _few_points, _at_bound, _rounding, _barely, _chi_square, _runs,
-)  # fmt: skip
+RULES: tuple[Callable[[Result], Iterator[str]], ...] = (_ending, _not_unique, _few_points, _at_bound)
+CURVE_RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (_rounding, _barely, _chi_square, _runs)

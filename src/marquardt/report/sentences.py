@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from ..errors import Status
 
 if TYPE_CHECKING:
-    from ..curve.result import FitResult
+    from ..solve.result import Result
 
 ROUNDING_LIMIT = 8.0
 """A gradient component below this many of its own rounding errors is zero as far as arithmetic can tell."""
 
 
-def message(fit: FitResult) -> str:
+def message(fit: Result) -> str:
     """The status as a sentence with both numbers of the comparison that decided."""
     if fit.status is Status.INTERRUPTED:
         return f"interrupted after {fit.nfev} evaluations at cost {fit.cost:.6g}: the best point is returned"
     return f"{_ending(fit)}: {_comparison(fit)}"
 
 
-def _ending(fit: FitResult) -> str:
+def _ending(fit: Result) -> str:
     if fit.status is Status.CONVERGED_AT_BOUND:
         at = [
             f"{p.name!r} at its {'lower' if p.at_bound < 0 else 'upper'} bound {p.value:g}"
@@ -42,7 +42,7 @@ def _ending(fit: FitResult) -> str:
     return str(fit.status.value)
 
 
-def _comparison(fit: FitResult) -> str:
+def _comparison(fit: Result) -> str:
     c = fit.certificate
     if c.offset <= c.tolerance:
         return f"relative offset {c.offset:.1e} <= tolerance {c.tolerance:.1e}"
@@ -51,7 +51,7 @@ def _comparison(fit: FitResult) -> str:
     return f"relative offset {c.offset:.1e} > tolerance {c.tolerance:.1e}"
 
 
-def null_groups(fit: FitResult) -> list[tuple[str, ...]]:
+def null_groups(fit: Result) -> list[tuple[str, ...]]:
     """For each direction along which the model does not change, the parameters that take part in it.
 
     Several such directions are turned so that each involves as few parameters as possible.

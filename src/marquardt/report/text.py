@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .sentences import join
 
 if TYPE_CHECKING:
-    from ..curve.estimates import Parameter
+    from ..solve.estimates import Parameter
     from ..curve.result import FitResult
 
 WIDTH = 100

@@ -1,4 +1,4 @@
-"""Estimates of single parameters, and the numbers that certify a fit."""
+"""Estimates of single parameters, and the table that holds them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..stats import interval
-from .columns import suggestion
+from ..errors import suggestion
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Parameter:
         """
         if self.fixed:
             return self.value, self.value
+        from ..stats import interval
+
         return interval(self.value, self.stderr, level, self.dof)
 
     @property
@@ -46,23 +47,6 @@ class Parameter:
 
     def __str__(self) -> str:
         return f"{self.name} = {self.value:.6g}" + ("" if self.fixed else f" ± {self.stderr:.2g}")
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """Numbers that prove (or disprove) that the end point is a minimum."""
-
-    offset: float
-    """Relative offset (Bates, Watts 1981): distance to the minimum over the statistical uncertainty."""
-    tolerance: float
-    """What `offset` was compared with."""
-    scaled_gradient: float
-    """Largest gradient component in units of its own rounding error."""
-    rank: int
-    condition: float
-    """Condition number of the Jacobian with columns scaled to length one."""
-    active: tuple[str, ...]
-    """Parameters held at a bound."""
 
 
 class ParameterTable(Mapping[str, Parameter]):

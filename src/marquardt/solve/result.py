@@ -1,0 +1,266 @@
+"""What a minimization returns. Nothing is computed before it is asked for: a small problem stays fast."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Status
+from .certificate import Certificate
+from .estimates import Parameter, ParameterTable
+
+if TYPE_CHECKING:
+    from ..stats import Covariance
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+
+class Parameters(Protocol):
+    """The parameters of a problem, flattened: where they started, their bounds, and which are free."""
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
+    @property
+    def free_names(self) -> tuple[str, ...]: ...
+    @property
+    def values(self) -> Vector:
+        """Start values (NaN where found, not given), and the values of the fixed ones."""
+
+    @property
+    def lower(self) -> Vector: ...
+    @property
+    def upper(self) -> Vector: ...
+    @property
+    def free(self) -> tuple[int, ...]: ...
+
+
+class Result:
+    """A finished minimization: estimates, uncertainties, and the verdict with its proof.
+
+    ``names`` are all parameters, ``x`` their values; ``covariance`` and ``correlation`` have one row per
+    *free* parameter, ``free_names``. ``residuals`` are those that were squared and summed.
+    """
+
+    _parameters: Parameters
+
+    def __init__(self, outcome: Any, parameters: Parameters, title: str) -> None:
+        self._outcome, self._parameters, self.title = outcome, parameters, title
+
+    # -------------------------------------------------------------------------------------------- estimates
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all parameters, flattened."""
+        return self._parameters.names
+
+    @property
+    def free_names(self) -> tuple[str, ...]:
+        """Names of the parameters that were fitted: the rows of ``covariance``."""
+        return self._parameters.free_names
+
+    @cached_property
+    def x(self) -> Vector:
+        """Values of all parameters, fixed ones included: a start from here continues."""
+        values = self._parameters.values.copy()
+        values[list(self._parameters.free)] = self._outcome.x
+        return np.asarray(values)
+
+    @cached_property
+    def params(self) -> ParameterTable:
+        """The parameters by name, each with ``value``, ``stderr`` and ``interval(level)``."""
+        p = self._parameters
+        stderr = np.zeros(len(p.names))
+        stderr[list(p.free)] = self.stderr
+        held = np.zeros(len(p.names), dtype=int)
+        held[list(p.free)] = self._outcome.active
+        free = set(p.free)
+        return ParameterTable(
+            tuple(
+                Parameter(
+                    name, float(self.x[i]), float(stderr[i]), float(p.values[i]),
+                    float(p.lower[i]), float(p.upper[i]), i not in free, int(held[i]), self._interval_dof,
+                )
+                for i, name in enumerate(p.names)
+            )
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------ uncertainty
+
+    @property
+    def sigma_known(self) -> bool:
+        """Are the residuals in units of known standard deviations? Then nothing is scaled by s²."""
+        return False
+
+    @property
+    def _interval_dof(self) -> int | None:
+        return None if self.sigma_known else self.dof
+
+    @cached_property
+    def _unscaled(self) -> Covariance:
+        from ..stats import covariance, full_covariance
+
+        inverse = self._outcome.inverse_gram
+        if inverse is not None:
+            return full_covariance(inverse)
+        held = np.asarray(self._outcome.active) != 0
+        return covariance(np.asarray(self._outcome.R), held, int(self._outcome.rank))
+
+    @property
+    def _variance_factor(self) -> float:
+        """s², or 1 with known standard deviations; NaN when no degree of freedom is left."""
+        return 1.0 if self.sigma_known else self.reduced_chi2
+
+    @cached_property
+    def covariance(self) -> Matrix:
+        """Covariance of the free parameters: s² (J'J)^-1, or (J'J)^-1 with known sigma.
+
+        A parameter the data do not determine has infinite variance (its covariances are NaN); one held
+        at its bound has NaN.
+        """
+        return self._unscaled.matrix * self._variance_factor
+
+    @cached_property
+    def correlation(self) -> Matrix:
+        """Correlation of the free parameters."""
+        from ..stats import correlation
+
+        return correlation(self._unscaled.matrix)
+
+    @cached_property
+    def stderr(self) -> Vector:
+        """Standard errors of the free parameters."""
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(np.diag(self._unscaled.matrix)) * math.sqrt(self._variance_factor)
+
+    @property
+    def covariance_space(self) -> Matrix:
+        """Covariance within the space the data determine: finite, for predictions."""
+        return self._unscaled.space * self._variance_factor
+
+    @property
+    def undetermined_directions(self) -> Matrix:
+        """Directions (k, p) in column-scaled free parameters along which the residuals do not change."""
+        return self._unscaled.null_vectors
+
+    # --------------------------------------------------------------------------------------------- goodness
+
+    @cached_property
+    def residuals(self) -> Vector:
+        """The residuals at the end point, shape (m,)."""
+        return np.asarray(self._outcome.f)
+
+    @property
+    def cost(self) -> float:
+        """Half the sum of squared residuals."""
+        return float(self._outcome.cost)
+
+    @property
+    def rss(self) -> float:
+        """Sum of squared residuals, ``2 * cost``."""
+        return 2.0 * self.cost
+
+    @property
+    def n_points(self) -> int:
+        """Number of residuals."""
+        return int(self.residuals.size)
+
+    @property
+    def _n_determined(self) -> int:
+        """Parameters the data determine; those held at a bound count, as they were fitted."""
+        unscaled = self._unscaled
+        return unscaled.rank + int(np.count_nonzero(unscaled.held))
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom: points minus determined parameters."""
+        return self.n_points - self._n_determined
+
+    @property
+    def reduced_chi2(self) -> float:
+        """``rss / dof``: chi-square per degree of freedom with known sigma, without it the variance s²."""
+        dof = self.dof
+        return self.rss / dof if dof > 0 else math.nan
+
+    # ------------------------------------------------------------------------------------------ the verdict
+
+    @property
+    def status(self) -> Status:
+        """Why the minimization ended."""
+        return self._outcome.status  # type: ignore[no-any-return]
+
+    @property
+    def success(self) -> bool:
+        """True when the end point is certified as a minimum; whether it is the only one says ``unique``."""
+        return self.status.success
+
+    @property
+    def unique(self) -> bool:
+        """Do the residuals determine every free parameter? False names them in ``message``."""
+        unscaled = self._unscaled
+        return self.status is not Status.NOT_UNIQUE and bool(np.all(unscaled.determined | unscaled.held))
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """The numbers behind `success`."""
+        o = self._outcome
+        active = tuple(n for n, a in zip(self.free_names, o.active, strict=True) if a)
+        return Certificate(
+            float(o.offset),
+            float(o.tolerance),
+            float(o.scaled_gradient),
+            int(o.rank),
+            float(o.condition),
+            active,
+        )
+
+    @cached_property
+    def message(self) -> str:
+        """The status as a sentence with both numbers."""
+        from ..report.sentences import message
+
+        return message(self)
+
+    @cached_property
+    def advice(self) -> tuple[str, ...]:
+        """What is weak about this result and what to do about it; empty for a sound one."""
+        from ..report.advice import advice
+
+        return advice(self)
+
+    # ------------------------------------------------------------------------------------------ the way here
+
+    @property
+    def derivative(self) -> str:
+        """How derivatives were made: ``exact (traced)`` or ``finite differences: <why>``."""
+        return str(self._outcome.problem.model.derivative)
+
+    @property
+    def nfev(self) -> int:
+        """Evaluations of the residuals."""
+        return int(self._outcome.nfev)
+
+    @property
+    def njev(self) -> int:
+        """Evaluations of the Jacobian."""
+        return int(self._outcome.njev)
+
+    @property
+    def n_accepted(self) -> int:
+        """Accepted steps."""
+        return int(self._outcome.n_accepted)
+
+    @property
+    def trace(self) -> Any:
+        """One row per trial step."""
+        return self._outcome.trace
+
+    # ---------------------------------------------------------------------------------------------- showing
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, self.x.tolist(), strict=True))
+        return f"<{type(self).__name__} {self.status.name.lower()}: {inside}>"
