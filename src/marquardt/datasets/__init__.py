@@ -1,5 +1,6 @@
-"""Small real data sets with their sources and readers; each serves as ``data=`` of a fit."""
+"""Small real data sets with their sources and readers; each serves as ``data=`` of a fit; test problems."""
 
+from . import mgh
 from .dataset import Dataset
 from .digits import correct_digits, fewest_digits
 from .enzyme import michaelis_menten
@@ -10,6 +11,7 @@ __all__ = [
     "NistProblem",
     "correct_digits",
     "fewest_digits",
+    "mgh",
     "michaelis_menten",
     "nist",
     "nist_names",
