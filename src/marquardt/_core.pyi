@@ -49,13 +49,15 @@ class Options:
     def __init__(
         self,
         *,
+        method: str,
+        damping: str,
         tolerance: float,
         max_evaluations: int | None,
         polish: bool,
-        acceleration: bool,
+        acceleration: bool | None,
         newton: bool,
-        scaling: str,
-        radius_factor: float,
+        scaling: str | None,
+        radius_factor: float | None,
         threads: int | None,
         trace: bool,
     ) -> None: ...
@@ -85,7 +87,15 @@ class Outcome:
     nfev: int
     njev: int
     n_accepted: int
+    reason: int
+    hessian: Matrix | None
+    descent: Vector
+    runaway: list[int]
+    jumps: bool
+    escapes: int
     trace: list[tuple[str, list[float]]]
+    geometry: list[Matrix]
+    trace_dropped: int
     def every(self, step: int) -> Vector: ...
 
 def minimize_curve(

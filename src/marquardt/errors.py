@@ -58,7 +58,9 @@ class Status(Enum):
     CONVERGED = "converged"
     CONVERGED_AT_BOUND = "converged with a parameter at its bound"
     NOT_UNIQUE = "converged, but the data do not determine every parameter"
+    NOT_A_MINIMUM = "not a minimum: the gradient vanishes, but the cost falls along a direction"
     STALLED = "stalled: no step lowers the cost, but the minimum is not certified"
+    RUNAWAY = "a parameter heads for infinity with ever smaller gain"
     MAX_EVALUATIONS = "evaluation limit reached"
     INTERRUPTED = "interrupted"
 
@@ -76,6 +78,8 @@ _ADVICE = {
     Status.CONVERGED: "",
     Status.CONVERGED_AT_BOUND: "Check that the bound is meant; the interval of that parameter is one-sided.",
     Status.NOT_UNIQUE: "Fix one of the parameters named, or add data that tell them apart.",
+    Status.NOT_A_MINIMUM: "Start a little to one side, along the direction named.",
+    Status.RUNAWAY: "Try other starting values, bound the parameter, or use a simpler model.",
     Status.STALLED: "Try other starting values, or look at the residuals: the model may not be smooth.",
     Status.MAX_EVALUATIONS: "Continue from the point reached (start=fit.x), or raise max_evaluations.",
     Status.INTERRUPTED: "The best point so far is returned; continue from it with start=fit.x.",

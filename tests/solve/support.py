@@ -49,7 +49,7 @@ def in_core(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=Non
         m, observed, x0, lower, upper, native,
     )  # fmt: skip
     trace = dict(raw.trace)
-    costs = np.array(trace["cost"])[np.array(trace["accepted"], bool)]
+    costs = np.array(trace["trial_cost"])[np.array(trace["verdict"]) == 0]
     return End(raw.x, raw.f, tuple(Status)[raw.status], raw.offset, raw.scaled_gradient, raw.rank, raw.active,
                raw.nfev, raw.njev, costs)  # fmt: skip
 

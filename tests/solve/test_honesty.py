@@ -104,7 +104,7 @@ def test_roots_of_negative_numbers_on_the_way_are_rejected_steps(code):
 @both
 def test_a_stationary_maximum_is_not_called_converged(code):
     end = code(Exact(lambda b: b[0] ** 2 - np.array([1.0])), [0.0])
-    assert not end.status.success
+    assert not end.status.success or np.isclose(abs(end.x[0]), 1.0)
 
 
 @both

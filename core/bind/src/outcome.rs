@@ -131,19 +131,73 @@ impl Outcome {
         self.0.n_accepted
     }
 
+    /// Why the search ended: a position in `marquardt.solve.trace.REASONS`.
+    #[getter]
+    fn reason(&self) -> usize {
+        self.0.reason as usize
+    }
+
+    /// sum f_i H_i at x, (p, p), or None where it was not needed or cannot be had.
+    #[getter]
+    fn hessian<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f64>>>> {
+        self.0.hessian.as_ref().map(|flat| matrix(py, flat, self.0.x.len())).transpose()
+    }
+
+    /// Direction of negative curvature in units of x, (p,), or empty.
+    #[getter]
+    fn descent<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.0.descent.clone().into_pyarray(py)
+    }
+
+    #[getter]
+    fn runaway(&self) -> Vec<usize> {
+        self.0.runaway.clone()
+    }
+
+    #[getter]
+    fn jumps(&self) -> bool {
+        self.0.jumps
+    }
+
+    #[getter]
+    fn escapes(&self) -> usize {
+        self.0.escapes
+    }
+
     /// The trace column by column, in the order of the trial steps.
     #[getter]
     fn trace(&self) -> TraceColumns {
-        let column = |value: fn(&Row) -> f64| self.0.trace.iter().map(value).collect();
+        let column = |value: fn(&Row) -> f64| self.0.trace.rows.iter().map(value).collect();
         vec![
+            ("iteration", column(|r| r.iteration as f64)),
             ("cost", column(|r| r.cost)),
-            ("gain_ratio", column(|r| r.gain_ratio)),
+            ("trial_cost", column(|r| r.trial_cost)),
+            ("actual", column(|r| r.actual)),
+            ("predicted", column(|r| r.predicted)),
             ("damping", column(|r| r.damping)),
             ("radius", column(|r| r.radius)),
             ("step", column(|r| r.step)),
+            ("gradient", column(|r| r.gradient)),
             ("offset", column(|r| r.offset)),
-            ("kind", column(|r| f64::from(r.kind as i32))),
-            ("accepted", column(|r| f64::from(u8::from(r.accepted)))),
+            ("model", column(|r| f64::from(r.kind as i32))),
+            ("verdict", column(|r| f64::from(r.verdict as i32))),
         ]
+    }
+
+    /// Parameters of the trials (rows, p); and at each Jacobian x (J, p), the triangular factor of [J f] (J, p+1, p+1)
+    /// flattened to (J, (p+1)^2), and D (J, p).
+    #[getter]
+    fn geometry<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f64>>>> {
+        let (trace, p) = (&self.0.trace, self.0.x.len());
+        [(&trace.trials, p), (&trace.points, p), (&trace.factors, (p + 1) * (p + 1)), (&trace.scales, p)]
+            .into_iter()
+            .map(|(flat, columns)| matrix(py, flat, columns))
+            .collect()
+    }
+
+    /// Trial steps beyond the room for the trace.
+    #[getter]
+    fn trace_dropped(&self) -> usize {
+        self.0.trace.dropped
     }
 }

@@ -1,9 +1,10 @@
 //! One Jacobian: trials until a step is accepted.
 
-use super::outcome::Step;
+use super::control::{ACCEPT, Judged};
+use super::method::Models;
+use super::outcome::{Reason, Step, Verdict};
 use super::state::{Exit, Loop};
 
-const ACCEPT: f64 = 1e-4;
 /// Largest |D a| / |D v| at which the acceleration is trusted.
 const BEND_LIMIT: f64 = 0.75;
 /// Below this bend undamped steps go on without asking for the curvature again.
@@ -13,70 +14,106 @@ const MAX_TRIALS: usize = 60;
 const NOISE_FACTOR: f64 = 10.0;
 
 impl Loop<'_> {
-    /// Find and take one acceptable step. False: the cost has no more to say, or the budget is spent.
+    /// Find and take one acceptable step. False: the search ends here, for the `reason` left.
     pub fn advance(&mut self) -> Result<bool, Exit> {
         let (mut switched, mut held_back, mut straight) = (false, false, false);
-        let radius = self.radius;
+        let limit = self.strategy.control.limit();
         for _ in 0..MAX_TRIALS {
-            self.newton = self.newton && self.second_order()?;
-            self.propose(self.newton, self.radius);
+            self.newton = self.wants_newton() && self.second_order()?;
+            self.propose(self.newton, self.strategy.rule, self.strategy.control.limit());
+            if self.is_stuck_in_a_singular_model() {
+                return self.end(Reason::Singular);
+            }
             if self.is_too_short() {
                 if !held_back {
-                    return Ok(false);
+                    return self.end(Reason::Spacing);
                 }
-                (held_back, straight, self.radius) = (false, true, radius); // bends at the spacing of x mean nothing
+                (held_back, straight) = (false, true); // bends at the spacing of x mean nothing
+                self.strategy.control.set(limit);
                 continue;
             }
             if self.is_lost_in_noise() && !self.trial.clipped {
-                return Ok(false);
+                return self.end(Reason::Noise);
             }
             if self.is_lost_in_noise() {
-                self.shrink(); // a step bent by the box may lead uphill
+                self.strategy.control.refuse(self.trial.size); // a step bent by the box may lead uphill
                 continue;
             }
+            self.begin_row();
             if !straight && !self.bend_step()? {
                 held_back = true;
+                self.record(self.kind(), Verdict::Bent);
                 continue;
             }
             if self.nfev >= 4 * self.budget {
-                self.exhausted = true;
-                return Ok(false);
+                return self.end(Reason::Budget);
             }
             let first = self.nfev == 1;
-            let actual = self.evaluate_trial()?.actual;
+            let actual = self.try_row()?;
             if first {
-                self.radius = self.radius.min(self.trial.size);
+                self.strategy.control.tried_first(self.trial.size);
             }
-            let (kind, offset) = (self.kind(), self.offset());
             if !actual.is_finite() {
-                self.shrink();
-                self.record(kind, actual, offset, false);
+                let goes_on = self.strategy.control.refuse(self.trial.size);
+                self.record(self.kind(), Verdict::NotFinite);
                 self.report()?;
+                if !goes_on {
+                    return self.end(Reason::Diverged);
+                }
                 continue;
             }
-            let gain = actual / self.trial.predicted;
+            let (kind, gain) = (self.kind(), actual / self.trial.predicted);
             if !switched && self.other_model_was_better(gain, actual)? {
                 self.newton = !self.newton;
                 if gain < ACCEPT {
                     switched = true;
-                    self.record(kind, actual, offset, false);
+                    self.record(kind, Verdict::OtherModel);
                     self.report()?;
                     continue;
                 }
             }
-            self.adapt(gain, actual);
-            let accepted = gain > ACCEPT && actual > 0.0 && self.accept()?;
-            self.record(kind, actual, offset, accepted);
+            self.judge(gain, actual);
+            let verdict = if !self.strategy.control.accepts(gain, actual) {
+                if actual > 0.0 { Verdict::LittleGain } else { Verdict::Uphill }
+            } else if self.accept()? {
+                Verdict::Accepted
+            } else {
+                Verdict::NoJacobian
+            };
+            self.record(kind, verdict);
             self.report()?;
-            if accepted {
+            if verdict == Verdict::Accepted {
                 return Ok(true);
             }
         }
+        self.end(Reason::Trials)
+    }
+
+    fn end(&mut self, reason: Reason) -> Result<bool, Exit> {
+        self.reason = reason;
         Ok(false)
     }
 
-    fn kind(&self) -> Step {
-        if self.newton { Step::Newton } else { Step::GaussNewton }
+    fn wants_newton(&self) -> bool {
+        match self.strategy.models {
+            Models::GaussNewton => false,
+            Models::Newton => true,
+            Models::Either => self.newton,
+        }
+    }
+
+    pub fn kind(&self) -> Step {
+        match (self.newton, self.bent) {
+            (true, _) => Step::Newton,
+            (false, true) => Step::Accelerated,
+            (false, false) => Step::GaussNewton,
+        }
+    }
+
+    /// The undamped method has no step where the data do not determine every parameter.
+    fn is_stuck_in_a_singular_model(&mut self) -> bool {
+        let undamped = self.strategy.control.limit() == f64::INFINITY;
+        undamped && !self.newton && self.gauss_newton.is_singular()
     }
 
     /// The step is below the spacing of x.
@@ -86,14 +123,13 @@ impl Loop<'_> {
 
     /// The reduction is below the rounding error of the cost (x itself counts as exact here).
     fn is_lost_in_noise(&self) -> bool {
-        let noise = f64::EPSILON * self.live.sqrt() * self.here.terms();
-        self.trial.predicted <= NOISE_FACTOR * noise
+        self.trial.predicted <= NOISE_FACTOR * self.cost_noise()
     }
 
-    /// Add the geodesic acceleration; false where the bend is too strong: the radius was reduced instead.
+    /// Add the geodesic acceleration; false where the bend is too strong: the limit was tightened instead.
     fn bend_step(&mut self) -> Result<bool, Exit> {
         let straight = self.trial.damping == 0.0 && self.bend < STRAIGHT;
-        if !self.options.acceleration || self.newton || self.trial.clipped || straight {
+        if !self.strategy.accelerate || self.newton || self.trial.clipped || straight {
             return Ok(true);
         }
         if !self.curvature()? {
@@ -101,20 +137,20 @@ impl Loop<'_> {
         }
         let (model, push, d) = (&mut self.gauss_newton, &self.push, &self.scales.d);
         self.bend = self.trial.bend(&self.here, model, push, d, BEND_LIMIT, self.lower, self.upper);
+        self.bent = true;
         if self.bend <= BEND_LIMIT {
             return Ok(true);
         }
-        self.radius = self.radius.min(self.trial.size) * (BEND_LIMIT / self.bend).clamp(0.1, 0.5);
+        self.strategy.control.bent(self.trial.size, self.bend, BEND_LIMIT);
         Ok(false)
-    }
-
-    fn shrink(&mut self) {
-        self.radius = 0.25 * self.trial.size.min(self.radius);
     }
 
     /// Per-step choice of the model (as in NL2SOL): whichever predicted this reduction better. The Hessian is
     /// asked for only where the prediction was poor.
     fn other_model_was_better(&mut self, gain: f64, actual: f64) -> Result<bool, Exit> {
+        if self.strategy.models != Models::Either {
+            return Ok(false);
+        }
         if !self.newton && ((gain - 1.0).abs() <= 0.25 || !self.second_order()?) {
             return Ok(false);
         }
@@ -122,24 +158,21 @@ impl Loop<'_> {
         Ok((other - actual).abs() < (self.trial.predicted - actual).abs())
     }
 
-    /// Moré's rules for the radius after a finite trial.
-    fn adapt(&mut self, gain: f64, actual: f64) {
-        let (size, slope) = (self.trial.size, self.trial.slope);
-        if gain <= 0.25 {
-            let much_worse = actual < -99.0 * self.live; // |f1| >= 10 |f|
-            let part = if actual < 0.0 { -slope / (-2.0 * slope - actual) } else { 0.5 };
-            let shrink = if much_worse || part < 0.1 { 0.1 } else { part };
-            self.radius = shrink * self.radius.min(10.0 * size);
-        } else if gain >= 0.75 || self.trial.damping == 0.0 {
-            self.radius = 2.0 * size;
-        }
+    fn judge(&mut self, gain: f64, actual: f64) {
+        let (trial, live) = (&self.trial, self.live);
+        let judged =
+            Judged { gain, actual, live, size: trial.size, slope: trial.slope, damping: trial.damping };
+        self.strategy.control.judge(&judged);
     }
 
     /// Move to the trial point; false where the Jacobian there is not finite.
     fn accept(&mut self) -> Result<bool, Exit> {
         let (undamped, before) = (self.trial.damping == 0.0, self.explained);
+        if self.after > self.live {
+            self.remember();
+        }
         if !self.go_there()? {
-            self.shrink();
+            self.strategy.control.refuse(self.trial.size);
             return Ok(false);
         }
         self.live = self.after;

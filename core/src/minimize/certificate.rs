@@ -1,6 +1,6 @@
 //! When to stop, and what the end point is worth.
 
-use super::outcome::{Outcome, Status};
+use super::outcome::{Outcome, Reason, Status};
 use super::rank::Rank;
 use super::state::Loop;
 
@@ -23,15 +23,29 @@ impl Loop<'_> {
         self.here.scaled_gradient() <= CERTIFIED || self.offset() <= self.options.tolerance
     }
 
-    pub fn within_budget(&mut self) -> bool {
-        self.exhausted = self.exhausted || self.njev >= self.budget;
-        !self.exhausted
+    /// The reduction of rss that rounding errors of the residuals can feign.
+    pub fn cost_noise(&self) -> f64 {
+        f64::EPSILON * self.live.sqrt() * self.here.terms()
     }
 
-    pub fn conclude(self, interrupted: bool) -> Outcome {
+    pub fn within_budget(&mut self) -> bool {
+        if self.njev >= self.budget {
+            self.reason = Reason::Budget;
+        }
+        self.reason != Reason::Budget
+    }
+
+    pub fn conclude(mut self, interrupted: bool) -> Outcome {
         let rank = Rank::of(&self.here.linearization, self.here.threshold());
         let certified = self.certified();
-        let status = if certified && rank.rank < self.here.n() {
+        let runaway = self.runaway();
+        let status = if !runaway.is_empty() && !interrupted {
+            Status::Runaway
+        } else if certified && !self.around.descent.is_empty() {
+            Status::NotAMinimum
+        } else if certified && self.around.jumps {
+            Status::Stalled
+        } else if certified && rank.rank < self.here.n() {
             Status::NotUnique
         } else if certified && self.here.active.iter().any(|&a| a != 0) {
             Status::ConvergedAtBound
@@ -39,20 +53,29 @@ impl Loop<'_> {
             Status::Converged
         } else if interrupted {
             Status::Interrupted
-        } else if self.exhausted {
+        } else if self.reason == Reason::Budget {
             Status::MaxEvaluations
         } else {
             Status::Stalled
         };
+        if certified || interrupted {
+            self.reason = if certified { Reason::Certified } else { Reason::Interrupted };
+        }
         let (offset, scaled_gradient) = (self.offset(), self.here.scaled_gradient());
         self.there.recycle();
         Outcome {
             status,
+            reason: self.reason,
             offset,
             tolerance: self.options.tolerance,
             scaled_gradient,
             rank: rank.rank,
             null_vectors: rank.null_vectors,
+            hessian: (self.hessian_known == Some(true)).then_some(self.hessian),
+            descent: self.around.descent,
+            runaway,
+            jumps: self.around.jumps,
+            escapes: self.escapes,
             active: self.here.active,
             nfev: self.nfev,
             njev: self.njev,

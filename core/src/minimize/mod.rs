@@ -4,20 +4,26 @@
 
 mod advance;
 mod certificate;
+mod control;
+mod method;
 mod model;
 mod options;
 mod outcome;
 mod point;
 mod polish;
 mod rank;
+mod rules;
 mod scaling;
 pub mod spare;
 mod spectrum;
 mod state;
+mod trace;
 mod trial;
+mod verdict;
 
-pub use options::{Options, Scaling};
-pub use outcome::{Control, Outcome, Progress, Row, Status, Step};
+pub use options::{Damping, Method, Options, Scaling};
+pub use outcome::{Control, Outcome, Progress, Reason, Row, Status, Step, Verdict};
+pub use trace::Trace;
 
 use crate::evaluate::{Evaluate, Failure};
 use state::{Exit, Loop};
@@ -43,9 +49,14 @@ pub fn minimize(
 }
 
 fn descend(state: &mut Loop) -> Result<(), Exit> {
-    while !state.certified() && state.within_budget() && state.advance()? {}
-    if state.options.polish {
-        state.polish()?;
+    loop {
+        while !state.certified() && state.within_budget() && state.advance()? {}
+        state.return_to_lowest()?;
+        if state.strategy.polish {
+            state.polish()?;
+        }
+        if !state.look_around()? {
+            return Ok(());
+        }
     }
-    Ok(())
 }

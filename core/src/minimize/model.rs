@@ -5,7 +5,7 @@
 //! triangular solve with its condition 0.05, 0.2, 9.
 
 use super::point::Point;
-use super::spectrum::{SLACK, Spectrum};
+use super::spectrum::Spectrum;
 use crate::linear::small::{dot, norm};
 use crate::linear::triangle;
 
@@ -74,9 +74,14 @@ impl Model {
         &self.spectrum.free
     }
 
-    /// The whole step D v with its length and predicted reduction, where it is known and fits the region.
-    pub fn whole_step(&self, radius: f64) -> Option<(&[f64], f64, f64)> {
-        (self.solved && self.size <= SLACK * radius).then_some((&self.step, self.size, self.reduction))
+    /// The whole step D v with its length and predicted reduction, where it is known and no longer than `longest`.
+    pub fn whole_step(&self, longest: f64) -> Option<(&[f64], f64, f64)> {
+        (self.solved && self.size <= longest).then_some((&self.step, self.size, self.reduction))
+    }
+
+    /// Does Gauss-Newton's model say nothing about some combination of the parameters?
+    pub fn is_singular(&self) -> bool {
+        !self.solved && self.spectrum.w.contains(&0.0)
     }
 
     /// |Q1'f|, for Gauss-Newton.

@@ -1,6 +1,7 @@
 //! Where a minimization ended, and what is known there.
 
 use super::rank;
+use super::trace::Trace;
 use crate::evaluate::Linearization;
 
 /// Why it ended; the numbers are the order of `marquardt.errors.Status`.
@@ -10,34 +11,85 @@ pub enum Status {
     Converged = 0,
     ConvergedAtBound = 1,
     NotUnique = 2,
-    Stalled = 3,
-    MaxEvaluations = 4,
-    Interrupted = 5,
+    NotAMinimum = 3,
+    Stalled = 4,
+    Runaway = 5,
+    MaxEvaluations = 6,
+    Interrupted = 7,
+}
+
+/// What ended the search; the numbers are the order of `REASONS` in `marquardt.solve.trace`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Reason {
+    Certified = 0,
+    /// The reduction predicted is below the rounding error of the cost.
+    Noise = 1,
+    /// The step is below the spacing of x.
+    Spacing = 2,
+    /// Too many trials at one Jacobian.
+    Trials = 3,
+    /// The undamped step does not exist.
+    Singular = 4,
+    /// The undamped step leads where the residuals are not finite.
+    Diverged = 5,
+    Budget = 6,
+    Interrupted = 7,
 }
 
 /// Which quadratic model of the cost made a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Step {
+    #[default]
     GaussNewton = 0,
     Newton = 1,
-    Polish = 2,
+    /// Gauss-Newton with the geodesic acceleration.
+    Accelerated = 2,
+    Polish = 3,
+    /// Along negative curvature, out of a saddle.
+    Escape = 4,
+}
+
+/// What became of a trial; the numbers are the order of `VERDICTS` in `marquardt.solve.trace`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Verdict {
+    #[default]
+    Accepted = 0,
+    Uphill = 1,
+    LittleGain = 2,
+    NotFinite = 3,
+    /// The acceleration is too large beside the step; nothing was evaluated.
+    Bent = 4,
+    /// Refused, and tried again with the other model.
+    OtherModel = 5,
+    /// A polishing step after which the gradient is not smaller.
+    GradientRose = 6,
+    NoJacobian = 7,
 }
 
 /// One trial step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Row {
-    /// Half the sum of squares at the trial point (not finite: rejected for that).
+    /// Which Jacobian it started from, counted from 1.
+    pub iteration: usize,
+    /// Half the sum of squares before and at the trial point (NaN: not evaluated; not finite: refused for that).
     pub cost: f64,
-    pub gain_ratio: f64,
+    pub trial_cost: f64,
+    /// Reductions of the cost.
+    pub actual: f64,
+    pub predicted: f64,
     pub damping: f64,
+    /// The radius it had to fit in; NaN where the method has none.
     pub radius: f64,
-    /// |D p| of the step tried.
+    /// |D p| of the step.
     pub step: f64,
-    /// Relative offset of the point the step started from.
+    /// Relative offset and scaled gradient of the point the step started from.
     pub offset: f64,
+    pub gradient: f64,
     pub kind: Step,
-    pub accepted: bool,
+    pub verdict: Verdict,
 }
 
 /// What `observe` sees after every residual evaluation.
@@ -64,6 +116,7 @@ pub struct Outcome {
     pub cost: f64,
     pub linearization: Linearization,
     pub status: Status,
+    pub reason: Reason,
     /// Relative offset |Q1'f| / |Q2'f| (Bates, Watts 1981) over the free parameters.
     pub offset: f64,
     /// What `offset` was compared with.
@@ -74,12 +127,22 @@ pub struct Outcome {
     pub rank: usize,
     /// Orthonormal combinations of the column-scaled parameters that leave the residuals unchanged.
     pub null_vectors: Vec<Vec<f64>>,
+    /// sum f_i H_i, where it is known.
+    pub hessian: Option<Vec<f64>>,
+    /// Direction of negative curvature, where the end is no minimum.
+    pub descent: Vec<f64>,
+    /// Parameters that head for infinity.
+    pub runaway: Vec<usize>,
+    /// The residuals change in steps along a combination the Jacobian calls flat.
+    pub jumps: bool,
+    /// Saddles left on the way.
+    pub escapes: usize,
     /// -1 at the lower bound, 1 at the upper, 0 free.
     pub active: Vec<i8>,
     pub nfev: usize,
     pub njev: usize,
     pub n_accepted: usize,
-    pub trace: Vec<Row>,
+    pub trace: Trace,
 }
 
 impl Outcome {

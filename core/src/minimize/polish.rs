@@ -1,6 +1,7 @@
 //! The last digits: the cost is flat at a minimum, so they are won on the gradient.
 
-use super::outcome::Step;
+use super::outcome::{Step, Verdict};
+use super::rules::StepRule;
 use super::state::{Exit, Loop};
 
 /// An undamped step that leaves more than this of |Q1'f| calls for the exact Hessian.
@@ -27,14 +28,24 @@ impl Loop<'_> {
                 break;
             }
             let mut newton = slow && self.second_order()?;
-            self.propose(newton, f64::INFINITY);
+            self.propose(newton, StepRule::REGION, f64::INFINITY);
             if newton && !self.trial.size.is_finite() {
                 newton = false; // no minimum
-                self.propose(newton, f64::INFINITY);
+                self.propose(newton, StepRule::REGION, f64::INFINITY);
             }
-            let actual = self.evaluate_trial()?.actual;
+            self.begin_row();
+            let actual = self.try_row()?;
             let tolerable = actual.is_finite() && actual >= -1e-10 * self.live;
-            if !tolerable || self.there.x == self.here.x || !self.go_there()? {
+            if self.there.x == self.here.x {
+                break;
+            }
+            if !tolerable {
+                let verdict = if actual.is_finite() { Verdict::Uphill } else { Verdict::NotFinite };
+                self.record(Step::Polish, verdict);
+                break;
+            }
+            if !self.go_there()? {
+                self.record(Step::Polish, Verdict::NoJacobian);
                 break;
             }
             let contraction = self.explained / explained;
@@ -44,7 +55,7 @@ impl Loop<'_> {
             } else {
                 self.arrive(); // swaps back
             }
-            self.record(Step::Polish, actual, offset, accepted);
+            self.record(Step::Polish, if accepted { Verdict::Accepted } else { Verdict::GradientRose });
             self.report()?;
             slow = slow || contraction > SLOW;
             if !accepted || contraction > 0.5 && (newton || self.certified()) {

@@ -1,11 +1,16 @@
 //! What the minimizer remembers from one Jacobian to the next.
 
+use super::control::Start;
+use super::method::{Models, Strategy};
 use super::model::Model;
 use super::options::Options;
-use super::outcome::{Control, Progress, Row, Step};
+use super::outcome::{Control, Progress, Reason, Row, Step, Verdict};
 use super::point::Point;
+use super::rules::StepRule;
 use super::scaling::Scales;
+use super::trace::Trace;
 use super::trial::Trial;
+use super::verdict::Surroundings;
 use crate::evaluate::reduction::Reduction;
 use crate::evaluate::{Evaluate, Failure};
 use crate::linear::small::norm;
@@ -32,6 +37,7 @@ pub struct Loop<'a> {
     pub lower: &'a [f64],
     pub upper: &'a [f64],
     pub options: &'a Options,
+    pub strategy: Strategy,
     observe: &'a mut dyn FnMut(&Progress) -> Control,
     /// The best point, and the one being tried.
     pub here: Point,
@@ -54,9 +60,9 @@ pub struct Loop<'a> {
     pub trial: Trial,
     /// J'f_vv.
     pub push: Vec<f64>,
-    pub radius: f64,
-    /// Last |D a| / |D v|.
+    /// Last |D a| / |D v|, and whether this trial was bent.
     pub bend: f64,
+    pub bent: bool,
     pub newton: bool,
     /// Rows that depend on x, as far as seen; their sum of squares at `here` and at the last trial.
     pub rows: usize,
@@ -65,11 +71,18 @@ pub struct Loop<'a> {
     /// Of |Q1'f| by the last undamped step.
     pub contraction: f64,
     pub budget: usize,
-    pub exhausted: bool,
+    /// What ended the search.
+    pub reason: Reason,
+    /// Lowest rss met, with its point, by a method that also goes uphill.
+    lowest: Option<(f64, Vec<f64>)>,
+    /// What was found around `here`.
+    pub around: Surroundings,
+    pub escapes: usize,
     pub nfev: usize,
     pub njev: usize,
     pub n_accepted: usize,
-    pub trace: Vec<Row>,
+    pub trace: Trace,
+    row: Row,
 }
 
 impl<'a> Loop<'a> {
@@ -88,6 +101,7 @@ impl<'a> Loop<'a> {
             lower,
             upper,
             options,
+            strategy: Strategy::of(options),
             observe,
             here: Point::new(n, m),
             there: Point::new(n, m),
@@ -103,19 +117,23 @@ impl<'a> Loop<'a> {
             hessian: Vec::new(),
             hessian_known: None,
             trial: Trial::default(),
-            radius: 0.0,
             bend: f64::INFINITY,
+            bent: false,
             newton: false,
             rows: 0,
             live: 0.0,
             after: 0.0,
             contraction: 1.0,
             budget: options.max_evaluations.unwrap_or(100 * (n + 1)),
-            exhausted: false,
+            reason: Reason::Certified,
+            lowest: None,
+            around: Surroundings::default(),
+            escapes: 0,
             nfev: 0,
             njev: 0,
             n_accepted: 0,
-            trace: Vec::new(),
+            trace: Trace::new(options.trace),
+            row: Row::default(),
         }
     }
 
@@ -133,9 +151,17 @@ impl<'a> Loop<'a> {
         (self.live, self.there_rss) = (first.total, first.total);
         self.scales = Scales::start(&self.there, self.lower, self.upper);
         self.arrive();
-        let scaled: Vec<f64> = self.scales.d.iter().zip(&self.scales.magnitude).map(|(d, s)| d * s).collect();
-        self.radius = self.options.radius_factor * norm(&scaled);
+        self.restart();
         self.report()
+    }
+
+    /// Let the control begin at the best point.
+    pub fn restart(&mut self) {
+        let scaled: Vec<f64> = self.scales.d.iter().zip(&self.scales.magnitude).map(|(d, s)| d * s).collect();
+        let diagonal = self.here.norms.iter().zip(&self.scales.d).map(|(c, d)| (c / d) * (c / d));
+        let start = Start { reach: norm(&scaled), diagonal: diagonal.fold(0.0, f64::max) };
+        self.strategy.control.start(&start);
+        (self.newton, self.bend) = (false, f64::INFINITY);
     }
 
     pub fn started(&self) -> bool {
@@ -169,9 +195,31 @@ impl<'a> Loop<'a> {
         std::mem::swap(&mut self.here_rss, &mut self.there_rss);
         self.hopeful = true;
         self.hessian_known = None;
-        self.scales.follow(&self.here, self.options.scaling);
+        self.around = Surroundings::default();
+        self.scales.follow(&self.here, self.strategy.scaling);
         self.gauss_newton.gauss_newton(&self.here, &self.scales.d);
         self.explained = self.gauss_newton.explained();
+        self.trace.arrive(&self.here, &self.scales.d);
+    }
+
+    /// Keep the best point in mind before a step uphill.
+    pub fn remember(&mut self) {
+        if self.lowest.as_ref().is_none_or(|(rss, _)| self.here_rss < *rss) {
+            self.lowest = Some((self.here_rss, self.here.x.clone()));
+        }
+    }
+
+    /// Go back to the best point met.
+    pub fn return_to_lowest(&mut self) -> Result<(), Exit> {
+        if let Some((rss, x)) = self.lowest.take()
+            && rss < self.here_rss
+        {
+            self.trial.v = x.iter().zip(&self.here.x).map(|(best, here)| best - here).collect();
+            self.evaluate_trial()?;
+            self.go_there()?;
+            self.live = self.after;
+        }
+        Ok(())
     }
 
     /// Residuals at here + trial.v, into `there`; linearized in the same pass where the last trial was accepted.
@@ -197,10 +245,18 @@ impl<'a> Loop<'a> {
         Ok(change)
     }
 
-    /// Make sure `hessian` holds sum f_i H_i at the best point; false where it cannot be had.
+    /// Is the exact Hessian at the best point to be had for steps? It is in `hessian` then.
     pub fn second_order(&mut self) -> Result<bool, Exit> {
+        if self.strategy.models == Models::GaussNewton {
+            return Ok(false);
+        }
+        self.find_hessian()
+    }
+
+    /// Make sure `hessian` holds sum f_i H_i at the best point; false where it cannot be had.
+    pub fn find_hessian(&mut self) -> Result<bool, Exit> {
         let n = self.here.n();
-        if !self.options.newton || n > NEWTON_LIMIT {
+        if n > NEWTON_LIMIT {
             return Ok(false);
         }
         if let Some(known) = self.hessian_known {
@@ -220,16 +276,18 @@ impl<'a> Loop<'a> {
         Ok(found && self.push.iter().all(|p| p.is_finite()))
     }
 
-    /// Propose a step of the chosen model.
-    pub fn propose(&mut self, newton: bool, radius: f64) {
+    /// Propose a step by a rule, within a limit.
+    pub fn propose(&mut self, newton: bool, rule: StepRule, limit: f64) {
         let (here, d, lower, upper) = (&self.here, &self.scales.d, self.lower, self.upper);
         let model = if newton { &mut self.second } else { &mut self.gauss_newton };
         if newton {
             model.newton(here, &self.hessian, d);
         }
-        if !self.trial.whole(here, model, d, radius, lower, upper) {
+        self.bent = false;
+        let longest = rule.whole_within.map(|slack| slack * limit);
+        if !longest.is_some_and(|longest| self.trial.whole(here, model, d, longest, lower, upper)) {
             let s = newton.then_some(&self.hessian[..]);
-            self.trial.propose(here, model.spectrum(here, d, newton), s, d, radius, lower, upper);
+            self.trial.propose(here, model.spectrum(here, d, newton), s, d, (rule, limit), lower, upper);
         }
     }
 
@@ -242,20 +300,44 @@ impl<'a> Loop<'a> {
         }
     }
 
-    pub fn record(&mut self, kind: Step, actual: f64, offset: f64, accepted: bool) {
-        self.n_accepted += usize::from(accepted);
+    /// What is known before the trial just proposed.
+    pub fn begin_row(&mut self) {
         if !self.options.trace {
             return;
         }
-        self.trace.push(Row {
-            cost: 0.5 * if accepted { self.here_rss } else { self.there_rss },
-            gain_ratio: actual / self.trial.predicted,
-            damping: self.trial.damping,
-            radius: self.radius,
-            step: self.trial.size,
+        let (gradient, offset) = (self.here.scaled_gradient(), self.offset());
+        self.row = Row {
+            iteration: self.trace.jacobians,
+            cost: 0.5 * self.here_rss,
+            trial_cost: f64::NAN,
+            actual: f64::NAN,
+            radius: self.strategy.control.radius(),
             offset,
-            kind,
-            accepted,
-        });
+            gradient,
+            ..self.row
+        };
+    }
+
+    /// Evaluate the trial and note what it gave; returns the actual reduction of rss.
+    pub fn try_row(&mut self) -> Result<f64, Exit> {
+        let actual = self.evaluate_trial()?.actual;
+        (self.row.trial_cost, self.row.actual) = (0.5 * self.there_rss, 0.5 * actual);
+        if self.options.trace && self.nfev == 2 {
+            self.row.offset = self.offset(); // only a first trial shows which rows depend on x
+        }
+        Ok(actual)
+    }
+
+    pub fn record(&mut self, kind: Step, verdict: Verdict) {
+        self.n_accepted += usize::from(verdict == Verdict::Accepted);
+        let (trial, row) = (&self.trial, &mut self.row);
+        (row.kind, row.verdict) = (kind, verdict);
+        (row.predicted, row.damping, row.step) = (0.5 * trial.predicted, trial.damping, trial.size);
+        let (here, there) = (&self.here.x, &self.there.x);
+        match verdict {
+            Verdict::Bent => self.trace.push(row, here.iter().zip(&trial.v).map(|(x, v)| x + v)),
+            Verdict::Accepted => self.trace.push(row, here.iter().copied()),
+            _ => self.trace.push(row, there.iter().copied()),
+        }
     }
 }

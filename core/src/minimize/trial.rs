@@ -2,6 +2,7 @@
 
 use super::model::Model;
 use super::point::Point;
+use super::rules::StepRule;
 use super::spectrum::Spectrum;
 use crate::linear::small::norm;
 
@@ -22,17 +23,17 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// The whole step of a model; false where it does not fit region and box.
+    /// The whole step of a model; false where it is longer than `longest` or leaves the box.
     pub fn whole(
         &mut self,
         p: &Point,
         model: &Model,
         d: &[f64],
-        radius: f64,
+        longest: f64,
         lower: &[f64],
         upper: &[f64],
     ) -> bool {
-        let Some((step, size, reduction)) = model.whole_step(radius) else { return false };
+        let Some((step, size, reduction)) = model.whole_step(longest) else { return false };
         self.v.clear();
         self.v.resize(p.n(), 0.0);
         for (&j, u) in model.free().iter().zip(step) {
@@ -43,7 +44,7 @@ impl Trial {
         self.hit(p, model.free(), lower, upper).is_none()
     }
 
-    /// Minimizer of the model in |D v| <= radius and the box. Components that leave the box are set to their
+    /// The step of a rule within a limit and the box. Components that leave the box are set to their
     /// bound, their effect moves to the right-hand side, and the rest is solved again (in the style of
     /// Bertsekas 1982 and Gay 1984).
     pub fn propose(
@@ -52,25 +53,29 @@ impl Trial {
         spectrum: &Spectrum,
         s: Option<&[f64]>,
         d: &[f64],
-        radius: f64,
+        (rule, limit): (StepRule, f64),
         lower: &[f64],
         upper: &[f64],
     ) {
         self.v.clear();
         self.v.resize(p.n(), 0.0);
-        self.damping = spectrum.within(radius, &mut self.t);
+        self.damping = (rule.step)(spectrum, limit, &mut self.t);
         spectrum.apply(&self.t, d, &mut self.v);
         self.clipped = self.hit(p, &spectrum.free, lower, upper).is_some();
         if self.clipped {
-            self.hold(p, spectrum, s, d, lower, upper);
+            self.hold(p, spectrum, s, d, (rule, limit), lower, upper);
             let scaled: Vec<f64> = self.v.iter().zip(d).map(|(v, d)| v * d).collect();
             self.size = norm(&scaled);
             self.predicted = p.predicted(&self.v, s);
             self.slope = p.linearization.gradient.iter().zip(&self.v).map(|(g, v)| g * v).sum();
             return;
         }
-        let squares = self.t.iter().zip(&spectrum.w).map(|(t, w)| t * t * (w + 2.0 * self.damping));
-        self.predicted = squares.sum();
+        self.predicted = if rule.damped {
+            let squares = self.t.iter().zip(&spectrum.w).map(|(t, w)| t * t * (w + 2.0 * self.damping));
+            squares.sum()
+        } else {
+            spectrum.reduction(&self.t)
+        };
         self.slope = self.t.iter().zip(&spectrum.c).map(|(t, c)| t * c).sum();
         self.size = norm(&self.t);
     }
@@ -82,6 +87,7 @@ impl Trial {
         first: &Spectrum,
         s: Option<&[f64]>,
         d: &[f64],
+        (rule, limit): (StepRule, f64),
         lower: &[f64],
         upper: &[f64],
     ) {
@@ -105,7 +111,11 @@ impl Trial {
                 }
                 None => inner.gauss_newton(p, d, &free, Some(&self.v)),
             }
-            inner.step(self.damping, &mut self.t);
+            if rule.damped {
+                inner.step(self.damping, &mut self.t);
+            } else {
+                (rule.step)(&inner, limit, &mut self.t);
+            }
             inner.apply(&self.t, d, &mut self.v);
         }
     }

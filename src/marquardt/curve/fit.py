@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ModelError, OptionError, Status
+from ..errors import DataError, ModelError, Status
 from ..expr.formula import Formula, parse
-from ..options import Options
+from ..options import Options, chosen_options
 from ..problem.callback import as_real
 from ..problem.model import Model, compile_model
 from ..solve.minimize import minimize
@@ -51,6 +51,8 @@ def fit(
     sigma: Any = None,
     weights: Any = None,
     method: str = "auto",
+    damping: str | None = None,
+    acceleration: bool | None = None,
     options: Options | None = None,
     callback: Callable[[Any], Any] | None = None,
     missing: str = "error",
@@ -69,6 +71,9 @@ def fit(
     fixed : ``{"c": 0}``, or names to hold at their start.
     sigma : known standard deviations (a number, an array or a column): the covariance is not rescaled.
     weights : relative weights of the squared residuals.
+    method : how steps are made: "auto", or one of the classic methods that `Options.method` lists.
+    damping : "nielsen", "classic" or "delayed": how the damping of "levenberg" and "marquardt" moves.
+    acceleration : whether steps are bent by the geodesic acceleration; None: "auto" does.
     callback : called with the progress (``nfev, njev, cost, x``); returning True stops the fit.
     missing : "error" names the first row with a missing value; "drop" drops and counts such rows.
 
@@ -80,8 +85,7 @@ def fit(
     >>> round(result.params["b"].value, 6)
     0.5
     """
-    if method != "auto":
-        raise OptionError(f"method={method!r} is unknown: 'auto' is the one there is")
+    options = chosen_options(options, method, damping, acceleration)
     if isinstance(model, FORMULAS):
         setup = _from_formula(model, x, y, data, start, bounds, fixed, sigma, weights, missing)
     else:

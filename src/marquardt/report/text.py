@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from .sentences import join
 
 if TYPE_CHECKING:
-    from ..solve.estimates import Parameter
     from ..curve.result import FitResult
+    from ..solve.estimates import Parameter
 
 WIDTH = 100
 STRONG = 0.9

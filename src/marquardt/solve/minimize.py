@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any
@@ -15,14 +15,12 @@ from ..errors import Status
 from ..options import Options
 from ..problem.traced import LostTrace, Problem, TracedProblem
 from ..problem.verify import agrees_at_end
+from .trace import REASONS, Trace, read
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 _STATUS = tuple(Status)
-_NUMBERS = ("cost", "gain_ratio", "damping", "radius", "step", "offset")
-_WORDS = (("model", "U12"), ("accepted", "?"))
-_MODELS = ("gauss-newton", "newton", "polish")
 
 
 class Outcome:
@@ -58,17 +56,14 @@ class Outcome:
     def R(self) -> Matrix:
         return self.factor[:-1, :-1]
 
-    @cached_property
-    def trace(self) -> NDArray[Any]:
-        """One row per trial step: ``cost`` of the trial, ``gain_ratio``, ``damping``, ``radius`` and scaled
-        length of the ``step``, relative ``offset`` where it started, ``model`` used, ``accepted``."""
-        columns = dict(self._raw.trace)
-        rows = np.zeros(len(columns["cost"]), dtype=[*((n, "f8") for n in _NUMBERS), *_WORDS])
-        for name in _NUMBERS:
-            rows[name] = columns[name]
-        rows["model"] = [_MODELS[int(kind)] for kind in columns["kind"]]
-        rows["accepted"] = columns["accepted"]
-        return rows
+    def trace(self, names: Sequence[str]) -> Trace:
+        """One row per trial step; `names` are those of the free parameters."""
+        return read(self._raw, names)
+
+    @property
+    def reason(self) -> str:
+        """Why the search ended: one of `marquardt.solve.trace.REASONS`."""
+        return REASONS[self._raw.reason]
 
     @property
     def cost(self) -> float:

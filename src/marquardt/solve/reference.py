@@ -168,7 +168,12 @@ class Loop:
 
     def bent(self, p: Point, trial: Trial) -> Vector | None:
         """The step v + a/2; None when the bend is too strong to be trusted."""
-        wanted = self.options.acceleration and self.problem.f_vv and not self.newton and not trial.clipped
+        wanted = (
+            self.options.acceleration is not False
+            and self.problem.f_vv
+            and not self.newton
+            and not trial.clipped
+        )
         if not wanted or (trial.damping == 0 and self.bend < 0.02):
             return trial.v
         f_vv = self.problem.f_vv(p.x, trial.v)  # type: ignore[misc]
@@ -330,7 +335,7 @@ def minimize(
     if p is None:
         raise ValueError("the Jacobian is not finite at the start")
     loop.live = float(p.f @ p.f)
-    loop.radius = options.radius_factor * norm(loop.D * loop.magnitude)
+    loop.radius = (options.radius_factor or 1.0) * norm(loop.D * loop.magnitude)
     while not loop.certified(p):
         if problem.njev >= loop.budget:
             loop.exhausted = True

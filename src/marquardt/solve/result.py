@@ -15,6 +15,7 @@ from .estimates import Parameter, ParameterTable
 
 if TYPE_CHECKING:
     from ..stats import Covariance
+    from .trace import Trace
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -254,10 +255,11 @@ class Result:
         """Accepted steps."""
         return int(self._outcome.n_accepted)
 
-    @property
-    def trace(self) -> Any:
-        """One row per trial step."""
-        return self._outcome.trace
+    @cached_property
+    def trace(self) -> Trace:
+        """One row per trial step: what was tried, what became of it; `print` shows it as a log."""
+        trace: Trace = self._outcome.trace(self.free_names)
+        return trace
 
     # ---------------------------------------------------------------------------------------------- showing
 

@@ -1,0 +1,266 @@
+//! What a vanishing gradient does not tell: is the end a minimum, is what looks flat really flat, does a parameter run
+//! away? Asked once, at the end; a lower point found on the way is where the search goes on.
+
+use super::outcome::{Reason, Step, Verdict};
+use super::point::Point;
+use super::rank::Rank;
+use super::spectrum::Spectrum;
+use super::state::{Exit, Loop};
+use crate::linear::small::norm;
+use crate::linear::{svd, triangle};
+
+/// Up to so many parameters the Hessian is worked out by differences where there is a reason to doubt.
+const DIFFERENCES_LIMIT: usize = 8;
+/// From so many residuals on the Hessian costs a noticeable pass: only where there is a reason to doubt.
+const MANY: usize = 200_000;
+/// An eigenvalue above minus this part of the largest is zero to rounding.
+const FLAT: f64 = 1e-9;
+/// Saddles left at most; one is the rule.
+const ESCAPES: usize = 3;
+/// How far to look along negative curvature, in parts of the size of x.
+const LENGTHS: [f64; 6] = [0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+/// Reductions are real above so many rounding errors of the cost.
+const REAL: f64 = 10.0;
+/// A parameter has run away when it is so many times as large as at the start and the residuals hardly notice,
+const FAR: f64 = 1e3;
+/// or so many times as large and they do not notice at all.
+const GROWN: f64 = 10.0;
+
+/// What was found around a stationary point.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Direction along which the cost falls although the gradient vanishes.
+    pub descent: Vec<f64>,
+    /// The residuals change in steps where the Jacobian says that they do not change.
+    pub jumps: bool,
+}
+
+impl Loop<'_> {
+    /// Look around a certified end. True: a lower point was found and taken.
+    pub fn look_around(&mut self) -> Result<bool, Exit> {
+        let n = self.here.n();
+        if n == 0 || !self.certified() {
+            return Ok(false);
+        }
+        let rank = Rank::of(&self.here.linearization, self.here.threshold());
+        let doubtful = rank.rank < n || self.n_accepted == 0;
+        if !doubtful && self.here.f.len() >= MANY {
+            return Ok(false);
+        }
+        let known = self.find_hessian()? || doubtful && self.hessian_by_differences()?;
+        if known
+            && let Some(direction) = self.negative_curvature()
+            && self.find_lower(&direction)?
+        {
+            return self.escape(direction);
+        }
+        if rank.rank == n || !self.runaway().is_empty() {
+            return Ok(false);
+        }
+        self.around.jumps = self.jumps_along(&rank.null_vectors)?;
+        Ok(!self.around.jumps && self.is_lower_elsewhere()? && self.escape(Vec::new())?)
+    }
+
+    /// Go on from the lower point just found, if the method does so.
+    fn escape(&mut self, direction: Vec<f64>) -> Result<bool, Exit> {
+        let goes = self.strategy.escape && self.escapes < ESCAPES && self.njev < self.budget;
+        if goes && self.go_there()? {
+            self.live = self.after;
+            self.escapes += 1;
+            self.reason = Reason::Certified;
+            self.contraction = 1.0;
+            self.record(Step::Escape, Verdict::Accepted);
+            self.restart();
+            self.report()?;
+            return Ok(true);
+        }
+        self.around.jumps = direction.is_empty();
+        self.around.descent = direction;
+        Ok(false)
+    }
+
+    /// An eigenvector of C^-1 (J'J + sum f_i H_i) C^-1 that belongs to a negative eigenvalue, in units of x.
+    fn negative_curvature(&self) -> Option<Vec<f64>> {
+        let p = &self.here;
+        let scale = unit_scales(p, &self.hessian);
+        let mut model = Spectrum::default();
+        model.assemble(p, &self.hessian, &scale, &p.free, None);
+        if triangle::cholesky(&mut model.matrix.clone(), p.free.len()) {
+            return None;
+        }
+        model.diagonalize();
+        let largest = model.w.iter().fold(0.0, |a: f64, w| a.max(w.abs()));
+        let lowest = (0..model.w.len()).min_by(|&i, &j| model.w[i].total_cmp(&model.w[j]))?;
+        if model.w[lowest] >= -FLAT * largest {
+            return None;
+        }
+        let k = p.free.len();
+        let mut direction = vec![0.0; p.n()];
+        for (row, &j) in p.free.iter().enumerate() {
+            direction[j] = model.v[lowest * k + row] / scale[j];
+        }
+        Some(direction)
+    }
+
+    /// Is the cost really lower somewhere along +-direction? The point is left in `there`.
+    fn find_lower(&mut self, direction: &[f64]) -> Result<bool, Exit> {
+        for part in LENGTHS {
+            for sign in [1.0, -1.0] {
+                self.aim(direction, sign * part);
+                self.begin_row();
+                if self.try_row()? > REAL * self.cost_noise() {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Let the trial go along `direction`, as far as a part of the size of x in the norm of D.
+    fn aim(&mut self, direction: &[f64], part: f64) {
+        let (d, s) = (&self.scales.d, &self.scales.magnitude);
+        let reach = (0..d.len()).map(|j| (d[j] * s[j]).powi(2)).sum::<f64>().sqrt();
+        let size = (0..d.len()).map(|j| (d[j] * direction[j]).powi(2)).sum::<f64>().sqrt();
+        let length = if size > 0.0 { part * reach / size } else { 0.0 };
+        self.trial.v.clear();
+        self.trial.v.extend(direction.iter().map(|v| length * v));
+        (self.trial.size, self.trial.damping, self.trial.predicted) = (length.abs() * size, 0.0, 0.0);
+    }
+
+    /// Do the residuals change in steps along what the Jacobian calls flat? A smooth function changes there with the
+    /// square of the step: by a factor of 100 between these two.
+    fn jumps_along(&mut self, null_vectors: &[Vec<f64>]) -> Result<bool, Exit> {
+        let n = self.here.n();
+        let flat = |j: usize| null_vectors.iter().map(|v| v[j]).sum::<f64>();
+        let unit = |j: usize| if self.here.norms[j] > 0.0 { self.here.norms[j] } else { self.scales.d[j] };
+        let direction: Vec<f64> = (0..n).map(|j| flat(j) / unit(j)).collect();
+        let mut change = [0.0; 2];
+        for (change, part) in change.iter_mut().zip([0.1, 0.01]) {
+            self.aim(&direction, part);
+            self.evaluate_trial()?;
+            let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
+            *change = differences.sum::<f64>().sqrt();
+        }
+        let [far, near] = change;
+        let size = self.here.terms().max(norm(&self.here.f));
+        let noise = 100.0 * f64::EPSILON * size;
+        Ok(if near > noise { far < 20.0 * near } else { far > 1e-3 * size })
+    }
+
+    /// Is the cost lower where a parameter without effect here is much smaller or larger?
+    fn is_lower_elsewhere(&mut self) -> Result<bool, Exit> {
+        let n = self.here.n();
+        let without_effect: Vec<usize> = (0..n).filter(|&j| self.here.norms[j] == 0.0).collect();
+        for j in without_effect {
+            for factor in [0.1, 10.0, 0.01, 100.0] {
+                self.trial.v.clear();
+                self.trial.v.resize(n, 0.0);
+                self.trial.v[j] = (factor - 1.0) * self.scales.magnitude[j].copysign(self.here.x[j]);
+                self.begin_row();
+                if self.try_row()? > REAL * self.cost_noise().max(f64::EPSILON * self.live) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// sum f_i H_i by second differences of the residuals, n (n + 1) evaluations.
+    fn hessian_by_differences(&mut self) -> Result<bool, Exit> {
+        let n = self.here.n();
+        if n > DIFFERENCES_LIMIT {
+            return Ok(false);
+        }
+        let h: Vec<f64> = self.scales.magnitude.iter().map(|s| f64::EPSILON.powf(0.25) * s).collect();
+        self.hessian.clear();
+        self.hessian.resize(n * n, 0.0);
+        for j in 0..n {
+            for l in 0..=j {
+                let mut v = vec![0.0; n];
+                v[j] += h[j];
+                if l < j {
+                    v[l] += h[l];
+                }
+                self.hessian[j * n + l] = self.bend_along(&v)?;
+            }
+        }
+        for j in 0..n {
+            for l in 0..j {
+                let (jj, ll) = (self.hessian[j * n + j], self.hessian[l * n + l]);
+                let mixed = 0.5 * (self.hessian[j * n + l] - jj - ll) / (h[j] * h[l]);
+                (self.hessian[j * n + l], self.hessian[l * n + j]) = (mixed, mixed);
+            }
+        }
+        for j in 0..n {
+            self.hessian[j * n + j] /= h[j] * h[j];
+        }
+        let known = self.hessian.iter().all(|s| s.is_finite());
+        self.hessian_known = Some(known);
+        Ok(known)
+    }
+
+    /// sum f_i (f_i(x + v) - 2 f_i(x) + f_i(x - v)); not finite where a bound is in the way.
+    fn bend_along(&mut self, v: &[f64]) -> Result<f64, Exit> {
+        let mut sum = 0.0;
+        for sign in [1.0, -1.0] {
+            self.trial.v = v.iter().map(|v| sign * v).collect();
+            self.evaluate_trial()?;
+            let inside = (0..v.len()).all(|j| self.there.x[j] == self.here.x[j] + sign * v[j]);
+            let along = self.here.f.iter().zip(&self.there.f).map(|(f, g)| f * (g - f));
+            sum += if inside { along.sum() } else { f64::NAN };
+        }
+        Ok(sum)
+    }
+
+    /// Parameters that head for infinity: much larger than at the start, with residuals that hardly react any more.
+    pub fn runaway(&self) -> Vec<usize> {
+        let (p, first) = (&self.here, &self.scales.first);
+        let growth = |j: usize| p.x[j].abs() / first[j];
+        if !p.free.iter().any(|&j| growth(j) >= GROWN) {
+            return Vec::new();
+        }
+        let unnoticed = 1e3 * f64::EPSILON * p.terms();
+        let gone = |&j: &usize| growth(j) >= GROWN && p.norms[j] * p.x[j].abs() <= unnoticed;
+        let alone: Vec<usize> = p.free.iter().copied().filter(gone).collect();
+        if !alone.is_empty() || self.offset() <= self.options.tolerance {
+            return alone;
+        }
+        self.runaway_together().into_iter().filter(|&j| growth(j) >= GROWN).collect()
+    }
+
+    /// Parameters of a combination that hardly matters any more, if one of them is far from the start and the cost
+    /// still falls outwards.
+    fn runaway_together(&self) -> Vec<usize> {
+        let (p, first, k) = (&self.here, &self.scales.first, self.here.free.len());
+        let n = p.n();
+        let mut columns: Vec<f64> = Vec::with_capacity(n * k);
+        for &j in &p.free {
+            columns.extend((0..n).map(|i| if i <= j { p.r(i, j) * p.x[j] } else { 0.0 }));
+        }
+        let mut v = vec![0.0; k * k];
+        svd::orthogonalize(&mut columns, &mut v, n, k);
+        let sigma: Vec<f64> = (0..k).map(|i| norm(&columns[i * n..i * n + n])).collect();
+        let zero = p.threshold() * sigma.iter().fold(0.0, |a: f64, b| a.max(*b));
+        for i in (0..k).filter(|&i| sigma[i] > zero && sigma[i] <= self.live.sqrt() / FAR) {
+            let weights = &v[i * k..i * k + k];
+            let largest = weights.iter().fold(0.0, |a: f64, w| a.max(w.abs()));
+            let members = (0..k).filter(|&row| weights[row].abs() >= 0.3 * largest).map(|row| p.free[row]);
+            let members: Vec<usize> = members.collect();
+            let outwards: f64 = members.iter().map(|&j| p.linearization.gradient[j] * p.x[j]).sum();
+            if outwards <= 0.0 && members.iter().any(|&j| p.x[j].abs() >= FAR * first[j]) {
+                return members;
+            }
+        }
+        Vec::new()
+    }
+}
+
+/// Column norms of J; for a parameter that J does not know, what its second derivative makes a unit.
+fn unit_scales(p: &Point, hessian: &[f64]) -> Vec<f64> {
+    let n = p.n();
+    let unit = |j: usize| {
+        let own = hessian[j * n + j].abs().sqrt();
+        if p.norms[j] > 0.0 { p.norms[j] } else { own }
+    };
+    (0..n).map(|j| if unit(j) > 0.0 { unit(j) } else { 1.0 }).collect()
+}
