@@ -53,21 +53,21 @@ class Untraceable(MarquardtError):
 
 
 class Status(Enum):
-    """Why a fit ended: ``value`` is the sentence, ``advice`` says what to do next."""
+    """Why a minimization ended: ``value`` is the sentence, ``advice`` says what to do next."""
 
     CONVERGED = "converged"
     CONVERGED_AT_BOUND = "converged with a parameter at its bound"
-    NOT_UNIQUE = "converged, but the data do not determine every parameter"
-    NOT_A_MINIMUM = "not a minimum: the gradient vanishes, but the cost falls along a direction"
+    NOT_UNIQUE = "converged, but not to a single point: some change of the parameters has no effect"
+    NOT_A_MINIMUM = "not a minimum: the gradient is zero, but the cost falls to both sides"
     STALLED = "stalled: no step lowers the cost, but the minimum is not certified"
-    RUNAWAY = "a parameter heads for infinity with ever smaller gain"
+    RUNAWAY = "a parameter runs to infinity, with ever smaller gain"
     MAX_EVALUATIONS = "evaluation limit reached"
     INTERRUPTED = "interrupted"
 
     @property
     def success(self) -> bool:
-        """True when the end point is certified as a minimum."""
-        return self in (Status.CONVERGED, Status.CONVERGED_AT_BOUND)
+        """True when the end point is certified as a minimum, be it one of many (NOT_UNIQUE)."""
+        return self in (Status.CONVERGED, Status.CONVERGED_AT_BOUND, Status.NOT_UNIQUE)
 
     @property
     def advice(self) -> str:
@@ -78,11 +78,14 @@ _ADVICE = {
     Status.CONVERGED: "",
     Status.CONVERGED_AT_BOUND: "Check that the bound is meant; the interval of that parameter is one-sided.",
     Status.NOT_UNIQUE: "Fix one of the parameters named, or add data that tell them apart.",
-    Status.NOT_A_MINIMUM: "Start a little to one side, along the direction named.",
-    Status.RUNAWAY: "Try other starting values, bound the parameter, or use a simpler model.",
+    Status.NOT_A_MINIMUM: "Start again a little away from this point, along the direction named.",
     Status.STALLED: "Try other starting values, or look at the residuals: the model may not be smooth.",
-    Status.MAX_EVALUATIONS: "Continue from the point reached (start=fit.x), or raise max_evaluations.",
-    Status.INTERRUPTED: "The best point so far is returned; continue from it with start=fit.x.",
+    Status.RUNAWAY: "The best cost lies at infinity: bound or fix the parameter named, or use the simpler "
+    "model that is left in the limit.",
+    Status.MAX_EVALUATIONS: "Continue from the point reached (start=fit.x or x0=result.x), "
+    "or raise max_evaluations.",
+    Status.INTERRUPTED: "The best point so far is returned; continue from it "
+    "with start=fit.x or x0=result.x.",
 }
 
 

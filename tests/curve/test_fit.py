@@ -196,7 +196,7 @@ def test_a_parameter_at_its_bound_is_named_and_has_no_standard_error() -> None:
 
 def test_parameters_that_cannot_be_told_apart_are_both_named_and_infinite() -> None:
     result = fit("y ~ a1*a2*exp(-b*x) + c", data={"x": X, "y": Y}, start={"a1": 1, "a2": 1, "b": 1, "c": 0})
-    assert result.status is Status.NOT_UNIQUE and not result.success
+    assert result.status is Status.NOT_UNIQUE and not result.unique
     assert math.isinf(result.params["a1"].stderr) and math.isinf(result.params["a2"].stderr)
     assert math.isfinite(result.params["b"].stderr)
     assert "'a1' and 'a2'" in result.message and any(
@@ -207,13 +207,13 @@ def test_parameters_that_cannot_be_told_apart_are_both_named_and_infinite() -> N
 
 def test_a_parameter_without_effect_is_named() -> None:
     result = fit(lambda x, a, b, idle: a * np.exp(-b * x) + 0 * idle * x, X, Y, start=[1, 1, 1])
-    assert not result.success
+    assert not result.unique
     assert any("'idle' has no effect" in s for s in result.advice)
 
 
 def test_fewer_points_than_parameters_are_allowed_but_said() -> None:
     result = fit(decay, X[:2], Y[:2], start=START)
-    assert not result.success and any("2 points cannot determine 3 parameters" in s for s in result.advice)
+    assert not result.unique and any("2 points cannot determine 3 parameters" in s for s in result.advice)
     assert not np.isfinite(result.stderr).any()
 
 

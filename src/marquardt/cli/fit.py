@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(result)
     _write(result, arguments)
-    return 0 if result.success else 1
+    return 0 if result.success and result.unique else 1
 
 
 # The evaluated --sigma and --weights travel as columns: rows with missing values then drop them too.

@@ -250,10 +250,15 @@ def _finish(
                 problem, points[0], lower, upper, options, stop_at_once
             )  # the best, marked as such
             return Search(here, nfev, njev, len(candidates), len(ends), 1)
-    best = min(ends, key=lambda e: (e.cost, not e.status.success))
+    best = min(ends, key=lambda e: (e.cost, *_doubt(e)))
     near = [e for e in ends if e.cost <= best.cost * (1.0 + SAME_COST)]
-    best = next((e for e in near if e.status.success), best)
+    best = min(near, key=_doubt)
     return Search(best, nfev - int(best.nfev), njev - int(best.njev), len(candidates), len(ends), len(near))
+
+
+def _doubt(end: Any) -> tuple[bool, bool]:
+    """Certified ends come first, among them those that are unique."""
+    return not end.status.success, end.status is Status.NOT_UNIQUE
 
 
 def stop_at_once(progress: Any) -> bool:

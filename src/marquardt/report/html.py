@@ -28,7 +28,7 @@ _STYLE = """
 
 def fragment(fit: FitResult, level: float = 0.95) -> str:
     """What a notebook shows."""
-    kind = "good" if fit.success else "bad"
+    kind = "good" if fit.success and fit.unique else "bad"
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header(level))
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row(p, level)) + "</tr>"

@@ -145,7 +145,8 @@ def _warm_start(
     if sample is None:
         return None
     raw = sample.minimize(x0, lower, upper, native, None)
-    return raw.x if _STATUS[raw.status].success else None
+    certified = (Status.CONVERGED, Status.CONVERGED_AT_BOUND)
+    return raw.x if _STATUS[raw.status] in certified else None
 
 
 DEFAULTS = Options()
