@@ -94,7 +94,8 @@ class Outcome:
     jumps: bool
     escapes: int
     trace: list[tuple[str, list[float]]]
-    geometry: list[Matrix]
+    trials: Matrix
+    models: Matrix
     trace_dropped: int
     def every(self, step: int) -> Vector: ...
 

@@ -184,15 +184,17 @@ impl Outcome {
         ]
     }
 
-    /// Parameters of the trials (rows, p); and at each Jacobian x (J, p), the triangular factor of [J f] (J, p+1, p+1)
-    /// flattened to (J, (p+1)^2), and D (J, p).
+    /// Parameters of the trials, (rows, p).
     #[getter]
-    fn geometry<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyArray2<f64>>>> {
-        let (trace, p) = (&self.0.trace, self.0.x.len());
-        [(&trace.trials, p), (&trace.points, p), (&trace.factors, (p + 1) * (p + 1)), (&trace.scales, p)]
-            .into_iter()
-            .map(|(flat, columns)| matrix(py, flat, columns))
-            .collect()
+    fn trials<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        matrix(py, &self.0.trace.trials, self.0.x.len())
+    }
+
+    /// At each Jacobian x (p), D (p) and the triangular factor of [J f] ((p+1)^2), one after the other.
+    #[getter]
+    fn models<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<f64>>> {
+        let p = self.0.x.len();
+        matrix(py, &self.0.trace.models, 2 * p + (p + 1) * (p + 1))
     }
 
     /// Trial steps beyond the room for the trace.

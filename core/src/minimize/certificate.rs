@@ -19,8 +19,9 @@ impl Loop<'_> {
         if self.rows == 0 { f64::INFINITY } else { self.explained / rest.max(floor) }
     }
 
-    pub fn certified(&self) -> bool {
-        self.here.scaled_gradient() <= CERTIFIED || self.offset() <= self.options.tolerance
+    pub fn certified(&mut self) -> bool {
+        self.seen = (self.here.scaled_gradient(), self.offset());
+        self.seen.0 <= CERTIFIED || self.seen.1 <= self.options.tolerance
     }
 
     /// The reduction of rss that rounding errors of the residuals can feign.

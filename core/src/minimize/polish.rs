@@ -19,11 +19,13 @@ impl Loop<'_> {
         let steps = if self.here.f.len() >= MANY { 0 } else { STEPS };
         let mut slow = self.newton || self.contraction > SLOW;
         for k in 0..MORE_STEPS {
-            let (explained, offset) = (self.explained, self.offset());
+            let explained = self.explained;
+            self.seen = (self.here.scaled_gradient(), self.offset());
+            let (gradient, offset) = self.seen;
             // A gradient at its rounding floor ends the search, but where the columns nearly cancel (Bennett5) the
             // floor is high, and one step may still win three digits.
             let close = offset <= self.options.tolerance;
-            let enough = self.here.scaled_gradient() <= 1.0 && (close || k > 0) || k >= steps && close;
+            let enough = gradient <= 1.0 && (close || k > 0) || k >= steps && close;
             if enough || self.njev >= self.budget {
                 break;
             }

@@ -83,6 +83,8 @@ pub struct Loop<'a> {
     pub n_accepted: usize,
     pub trace: Trace,
     row: Row,
+    /// Scaled gradient and relative offset of `here`, when last asked for.
+    pub seen: (f64, f64),
 }
 
 impl<'a> Loop<'a> {
@@ -132,8 +134,9 @@ impl<'a> Loop<'a> {
             nfev: 0,
             njev: 0,
             n_accepted: 0,
-            trace: Trace::new(options.trace),
+            trace: Trace::new(options.trace, n),
             row: Row::default(),
+            seen: (f64::NAN, f64::NAN),
         }
     }
 
@@ -305,7 +308,7 @@ impl<'a> Loop<'a> {
         if !self.options.trace {
             return;
         }
-        let (gradient, offset) = (self.here.scaled_gradient(), self.offset());
+        let (gradient, offset) = self.seen;
         self.row = Row {
             iteration: self.trace.jacobians,
             cost: 0.5 * self.here_rss,

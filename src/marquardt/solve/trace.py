@@ -164,8 +164,9 @@ def log(trace: Trace) -> str:
 def read(raw: Any, names: Sequence[str]) -> Trace:
     """The trace of a raw outcome of the core, with what follows from its factors worked out."""
     columns = dict(raw.trace)
-    trials, points, factors, scales = raw.geometry
-    n = len(names)
+    trials, n = raw.trials, len(names)
+    points, scales, factors = np.split(raw.models, [n, 2 * n], axis=1)
+    factors = factors.reshape(-1, n + 1, n + 1)
     rows = np.zeros(
         len(columns["cost"]),
         dtype=[
@@ -182,10 +183,10 @@ def read(raw: Any, names: Sequence[str]) -> Trace:
     rows["x"] = trials
     with np.errstate(all="ignore"):
         rows["gain_ratio"] = rows["actual"] / rows["predicted"]
-        _add_geometry(rows, points, factors.reshape(-1, n + 1, n + 1), scales)
+        _add_geometry(rows, points, factors, scales)
     trace = rows.view(Trace)
     trace.names, trace.points, trace.scales = tuple(names), points, scales
-    trace.factors, trace.dropped = factors.reshape(-1, n + 1, n + 1), int(raw.trace_dropped)
+    trace.factors, trace.dropped = factors, int(raw.trace_dropped)
     return trace
 
 
