@@ -144,7 +144,8 @@ impl Loop<'_> {
         let [far, near] = change;
         let size = self.here.terms().max(norm(&self.here.f));
         let noise = 100.0 * f64::EPSILON * size;
-        Ok(if near > noise { far < 20.0 * near } else { far > 1e-3 * size })
+        let smooth = if near > noise { far >= 20.0 * near } else { far <= 1e-3 * size };
+        Ok(!smooth) // a value that is not finite is not smooth either
     }
 
     /// Is the cost lower where a parameter without effect here is much smaller or larger?
