@@ -8,6 +8,7 @@ from marquardt.datasets import nist
 from marquardt.errors import Status
 from marquardt.options import Options
 from marquardt.solve import reference
+from marquardt.solve.trace import MODELS, REASONS, VERDICTS
 
 from .jets import Exact
 
@@ -28,6 +29,8 @@ class End:
     nfev: int
     njev: int
     costs: np.ndarray  # of the accepted points
+    reason: str  # what ended the search
+    rows: dict[str, np.ndarray]  # the trial steps, column by column
 
     @property
     def rss(self):
@@ -48,10 +51,16 @@ def in_core(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=Non
         problem.residuals, lambda x, f: problem.jacobian(x), problem.f_vv, problem.hessian,
         m, observed, x0, lower, upper, native,
     )  # fmt: skip
-    trace = dict(raw.trace)
-    costs = np.array(trace["trial_cost"])[np.array(trace["verdict"]) == 0]
+    rows = {name: np.array(column) for name, column in raw.trace}
+    rows["model"] = np.array(MODELS)[rows["model"].astype(int)]
+    rows["verdict"] = np.array(VERDICTS)[rows["verdict"].astype(int)]
     return End(raw.x, raw.f, tuple(Status)[raw.status], raw.offset, raw.scaled_gradient, raw.rank, raw.active,
-               raw.nfev, raw.njev, costs)  # fmt: skip
+               raw.nfev, raw.njev, accepted(rows), REASONS[raw.reason], rows)  # fmt: skip
+
+
+def accepted(rows):
+    """Costs of the accepted points."""
+    return rows["trial_cost"][rows["verdict"] == "go"]
 
 
 def in_numpy(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=None):
@@ -60,8 +69,9 @@ def in_numpy(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=No
         problem.residuals, problem.jacobian, np.array(x0, float), lower, upper, options, problem.f_vv,
         problem.hessian, 0.0 if observed is None else observed,
     )  # fmt: skip
+    rows = {name: np.array([getattr(r, name) for r in o.trace]) for name in reference.Row._fields}
     return End(o.x, o.f, o.status, o.offset, o.scaled_gradient, o.rank, o.active, o.nfev, o.njev,
-               np.array(o.costs))  # fmt: skip
+               accepted(rows), o.reason, rows)  # fmt: skip
 
 
 class Differences(Exact):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +30,8 @@ class Point:
     rounding: Vector  # what rounding errors can do to the gradient, in units of eps
     free: Indices  # parameters not held at a bound by the gradient
     model: Spectrum  # Gauss-Newton's
-
     terms: float  # size of the terms whose difference the residuals are, over the rows that depend on x
+    S: Matrix | None = None  # sum f_i H_i, once asked for
 
     @property
     def noise(self) -> float:
@@ -111,6 +113,23 @@ def reduction(p: Point, v: Vector, S: Matrix | None) -> float:
     return float(-(2 * p.z @ Rv + Rv @ Rv + (0.0 if S is None else v @ S @ v)))
 
 
+@dataclass(frozen=True)
+class Rule:
+    """How a model and a limit make a step: ``t, damping``."""
+
+    step: Callable[[Spectrum, float], tuple[Vector, float]]
+    damped: bool = True
+    """Steps are ``-(w + damping)^-1 c`` for some damping."""
+
+
+class Box(NamedTuple):
+    lower: Vector
+    upper: Vector
+
+    def leaves(self, x: Vector) -> NDArray[np.bool_]:
+        return (x < self.lower) | (x > self.upper)
+
+
 @dataclass
 class Trial:
     """A step `v` of a model with its prediction."""
@@ -124,32 +143,34 @@ class Trial:
     clipped: bool
 
 
-def propose(p: Point, D: Vector, S: Matrix | None, radius: float, lower: Vector, upper: Vector) -> Trial:
-    """Step in the region and the box: what leaves the box is set to its bound, the rest solved again."""
+def propose(p: Point, D: Vector, S: Matrix | None, rule: Rule, limit: float, box: Box) -> Trial:
+    """The step of a rule in the box: what leaves the box is set to its bound, the rest solved again."""
 
     def model(free: Indices, moved: Vector) -> Spectrum:
         return gauss_newton(p, D, free, moved) if S is None else newton(p, S, D, free, moved)
 
     v, clipped = np.zeros_like(p.x), False
     spectrum = p.model if S is None else model(p.free, v)
-    t, damping = spectrum.within(radius)
+    t, damping = rule.step(spectrum, limit)
     while True:
         free = spectrum.free
         v[free] = spectrum.V @ t / D[free]
-        out = (p.x + v < lower) | (p.x + v > upper)
+        out = box.leaves(p.x + v)
         if not np.any(out[free]):
             break
         clipped = True
-        v[out] = np.clip(p.x + v, lower, upper)[out] - p.x[out]
+        v[out] = np.clip(p.x + v, *box)[out] - p.x[out]
         free = free[~out[free]]
         if free.size == 0:
             break
         v[free] = 0.0
         spectrum = model(free, v)
-        t = spectrum.step(damping)
+        t = spectrum.step(damping) if rule.damped else rule.step(spectrum, limit)[0]
     if clipped:
         return Trial(v, D * v, damping, reduction(p, v, S), float(p.gradient @ v), spectrum, True)
-    predicted, slope = float(np.sum(t**2 * (spectrum.w + 2 * damping))), float(np.sum(spectrum.c * t))
+    slope = float(np.sum(spectrum.c * t))
+    curved = float(np.sum(t**2 * (spectrum.w + 2 * damping)))  # = -(2 c't + t'wt), without its cancellation
+    predicted = curved if rule.damped else -float(np.sum(t * (2 * spectrum.c + spectrum.w * t)))
     return Trial(v, t, damping, predicted, slope, spectrum, False)
 
 
