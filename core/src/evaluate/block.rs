@@ -21,6 +21,8 @@ pub struct Programs {
     /// parameters: the full vector, then the direction (p).
     pub curvature: Option<Tape>,
     /// Outputs: per model output, the second derivative for each listed pair (j, l) of free parameters, j >= l.
+    /// Or, for a single row: only those of the weighted sum of the outputs; parameters: the full vector, then the
+    /// weights (k).
     pub hessian: Option<(Tape, Vec<(u32, u32)>)>,
 }
 
@@ -59,6 +61,8 @@ impl Block {
         }
         let programs = &self.programs;
         let hessian = programs.hessian.as_ref();
+        let weighted = n == 1 && hessian.is_some_and(|(tape, _)| tape.n_params() == n_params + k);
+        let (sums, weights) = if weighted { (1, k) } else { (k, 0) };
         if hessian.is_some_and(|(_, pairs)| pairs.iter().any(|&(j, l)| j as usize >= p || l > j)) {
             return Err("a pair of the second derivatives is out of range".into());
         }
@@ -66,7 +70,7 @@ impl Block {
             ("value", Some(&programs.value), k, n_params),
             ("jacobian", Some(&programs.jacobian), k + k * p, n_params),
             ("curvature", programs.curvature.as_ref(), k * p + k, n_params + p),
-            ("hessian", hessian.map(|h| &h.0), k * hessian.map_or(0, |h| h.1.len()), n_params),
+            ("hessian", hessian.map(|h| &h.0), sums * hessian.map_or(0, |h| h.1.len()), n_params + weights),
         ] {
             let Some(tape) = tape else { continue };
             let found = (tape.n_outputs(), tape.n_params(), tape.n_inputs());
@@ -217,6 +221,9 @@ impl Block {
         worker: &mut Worker,
         out: &mut [f64],
     ) {
+        if tape.n_params() > params.len() {
+            return self.hessian_of_sum(level, tape, pairs, params, f, worker, out);
+        }
         let (p, k) = (out.len().isqrt(), self.n_outputs);
         let Worker { tape: work, columns, magnitude } = worker;
         columns.resize(columns.len().max(1), Column::default());
@@ -238,6 +245,37 @@ impl Block {
                             out[l * p + j] += sum;
                         }
                     }
+                }
+            }
+        });
+    }
+
+    /// The same for a single row, by a tape that takes the weights of its outputs.
+    fn hessian_of_sum(
+        &self,
+        level: Level,
+        tape: &Tape,
+        pairs: &[(u32, u32)],
+        params: &[f64],
+        f: &[f64],
+        worker: &mut Worker,
+        out: &mut [f64],
+    ) {
+        let (p, rows) = (out.len().isqrt(), Rows { start: 0, len: 1 });
+        let Worker { tape: work, columns, .. } = worker;
+        columns.resize(columns.len().max(1), Column::default());
+        let weight = |o: usize| self.part(&self.w, o, rows).map_or(1.0, |w| w[0]);
+        let weights = (0..self.n_outputs).map(|o| f[o] * weight(o));
+        let params: Vec<f64> = params.iter().copied().chain(weights).collect();
+        tape.load(level, &params, work);
+        self.with_inputs(|inputs| {
+            tape.run_block(level, inputs, rows, work);
+            for (q, &(j, l)) in pairs.iter().enumerate() {
+                accumulate::weigh(level, tape.output(q, inputs, rows, work), None, 1, &mut columns[0]);
+                let (j, l, sum) = (j as usize, l as usize, columns[0].0[0]);
+                out[j * p + l] += sum;
+                if j != l {
+                    out[l * p + j] += sum;
                 }
             }
         });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,11 @@ MAX_SWEEPS = 1500
 
 
 class Derivatives:
-    """Expressions of one family, differentiated with respect to one choice of free parameters."""
+    """Expressions of one family, differentiated with respect to one choice of free parameters.
+
+    ``hessian`` belongs to the pairs (j, l) of ``pairs``, for each output in turn; with ``n_weights`` it is
+    that of the sum of the outputs, weighted by as many direction components.
+    """
 
     def __init__(self, graph: Graph, family: Family, free: Sequence[int]) -> None:
         self.p = len(free)
@@ -36,14 +41,23 @@ class Derivatives:
         self.curvature = second_directional(graph, self.value, wrt, direction)
         self.pairs: list[tuple[int, int]] | None = None
         self.hessian: list[Node] = []
-        if _newton_pays(self.value, len(free)):
-            entries = [hessian(graph, output, wrt) for output in self.value]
+        # Several outputs of a single row are weighted by numbers: one Hessian, of the weighted sum, will do.
+        self.n_weights = len(self.value) if len(self.value) > 1 and family.rows.shape[1] == 1 else 0
+        outputs = [_weighted_sum(graph, self.value)] if self.n_weights else self.value
+        if _newton_pays(outputs, len(free)):
+            entries = [hessian(graph, output, wrt) for output in outputs]
             self.pairs = sorted(set().union(*entries))
             zero = graph.const(0.0)
             self.hessian = [entry.get(pair, zero) for entry in entries for pair in self.pairs]
 
     def all(self) -> list[Node]:
         return [*self.value, *self.jacobian, *self.curvature, *self.hessian]
+
+
+def _weighted_sum(graph: Graph, outputs: Sequence[Node]) -> Node:
+    """``sum_o direction[o] * outputs[o]``."""
+    terms = [graph.mul(graph.direction(o), output) for o, output in enumerate(outputs)]
+    return reduce(graph.add, terms)
 
 
 def _newton_pays(outputs: Sequence[Node], p: int) -> bool:
@@ -79,7 +93,7 @@ class CorePrograms:
         self.value = tape(d.value, guards=guards)
         self.jacobian = tape([*d.value, *d.jacobian])
         curvature = tape([*d.jacobian, *d.curvature], d.p)
-        second = None if d.pairs is None else (tape(d.hessian), d.pairs)
+        second = None if d.pairs is None else (tape(d.hessian, d.n_weights), d.pairs)
         self.native = _core.Programs(self.value, self.jacobian, curvature, second)
 
     def columns(self, columns: list[Vector]) -> list[Vector]:
@@ -96,7 +110,7 @@ class NumpyPrograms:
     native = derive = None
 
     def __init__(self, d: Derivatives) -> None:
-        self.k, self.p, self.pairs = len(d.value), d.p, d.pairs
+        self.k, self.p, self.pairs, self.n_weights = len(d.value), d.p, d.pairs, d.n_weights
         self._value = compile_numpy(d.value)
         self._jacobian = compile_numpy(d.jacobian)
         self._curvature = compile_numpy(d.curvature)
@@ -115,8 +129,11 @@ class NumpyPrograms:
         """sum over outputs and rows of weight times second derivative, (p, p)."""
         total = np.zeros((self.p, self.p))
         if self.pairs:
-            terms = _table(self._hessian(values, columns), weights.shape[1])
-            sums = np.einsum("kqn,kn->q", terms.reshape(self.k, len(self.pairs), -1), weights)
+            if self.n_weights:
+                sums = _table(self._hessian(values, columns, weights[:, 0]), 1)[:, 0]
+            else:
+                terms = _table(self._hessian(values, columns), weights.shape[1])
+                sums = np.einsum("kqn,kn->q", terms.reshape(self.k, len(self.pairs), -1), weights)
             for (j, l), s in zip(self.pairs, sums, strict=True):
                 total[j, l] = total[l, j] = s
         return total
