@@ -6,6 +6,7 @@ pub mod callback;
 pub mod checks;
 pub mod curve;
 pub mod jobs;
+pub mod penalty;
 pub mod reduction;
 
 use reduction::{Reduction, reduction};
