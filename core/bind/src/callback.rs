@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::penalty::{Rows, penalized};
 use crate::run::{Observer, Start, broken};
 
 fn array<'py>(py: Python<'py>, values: &[f64]) -> Bound<'py, PyArray1<f64>> {
@@ -32,9 +33,10 @@ fn take(result: PyResult<Bound<'_, PyAny>>, what: &str, out: &mut [f64]) -> Resu
 /// Minimizes half the sum of squares of `residuals(x)`, shape (m,).
 ///
 /// `jacobian(x, f)` gives (m, p); `curvature(x, v)` the second derivative along v, (m,), or None: by differences;
-/// `hessian(x, f)` gives sum_i f_i H_i, (p, p), or None. `observed` is |y| * w, for the rounding certificate.
+/// `hessian(x, f)` gives sum_i f_i H_i, (p, p), or None. `observed` is |y| * w, for the rounding certificate. The
+/// penalty's rows stand beneath the residuals.
 #[pyfunction]
-#[pyo3(signature = (residuals, jacobian, curvature, hessian, m, observed, x0, lower, upper, options, observer=None))]
+#[pyo3(signature = (residuals, jacobian, curvature, hessian, m, observed, x0, lower, upper, options, observer=None, penalty=None))]
 pub fn minimize_callback(
     py: Python<'_>,
     residuals: Bound<'_, PyAny>,
@@ -48,6 +50,7 @@ pub fn minimize_callback(
     upper: PyReadonlyArray1<f64>,
     options: &Options,
     observer: Option<Observer>,
+    penalty: Option<Rows>,
 ) -> PyResult<Outcome> {
     let (x0, lower, upper) = (x0.as_slice()?, lower.as_slice()?, upper.as_slice()?);
     let fill_residuals: Fill =
@@ -69,5 +72,9 @@ pub fn minimize_callback(
     if let Some(observed) = observed {
         problem = problem.with_observed(observed.as_slice()?.to_vec());
     }
-    Start { x0, lower, upper, options: &options.inner, observer }.run_attached(&mut problem)
+    let start = Start { x0, lower, upper, options: &options.inner, observer };
+    match penalty {
+        None => start.run_attached(&mut problem),
+        Some(rows) => start.run_attached(&mut penalized(problem, rows)?),
+    }
 }

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use crate::arrays::Column;
 use crate::options::Options;
 use crate::outcome::Outcome;
+use crate::penalty::{Rows, penalized};
 use crate::run::{Observer, Start, broken};
 use crate::tape::Tape;
 
@@ -200,9 +201,9 @@ pub fn all_finite(values: PyReadonlyArray1<f64>) -> PyResult<bool> {
     Ok(checks::all_finite(values.as_slice()?))
 }
 
-/// Minimizes half the sum of squares of ``(model - y) * w`` over the free parameters.
+/// Minimizes half the sum of squares of ``(model - y) * w``, and of the penalty's rows, over the free parameters.
 #[pyfunction]
-#[pyo3(signature = (families, values, free, retrace, x0, lower, upper, options, observer=None))]
+#[pyo3(signature = (families, values, free, retrace, x0, lower, upper, options, observer=None, penalty=None))]
 pub fn minimize_curve(
     py: Python<'_>,
     families: Families,
@@ -214,6 +215,7 @@ pub fn minimize_curve(
     upper: PyReadonlyArray1<f64>,
     options: &Options,
     observer: Option<Observer>,
+    penalty: Option<Rows>,
 ) -> PyResult<Outcome> {
     let mut problem = Versions {
         template: values.as_slice()?.to_vec(),
@@ -226,5 +228,9 @@ pub fn minimize_curve(
     };
     problem.add(families)?;
     let (x0, lower, upper) = (x0.as_slice()?, lower.as_slice()?, upper.as_slice()?);
-    Start { x0, lower, upper, options: &options.inner, observer }.run_detached(py, &mut problem)
+    let start = Start { x0, lower, upper, options: &options.inner, observer };
+    match penalty {
+        None => start.run_detached(py, &mut problem),
+        Some(rows) => start.run_detached(py, &mut penalized(problem, rows)?),
+    }
 }

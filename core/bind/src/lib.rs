@@ -5,6 +5,7 @@ mod callback;
 mod curve;
 mod options;
 mod outcome;
+mod penalty;
 mod run;
 mod tape;
 

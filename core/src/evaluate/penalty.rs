@@ -94,8 +94,7 @@ impl<E: Evaluate> Evaluate for Penalized<E> {
         let (own, added) = f.split_at_mut(self.split());
         let before = before.map(|f| f.split_at(own.len()));
         self.fill(x, added);
-        let (mut change, linearized) =
-            self.inner.compare(x, before.map(|b| b.0), own, out.as_deref_mut())?;
+        let (mut change, linearized) = self.inner.compare(x, before.map(|b| b.0), own, out.as_deref_mut())?;
         change.add(&reduction(before.map_or(added, |b| b.1), added));
         if let (true, Some(out)) = (linearized, out) {
             self.fold(x, out);
@@ -211,6 +210,9 @@ mod tests {
     #[test]
     fn a_row_on_no_parameter_is_refused() {
         let row = Row { parameter: 2, center: 0.0, weight: 1.0 };
-        assert_eq!(Penalized::new(decay(&[]), vec![row]).err().unwrap(), "penalty row 0: free parameter 2 of 2");
+        assert_eq!(
+            Penalized::new(decay(&[]), vec![row]).err().unwrap(),
+            "penalty row 0: free parameter 2 of 2"
+        );
     }
 }
