@@ -109,6 +109,7 @@ def minimize_curve(
     upper: Vector,
     options: Options,
     observer: Observer | None = None,
+    penalty: list[tuple[int, float, float]] | None = None,
 ) -> Outcome: ...
 def minimize_callback(
     residuals: Callable[[Vector], Vector],
@@ -122,4 +123,5 @@ def minimize_callback(
     upper: Vector,
     options: Options,
     observer: Observer | None = None,
+    penalty: list[tuple[int, float, float]] | None = None,
 ) -> Outcome: ...

@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         fixed=fixed or None,
         sigma=_SIGMA if arguments.sigma else None,
         weights=_WEIGHTS if arguments.weights else None,
+        prior=priors(arguments.prior) or None,
+        ridge=ridge(arguments.ridge),
         missing="drop" if arguments.drop_missing else "error",
     )
     if arguments.json == "-":
@@ -74,6 +76,32 @@ def bounds(texts: Sequence[str]) -> dict[str, tuple[float | None, float | None]]
             )
         limits[name] = (number(low, "--bounds", name, True), number(high, "--bounds", name, True))
     return limits
+
+
+def priors(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """``["a=1:0.1"]`` as a mapping to (mean, sd).
+
+    >>> priors(["a=1:0.1"])
+    {'a': (1.0, 0.1)}
+    """
+    found = {}
+    for name, text in _items(texts, "--prior", "a=1:0.1,b=2:0.5"):
+        mean, colon, sd = text.partition(":")
+        if not colon:
+            raise OptionError(f"--prior {name}={text}: write mean:sd, as in {name}=1:0.1")
+        found[name] = (number(mean, "--prior", name), number(sd, "--prior", name))
+    return found
+
+
+def ridge(texts: Sequence[str]) -> float | dict[str, float] | None:
+    """``["0.1"]`` as a number, ``["a=0.1,b=2"]`` as a mapping, None where nothing is given.
+
+    >>> ridge(["0.1"]), ridge(["a=0.1"])
+    (0.1, {'a': 0.1})
+    """
+    if len(texts) == 1 and "=" not in texts[0]:
+        return float(number(texts[0], "--ridge", "all parameters"))
+    return values(texts, "--ridge") or None
 
 
 def _items(texts: Sequence[str], option: str, example: str) -> list[tuple[str, str]]:

@@ -70,6 +70,14 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         help="either side may be empty: a=0:,b=:5,c=1:2",
     )  # fmt: skip
     fit.add_argument(
+        "--prior", action="append", default=[], metavar="NAME=MEAN:SD,...",
+        help="what is known of parameters beforehand: a=1:0.1 is a = 1 with standard deviation 0.1",
+    )  # fmt: skip
+    fit.add_argument(
+        "--ridge", action="append", default=[], metavar="NUMBER",
+        help="add half of NUMBER times the squares of all parameters to the cost; or by name: a=0.1,b=1",
+    )  # fmt: skip
+    fit.add_argument(
         "--sigma",
         metavar="COLUMN",
         help="known standard deviations: a column, a number, or a formula of columns",

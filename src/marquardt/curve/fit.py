@@ -19,6 +19,8 @@ from ..solve.minimize import minimize
 from .columns import column, column_names, is_table, numbers
 from .data import Data, convert, from_table, from_x, gather, plain_data, response_of, thin
 from .parameters import Parameters, arrange, names_given, plain_parameters
+from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle
+from .penalty import PenaltyTerms, arrange_penalty, hints
 from .progress import ProgressLine, observer
 from .result import FitResult
 from .signature import Signature, signature_of
@@ -37,6 +39,7 @@ class Setup:
     data: Data
     parameters: Parameters
     rebuild: Rebuild
+    penalty: PenaltyTerms | None = None
 
 
 def fit(
@@ -50,6 +53,8 @@ def fit(
     fixed: Any = None,
     sigma: Any = None,
     weights: Any = None,
+    prior: Any = None,
+    ridge: Any = None,
     method: str = "auto",
     damping: str | None = None,
     acceleration: bool | None = None,
@@ -71,6 +76,9 @@ def fit(
     fixed : ``{"c": 0}``, or names to hold at their start.
     sigma : known standard deviations (a number, an array or a column): the covariance is not rescaled.
     weights : relative weights of the squared residuals.
+    prior : what is known beforehand, ``{"Km": (mean, sd)}``: ``(Km - mean)² / (2 sd²)`` is added to the cost,
+        in units of the noise, which is estimated where no sigma is given.
+    ridge : a number, or one by name: ``ridge/2 Σ x²`` is added to the cost as it is.
     method : how steps are made: "auto", or one of the classic methods that `Options.method` lists.
     damping : "nielsen", "classic" or "delayed": how the damping of "levenberg" and "marquardt" moves.
     acceleration : whether steps are bent by the geodesic acceleration; None: "auto" does.
@@ -86,11 +94,15 @@ def fit(
     0.5
     """
     options = chosen_options(options, method, damping, acceleration)
+    named = None if prior is None and ridge is None else hints(prior, ridge)
     if isinstance(model, FORMULAS):
-        setup = _from_formula(model, x, y, data, start, bounds, fixed, sigma, weights, missing)
+        setup = _from_formula(model, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
     else:
-        setup = _from_function(model, x, y, data, start, bounds, fixed, sigma, weights, missing)
-    _check_constant(setup)
+        setup = _from_function(model, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
+    if named is not None:
+        setup.penalty = arrange_penalty(prior, ridge, setup.parameters)
+    if setup.penalty is None:
+        _check_constant(setup)
     return _run(setup, options, observer(callback))
 
 
@@ -116,21 +128,29 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
     model = compile_model(setup.function, data.arguments, parameters.shapes)
     problem = model.problem(data.arguments, y, w, values, parameters.free)
     _check_used(model, parameters)
+    terms, weighing = setup.penalty, NO_ROUNDS
+    if terms is not None:
+        noise = first_noise(terms, data)
+        problem = problem.with_penalty(terms.rows(1.0 if noise is None else noise))
+    free = parameters.free_index
     try:
         if unknown:
             found = search(model, problem, data, parameters, options, watch)
             outcome = found.outcome
         else:
-            free = parameters.free_index
             outcome = minimize(
                 problem, values[free], parameters.lower[free], parameters.upper[free], options, watch
             )
+        if terms is not None:
+            again = Refit(data.n_points, parameters.lower[free], parameters.upper[free], options, watch)
+            outcome, weighing = settle(outcome, terms, noise, again)
     finally:
         if isinstance(watch, ProgressLine):
             watch.close()
     if not math.isfinite(outcome.cost):
         _refuse_start(problem, parameters, data)
-    return FitResult(outcome, model, parameters, data, setup.title, found, setup.rebuild)
+    parts = (outcome, model, parameters, data, setup.title, found, setup.rebuild)
+    return FitResult(*parts) if terms is None else PenalizedFit(terms, weighing, *parts)
 
 
 def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:
@@ -152,13 +172,19 @@ def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:
 
 def _from_function(
     function: Callable[..., Any], x: Any, y: Any, data: Any,
-    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str,
+    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str, named: dict[str, Any] | None,
 ) -> Setup:  # fmt: skip
     if not callable(function):
         raise ModelError(f"the model must be a function or a formula, not {type(function).__name__}")
     signature = signature_of(function)
     plain = plain_data(x, y) if data is None and sigma is None and weights is None else None
-    if plain is not None and bounds is None and fixed is None and signature.simple is not None:
+    if (
+        plain is not None
+        and bounds is None
+        and fixed is None
+        and named is None
+        and signature.simple is not None
+    ):
         names = signature.plain_parameters
         if signature.defaults and type(start) is dict:  # an argument with a default may be named
             names = signature.parameters(signature.simple, frozenset(start))
@@ -167,31 +193,32 @@ def _from_function(
             plain.names = signature.simple
             rebuild = _Rebuild(signature, signature.simple, names)
             return Setup(signature.function, signature.name, plain, parameters, rebuild)
-    return _with_care(signature, x, y, data, start, bounds, fixed, sigma, weights, missing)
+    return _with_care(signature, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
 
 
 def _with_care(
     signature: Signature, x: Any, y: Any, table: Any,
-    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str,
+    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str, named: dict[str, Any] | None,
 ) -> Setup:  # fmt: skip
-    named = names_given(start if isinstance(start, dict) or hasattr(start, "items") else None, bounds, fixed)
-    named &= frozenset((*signature.required, *signature.defaults))
+    by_name = start if isinstance(start, dict) or hasattr(start, "items") else None
+    mentioned = names_given(by_name, bounds, fixed, named)
+    mentioned &= frozenset((*signature.required, *signature.defaults))
     if table is None and is_table(x) and isinstance(y, str):
         table, x = x, None
     if y is None:
         raise DataError("y is needed: the response, as an array or as the name of a column of data=")
     if table is not None:
-        independent, arguments = from_table(signature, table, x, y, named)
+        independent, arguments = from_table(signature, table, x, y, mentioned)
     else:
         n_start = len(start) if isinstance(start, list | tuple | np.ndarray) else None
-        independent, arguments = from_x(signature, x, int(np.size(y)), named, n_start)
+        independent, arguments = from_x(signature, x, int(np.size(y)), mentioned, n_start)
     response, y_name = response_of(y, table)
-    names = signature.parameters(independent, named)
+    names = signature.parameters(independent, mentioned)
     if not names:
         raise ModelError(
             f"`{signature.name}` has no parameter: no argument without default after the independent ones"
         )
-    parameters = arrange(names, signature.defaults, start, bounds, fixed, signature.star)
+    parameters = arrange(names, signature.defaults, start, bounds, fixed, signature.star, named)
     function = signature.callable(independent, names)
 
     def length(arguments: tuple[Any, ...]) -> int | None:
@@ -259,7 +286,7 @@ def _broadcast(arguments: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[int, 
 
 def _from_formula(
     model: str | Formula, x: Any, y: Any, data: Any,
-    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str,
+    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str, named: dict[str, Any] | None,
 ) -> Setup:  # fmt: skip
     table = data
     if table is None:
@@ -281,9 +308,10 @@ def _from_formula(
     gathered = gather(arguments, formula.data_names, response, y_name, sigma, weights, table, missing)
     if not formula.param_names:
         raise ModelError(f"the formula {formula.text!r} has no parameter: every name in it is a column")
-    parameters = plain_parameters(formula.param_names, start) if bounds is None and fixed is None else None
+    plain = bounds is None and fixed is None and named is None
+    parameters = plain_parameters(formula.param_names, start) if plain else None
     if parameters is None:
-        parameters = arrange(formula.param_names, {}, start, bounds, fixed)
+        parameters = arrange(formula.param_names, {}, start, bounds, fixed, hints=named)
     return Setup(formula, formula.text, gathered, parameters, _RebuildFormula(formula.data_names))
 
 

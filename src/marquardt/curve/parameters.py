@@ -84,12 +84,18 @@ def arrange(
     bounds: Any,
     fixed: Any,
     star: str | None = None,
+    hints: Mapping[str, Any] | None = None,
 ) -> Parameters:
-    """Flatten and check; `defaults` are the values a signature gives, `star` is the name of ``*params``."""
+    """Flatten and check; `defaults` are the values a signature gives, `star` is the name of ``*params``.
+
+    `hints` start parameters that nobody else does; they are moved into the bounds.
+    """
     given = _start_by_name(names, start, star)
     for name in names:
         if name not in given and is_number(defaults.get(name)):
             given[name] = defaults[name]
+    hinted = {n: v for n, v in (hints or {}).items() if n in names and n not in given and v is not None}
+    given.update(hinted)
     held = _fixed_by_name(fixed, given)
     if star is not None and star not in given:
         raise ParameterError(f"`*{star}` takes any number of parameters: say how many with start=[...]")
@@ -100,12 +106,14 @@ def arrange(
             values[name] = np.asarray(value, dtype=np.float64)
     shapes = {n: v.shape for n, v in values.items()}
     flat = flat_names(shapes)
-    place = _places(shapes)
+    place = places(shapes)
     vector = np.concatenate([v.ravel() for v in values.values()]) if values else np.zeros(0)
     lower, upper = _bounds(bounds, flat, place)
+    for name in hinted:
+        vector[place[name]] = np.clip(vector[place[name]], lower[place[name]], upper[place[name]])
     free = np.ones(len(flat), dtype=bool)
     for name, value in held.items():
-        where = _find(name, place, flat, "fixed")
+        where = find(name, place, flat, "fixed")
         if value is not None:
             vector[where] = _floats(value, name, "fixed value").ravel()
         if np.isnan(vector[where]).any():
@@ -128,7 +136,8 @@ def flat_names(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
     return tuple(out)
 
 
-def _places(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
+def places(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
+    """Where each parameter stands among the flat ones."""
     out, at = {}, 0
     for name, shape in shapes.items():
         out[name] = slice(at, at + math.prod(shape))
@@ -136,7 +145,8 @@ def _places(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, slice]:
     return out
 
 
-def _find(name: str, place: Mapping[str, slice], flat: tuple[str, ...], where: str) -> slice:
+def find(name: str, place: Mapping[str, slice], flat: tuple[str, ...], where: str) -> slice:
+    """Where `name`, a parameter or a component such as ``p[0]``, stands; ParameterError where it is none."""
     if name in place:
         return place[name]
     if name in flat:
@@ -219,7 +229,7 @@ def _bounds(bounds: Any, flat: tuple[str, ...], place: Mapping[str, slice]) -> t
     if is_mapping(bounds):
         for label, pair in bounds.items():
             name = str(label)
-            where = _find(name, place, flat, "bounds")
+            where = find(name, place, flat, "bounds")
             low, high = _pair(pair, f"bounds of {name!r}")
             lower[where], upper[where] = _limit(low, -math.inf, name), _limit(high, math.inf, name)
         return lower, upper

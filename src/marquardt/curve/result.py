@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..problem.model import compile_model
 from ..solve.result import Matrix, Result, Vector
-from ..stats import Band, Goodness, delta_variance, goodness, quantile
+from ..stats import Band, Goodness, PenaltyReport, delta_variance, goodness, quantile
 from .data import Data
 from .parameters import Parameters
 
@@ -120,6 +120,11 @@ class FitResult(Result):
         if self.search is None:
             return None
         return replace(self.search, nfev=self.nfev, njev=self.njev)
+
+    @property
+    def penalty(self) -> PenaltyReport | None:
+        """What ``prior=`` and ``ridge=`` did, by parameter; None without them."""
+        return None
 
     @property
     def dropped(self) -> int:

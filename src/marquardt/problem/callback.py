@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import ModelError
 from .differences import Differences
+from .penalty import Penalty
 
 if TYPE_CHECKING:
     from .model import Model
@@ -26,6 +28,7 @@ class CallbackProblem:
     """Residuals ``(model - y) * w`` of an untraceable function, as a function of its free parameters."""
 
     exact = False
+    penalty: Penalty | None = None
 
     def __init__(
         self,
@@ -78,8 +81,14 @@ class CallbackProblem:
         self.differences = Differences(self.trial_residuals, lower, upper)
         return _core.minimize_callback(
             self.trial_residuals, self.jacobian, None, None, self.size, rounding_size(self.y, self.w),
-            x0, lower, upper, options, observe,
+            x0, lower, upper, options, observe, penalty_rows(self.penalty),
         )  # fmt: skip
+
+    def with_penalty(self, penalty: Penalty) -> CallbackProblem:
+        """The same problem with `penalty` added to its cost; ``residuals`` stay those of the data."""
+        penalized = copy(self)
+        penalized.penalty = penalty
+        return penalized
 
 
 def refusing(residuals: Callable[[Vector], Vector], x: Vector, size: int) -> Vector:
@@ -90,6 +99,11 @@ def refusing(residuals: Callable[[Vector], Vector], x: Vector, size: int) -> Vec
         raise
     except REJECTS:
         return np.full(size, np.nan)
+
+
+def penalty_rows(penalty: Penalty | None) -> list[tuple[int, float, float]] | None:
+    """A penalty as the core takes it."""
+    return None if penalty is None else penalty.rows()
 
 
 def rounding_size(y: Vector | None, w: Vector | None) -> Vector | None:

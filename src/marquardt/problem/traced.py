@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import ModelError
-from .callback import REJECTS, CallbackProblem, refusing, rounding_size
+from .callback import REJECTS, CallbackProblem, penalty_rows, refusing, rounding_size
+from .penalty import Penalty
 from .programs import CorePrograms, NumpyPrograms, Programs
 from .version import Version
 
@@ -37,6 +40,7 @@ class TracedProblem:
     """Residuals ``(model - y) * w`` of a traced model, as a function of its free parameters."""
 
     exact = True
+    penalty: Penalty | None = None
 
     def __init__(
         self,
@@ -98,7 +102,10 @@ class TracedProblem:
         small = model.version_at(arguments, self.values)
         if small is None or not small.pointwise:
             return None
-        return TracedProblem(model, arguments, y, w, self.values, self.free, small)
+        part = TracedProblem(model, arguments, y, w, self.values, self.free, small)
+        if self.penalty is None:
+            return part
+        return part.with_penalty(self.penalty.scaled(math.sqrt(part.size / self.size)))
 
     def residuals(self, x: Vector) -> Vector:
         """Weighted residuals in data order, shape (m,)."""
@@ -133,7 +140,7 @@ class TracedProblem:
             try:
                 return _core.minimize_curve(
                     self._native(version, made), self.values, self.free, self._retrace,
-                    x0, lower, upper, options, observe,
+                    x0, lower, upper, options, observe, penalty_rows(self.penalty),
                 )  # fmt: skip
             except _OutOfCore:
                 pass
@@ -143,6 +150,7 @@ class TracedProblem:
             self._trial_residuals, self.jacobian, self._curvature_along,
             self._residual_hessian if newton else None,
             self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe,
+            penalty_rows(self.penalty),
         )  # fmt: skip
 
     def _programs(self, version: Version) -> list[Programs]:
@@ -197,7 +205,14 @@ class TracedProblem:
 
     def as_callback(self) -> CallbackProblem:
         """The same problem with the function called back."""
-        return CallbackProblem(self.model, self.arguments, self.y, self.w, self.values, self.free)
+        problem = CallbackProblem(self.model, self.arguments, self.y, self.w, self.values, self.free)
+        return problem if self.penalty is None else problem.with_penalty(self.penalty)
+
+    def with_penalty(self, penalty: Penalty) -> TracedProblem:
+        """The same problem with `penalty` added to its cost; ``residuals`` stay those of the data."""
+        penalized = copy(self)
+        penalized.penalty = penalty
+        return penalized
 
 
 Problem = TracedProblem | CallbackProblem

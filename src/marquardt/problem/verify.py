@@ -53,7 +53,7 @@ def agrees_at_end(problem: TracedProblem, x: Vector, every: Callable[[int], Vect
         return True
 
     def traced(_: Sequence[Any], rows: slice) -> Vector:
-        f = every(rows.step or 1)
+        f = every(rows.step or 1)[: y[rows].size]  # rows of a penalty follow those of the data
         if w is None:
             return f + y[rows]
         with np.errstate(all="ignore"):

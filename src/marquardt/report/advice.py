@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MarquardtError, Status
+from .penalty import penalty_advice
 from .sentences import join, null_groups
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _not_unique(fit: Result) -> Iterator[str]:
 
 def _few_points(fit: Result) -> Iterator[str]:
     n, p = fit.n_points, len(fit.free_names)
-    if n < p:
+    if n < p and not fit.unique:
         points = "point" if n == 1 else "points"
         yield f"{n} {points} cannot determine {p} parameters: fix at least {p - n} of them, or add data."
     elif fit.dof <= 0 and not fit.sigma_known:
@@ -187,4 +188,10 @@ def _runs(fit: FitResult) -> Iterator[str]:
 
 
 RULES: tuple[Callable[[Result], Iterator[str]], ...] = (_ending, _not_unique, _few_points, _at_bound)
-CURVE_RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (_rounding, _barely, _chi_square, _runs)
+CURVE_RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (
+    _rounding,
+    _barely,
+    _chi_square,
+    _runs,
+    penalty_advice,
+)

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ..errors import MissingPackageError
+from .penalty import penalty_lines
 from .sentences import join
 from .text import STRONG, facts, goodness_pairs, header, row, strong_correlations
 
@@ -40,8 +41,12 @@ def fragment(fit: FitResult, level: float = 0.95) -> str:
         f"<div class='{kind}'>{escape(fit.message)}</div>"
         f"<div>{escape(facts(fit)).replace(chr(10), '<br>')}</div>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<div>{goodness}</div>{_correlations(fit)}{_advice(fit)}</div>"
+        f"<div>{goodness}</div>{_penalty(fit)}{_correlations(fit)}{_advice(fit)}</div>"
     )
+
+
+def _penalty(fit: FitResult) -> str:
+    return "".join(f"<div>{escape(line)}</div>" for line in penalty_lines(fit))
 
 
 def _correlations(fit: FitResult) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +42,7 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
         "cost": plain(fit.cost),
         "chi2": plain(fit.chi2),
         "goodness": plain(goodness),
+        "penalty": plain(_penalty(fit)),
         "certificate": plain(asdict(fit.certificate)),
         "derivative": fit.derivative,
         "nfev": fit.nfev,
@@ -49,6 +50,15 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
         "n_accepted": fit.n_accepted,
         "dropped": fit.dropped,
     }
+
+
+def _penalty(fit: FitResult) -> dict[str, Any] | None:
+    penalty = fit.penalty
+    if penalty is None:
+        return None
+    numbers = {f.name: getattr(penalty, f.name) for f in fields(penalty) if f.name != "parts"}
+    parts = {p.name: {**asdict(p), "pull": p.pull, "conflict": p.conflict} for p in penalty.parts}
+    return {"cost": penalty.cost, **numbers, "parts": parts}
 
 
 def plain(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from .penalty import penalty_lines
 from .sentences import join
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ STRONG = 0.9
 
 def text(fit: FitResult, level: float = 0.95) -> str:
     """Status, estimates, goodness, strong correlations and advice."""
-    parts = [heading(fit), "", *table(fit, level), "", *goodness_lines(fit), *correlation_lines(fit)]
+    parts = [heading(fit), "", *table(fit, level), "", *goodness_lines(fit), *penalty_lines(fit)]
+    parts += correlation_lines(fit)
     if fit.advice:
         parts += ["", *[_wrap("- " + sentence) for sentence in fit.advice]]
     return "\n".join(parts)
@@ -112,7 +114,7 @@ def goodness_pairs(fit: FitResult) -> list[tuple[str, str]]:
     else:
         s = math.sqrt(g.reduced_chi2) if g.reduced_chi2 >= 0 else math.nan
         pairs.append(("residual standard error", _or_undefined(s)))
-    pairs.append(("degrees of freedom", str(g.dof)))
+    pairs.append(("degrees of freedom", str(g.dof) if isinstance(g.dof, int) else f"{g.dof:.2f}"))
     if g.dof <= 0:
         return pairs
     pairs += [("R²", f"{g.r_squared:.6g}")] if math.isfinite(g.r_squared) else []

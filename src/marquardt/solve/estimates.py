@@ -24,7 +24,7 @@ class Parameter:
     fixed: bool
     at_bound: int
     """-1 held at the lower bound, 1 at the upper one, 0 neither."""
-    dof: int | None
+    dof: float | None
     """Degrees of freedom of its interval; None with known standard deviations."""
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:

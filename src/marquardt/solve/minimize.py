@@ -45,7 +45,8 @@ class Outcome:
 
     @cached_property
     def f(self) -> Vector:
-        return self._raw.f
+        f = self._raw.f  # rows of a penalty follow those of the data
+        return f if self.problem.penalty is None else f[: self.problem.size]
 
     @cached_property
     def factor(self) -> Matrix:
@@ -67,7 +68,7 @@ class Outcome:
 
     @property
     def cost(self) -> float:
-        """Half the sum of squared residuals."""
+        """Half the sum of squared residuals, those of a penalty included."""
         return float(self._raw.cost)
 
     def __getattr__(self, name: str) -> Any:

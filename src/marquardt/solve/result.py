@@ -98,18 +98,14 @@ class Result:
         return False
 
     @property
-    def _interval_dof(self) -> int | None:
+    def _interval_dof(self) -> float | None:
         return None if self.sigma_known else self.dof
 
     @cached_property
     def _unscaled(self) -> Covariance:
-        from ..stats import covariance, full_covariance
+        from ..stats import unscaled_covariance
 
-        inverse = self._outcome.inverse_gram
-        if inverse is not None:
-            return full_covariance(inverse)
-        held = np.asarray(self._outcome.active) != 0
-        return covariance(np.asarray(self._outcome.R), held, int(self._outcome.rank))
+        return unscaled_covariance(self._outcome)
 
     @property
     def _variance_factor(self) -> float:
@@ -171,13 +167,13 @@ class Result:
         return int(self.residuals.size)
 
     @property
-    def _n_determined(self) -> int:
+    def _n_determined(self) -> float:
         """Parameters the data determine; those held at a bound count, as they were fitted."""
         unscaled = self._unscaled
         return unscaled.rank + int(np.count_nonzero(unscaled.held))
 
     @property
-    def dof(self) -> int:
+    def dof(self) -> float:
         """Degrees of freedom: points minus determined parameters."""
         return self.n_points - self._n_determined
 

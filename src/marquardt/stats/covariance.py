@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,15 @@ def full_covariance(inverse: Matrix) -> Covariance:
     p = inverse.shape[0]
     determined, held, none = _all_determined(p)
     return Covariance(inverse, determined, held, p, none, inverse)
+
+
+def unscaled_covariance(outcome: Any) -> Covariance:
+    """``(J'J)^-1`` where a minimization ended, with the rows of a penalty ``(J'J + P)^-1``."""
+    inverse = outcome.inverse_gram
+    if inverse is not None:
+        return full_covariance(inverse)
+    held = np.asarray(outcome.active) != 0
+    return covariance(np.asarray(outcome.R), held, int(outcome.rank))
 
 
 def covariance(R: Matrix, held: NDArray[np.bool_] | None = None, rank: int | None = None) -> Covariance:

@@ -16,8 +16,8 @@ class Goodness:
     """Numbers that compare fits; NaN where there are not enough points to define them."""
 
     n_points: int
-    n_free: int
-    dof: int
+    n_free: float
+    dof: float
     rss: float
     """Sum of squared weighted residuals: ``2 * cost``."""
     reduced_chi2: float
@@ -30,7 +30,7 @@ class Goodness:
 
 
 def goodness(
-    rss: float, y: Vector, w: Vector | None, n_points: int, n_free: int, rank: int, known_sigma: bool
+    rss: float, y: Vector, w: Vector | None, n_points: int, n_free: float, rank: float, known_sigma: bool
 ) -> Goodness:
     """Work them out for Gaussian errors.
 

@@ -9,7 +9,7 @@ from ..errors import OptionError
 
 
 @lru_cache(maxsize=512)
-def quantile(level: float, dof: int | None) -> float:
+def quantile(level: float, dof: float | None) -> float:
     """Half width of a two-sided interval in standard errors; `dof` None means known standard deviations.
 
     >>> round(quantile(0.95, None), 4)
@@ -30,7 +30,7 @@ def quantile(level: float, dof: int | None) -> float:
     return float(stdtrit(dof, 0.5 + level / 2.0))
 
 
-def interval(value: float, stderr: float, level: float, dof: int | None) -> tuple[float, float]:
+def interval(value: float, stderr: float, level: float, dof: float | None) -> tuple[float, float]:
     """``value ± quantile * stderr``; unlimited where the parameter is not determined."""
     half = quantile(level, dof) * stderr
     return value - half, value + half
