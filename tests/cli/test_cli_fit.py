@@ -182,3 +182,28 @@ def test_the_demo_writes_its_pictures(tmp_path, capsys):
     written = {path.name for path in (tmp_path / "demo").iterdir()}
     assert written == {"michaelis_menten.png", "michaelis_menten.html", "thurber.png", "thurber.html"}
     assert np.all([path.stat().st_size > 5000 for path in (tmp_path / "demo").iterdir()])
+
+
+def test_priors_and_ridges_are_read(assay, capsys):
+    code, result = fitted(capsys, assay, ASSAY, "--prior", "Km=0.1:0.01,Vmax=200:50", "--ridge", "Vmax=1e-4")
+    assert code == 0
+    parts = result["penalty"]["parts"]
+    assert (parts["Km"]["mean"], parts["Km"]["sd"], parts["Vmax"]["ridge"]) == (0.1, 0.01, 1e-4)
+    assert 0.064 < values(result)["Km"] < 0.1
+    _, result = fitted(capsys, assay, ASSAY, "--ridge", "0.5")
+    assert [p["ridge"] for p in result["penalty"]["parts"].values()] == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "says"),
+    [
+        ("--prior", "Km=0.1", "write mean:sd"),
+        ("--prior", "Km=0.1:0", "must be positive"),
+        ("--prior", "Kn=0.1:1", "no parameter of the model; did you mean 'Km'?"),
+        ("--ridge", "much", "`much`, given for `all parameters`, is not a number"),
+        ("--ridge", "Km=-1", "a number that is not negative"),
+    ],
+)
+def test_an_impossible_penalty_is_refused(assay, capsys, option, text, says):
+    assert main(["fit", str(assay), ASSAY, option, text]) == 2
+    assert says in capsys.readouterr().err

@@ -141,7 +141,7 @@ class PenalizedFit(FitResult):
 
     ``covariance`` is ``s² (J'J + P)^-1``, the posterior one, s² = 1 with known sigma; ``dof`` is
     ``m - edf`` with the effective number of parameters ``edf = tr(J (J'J + P)^-1 J')``, which AIC and BIC
-    count too.
+    count too. Where the noise had to be estimated, ``trace`` is that of the last round.
     """
 
     def __init__(self, terms: PenaltyTerms, weighing: Weighing, *parts: Any) -> None:
@@ -185,13 +185,18 @@ class PenalizedFit(FitResult):
     def _n_determined(self) -> float:
         return effective_parameters(self._unscaled, self._precision)
 
+    @property
+    def reduced_chi2(self) -> float:
+        """``rss / dof``; NaN where the noise is unknown and less than one degree of freedom could tell it."""
+        return math.nan if self.dof < 1.0 and not self.sigma_known else super().reduced_chi2
+
     @cached_property
     def goodness(self) -> Goodness:
         """All goodness numbers at once; effective parameters are counted."""
         y, w = self._data.flat()
         edf = self._n_determined
         counted = goodness(self.rss, y, w, self.n_points, edf, edf, self.sigma_known)
-        return replace(counted, n_free=len(self.free_names))
+        return replace(counted, n_free=len(self.free_names), reduced_chi2=self.reduced_chi2)
 
     @property
     def nfev(self) -> int:

@@ -89,4 +89,4 @@ def penalty_advice(fit: FitResult) -> Iterator[str]:
     if unknown:
         yield f"The data say next to nothing about {join(unknown)}: the estimate is the penalty's."
     if penalty.noise is not None and (not penalty.settled or fit.dof < 1.0):
-        yield "The data cannot tell the noise that weighs the priors: give a known sigma."
+        yield "The data cannot tell the noise that weighs the prior: give a known sigma."
