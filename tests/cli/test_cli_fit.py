@@ -199,7 +199,7 @@ def test_priors_and_ridges_are_read(assay, capsys):
     [
         ("--prior", "Km=0.1", "write mean:sd"),
         ("--prior", "Km=0.1:0", "must be positive"),
-        ("--prior", "Kn=0.1:1", "no parameter of the model; did you mean 'Km'?"),
+        ("--prior", "Kn=0.1:1", "prior names 'Kn', which is no parameter of the model; there are: Vmax, Km"),
         ("--ridge", "much", "`much`, given for `all parameters`, is not a number"),
         ("--ridge", "Km=-1", "a number that is not negative"),
     ],

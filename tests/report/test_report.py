@@ -53,7 +53,7 @@ REPORTS = {
         sigma=0.05,
         ridge={"a": 2, "b": 2},
         prior={"c": (0.52, 0.02)},
-    ),  # fmt: skip
+    ),
     "fixed": lambda: fit(DECAY, data={"x": X, "y": Y}, start={"a": 1, "b": 1}, fixed={"c": 0.5}),
     "too_few": lambda: fit("y ~ a*x + b", data={"x": [1.0, 2.0], "y": [1.0, 3.0]}, start={"a": 1, "b": 1}),
 }
