@@ -1,6 +1,5 @@
 //! Eigenvalues of a small symmetric matrix by cyclic Jacobi rotations (Golub, Van Loan, 8.5).
 
-use super::small::norm;
 use super::svd::{pair, rotate, rotation};
 
 const MAX_SWEEPS: usize = 40;
@@ -12,7 +11,7 @@ pub fn symmetric(b: &mut [f64], v: &mut [f64], n: usize) {
     for j in 0..n {
         v[j * n + j] = 1.0;
     }
-    let tiny = f64::EPSILON * norm(b);
+    let tiny = f64::EPSILON * b.iter().fold(0.0, |a: f64, x| a.max(x.abs())); // squares may overflow
     for _ in 0..MAX_SWEEPS {
         let mut rotated = false;
         for p in 0..n {

@@ -32,7 +32,8 @@ impl Loop<'_> {
                 self.strategy.control.set(limit);
                 continue;
             }
-            if self.is_lost_in_noise() && !self.trial.clipped {
+            let retreats = self.strategy.control.retreats();
+            if self.is_lost_in_noise() && !(retreats && self.trial.clipped) {
                 return self.end(Reason::Noise);
             }
             if self.is_lost_in_noise() {
@@ -54,10 +55,10 @@ impl Loop<'_> {
                 self.strategy.control.tried_first(self.trial.size);
             }
             if !actual.is_finite() {
-                let goes_on = self.strategy.control.refuse(self.trial.size);
+                self.strategy.control.refuse(self.trial.size);
                 self.record(self.kind(), Verdict::NotFinite);
                 self.report()?;
-                if !goes_on {
+                if !retreats {
                     return self.end(Reason::Diverged);
                 }
                 continue;
@@ -84,6 +85,9 @@ impl Loop<'_> {
             self.report()?;
             if verdict == Verdict::Accepted {
                 return Ok(true);
+            }
+            if !retreats {
+                return self.end(Reason::Diverged);
             }
         }
         self.end(Reason::Trials)
@@ -121,9 +125,12 @@ impl Loop<'_> {
         self.here.x.iter().zip(&self.trial.v).all(|(x, v)| x + v == *x)
     }
 
-    /// The reduction is below the rounding error of the cost (x itself counts as exact here).
+    /// The reduction is below the rounding error of the cost (x itself counts as exact here). A method that does not
+    /// judge by the cost goes on while its steps lower the gradient.
     fn is_lost_in_noise(&self) -> bool {
-        self.trial.predicted <= NOISE_FACTOR * self.cost_noise()
+        let judges = self.strategy.control.retreats();
+        let goes_on = !judges && (self.contraction < 1.0 || self.njev == 1);
+        !goes_on && self.trial.predicted <= NOISE_FACTOR * self.cost_noise()
     }
 
     /// Add the geodesic acceleration; false where the bend is too strong: the limit was tightened instead.
@@ -137,8 +144,8 @@ impl Loop<'_> {
         }
         let (model, push, d) = (&mut self.gauss_newton, &self.push, &self.scales.d);
         self.bend = self.trial.bend(&self.here, model, push, d, BEND_LIMIT, self.lower, self.upper);
-        self.bent = true;
-        if self.bend <= BEND_LIMIT {
+        self.bent = self.bend <= BEND_LIMIT || self.strategy.control.retreats();
+        if self.bend <= BEND_LIMIT || !self.bent {
             return Ok(true);
         }
         self.strategy.control.bent(self.trial.size, self.bend, BEND_LIMIT);

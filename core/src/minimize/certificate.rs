@@ -21,7 +21,8 @@ impl Loop<'_> {
 
     pub fn certified(&mut self) -> bool {
         self.seen = (self.here.scaled_gradient(), self.offset());
-        self.seen.0 <= CERTIFIED || self.seen.1 <= self.options.tolerance
+        let stationary = self.seen.0 <= CERTIFIED || self.seen.1 <= self.options.tolerance;
+        stationary && self.here_rss.is_finite()
     }
 
     /// The reduction of rss that rounding errors of the residuals can feign.

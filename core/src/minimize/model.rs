@@ -84,9 +84,17 @@ impl Model {
         !self.solved && self.spectrum.w.contains(&0.0)
     }
 
-    /// |Q1'f|, for Gauss-Newton.
-    pub fn explained(&self) -> f64 {
-        if self.solved { self.reduction.sqrt() } else { self.spectrum.explained() }
+    /// |Q1'f|, for Gauss-Newton. What counts as determined is decided with columns of length 1: D may differ so much
+    /// from the columns (a parameter on its way to infinity) that a determined combination drowns in rounding errors,
+    /// and the end would look certified.
+    pub fn explained(&self, p: &Point) -> f64 {
+        if self.solved {
+            return self.reduction.sqrt();
+        }
+        let unit: Vec<f64> = p.norms.iter().map(|c| if *c > 0.0 { *c } else { 1.0 }).collect();
+        let mut spectrum = Spectrum::default();
+        spectrum.gauss_newton(p, &unit, &p.free, None);
+        spectrum.explained()
     }
 
     /// The diagonal form of Gauss-Newton's model.

@@ -40,8 +40,11 @@ impl Spectrum {
 
     /// A part of the step to the minimum of the model along the gradient (Cauchy 1847).
     pub fn cauchy(&self, part: f64, t: &mut Vec<f64>) -> f64 {
-        let bend: f64 = self.c.iter().zip(&self.w).map(|(c, w)| w * c * c).sum();
-        let length = if bend > 0.0 { part * dot(&self.c, &self.c) / bend } else { part };
+        let largest = self.c.iter().fold(0.0, |a: f64, c| a.max(c.abs())); // c^2 may overflow
+        let squares = |i: usize| (self.c[i] / largest).powi(2);
+        let (along, bend) = (0..self.c.len())
+            .fold((0.0, 0.0), |(along, bend), i| (along + squares(i), bend + self.w[i] * squares(i)));
+        let length = if bend > 0.0 { part * along / bend } else { 0.0 };
         t.clear();
         t.extend(self.c.iter().map(|c| -length * c));
         0.0

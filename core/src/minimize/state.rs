@@ -201,7 +201,7 @@ impl<'a> Loop<'a> {
         self.around = Surroundings::default();
         self.scales.follow(&self.here, self.strategy.scaling);
         self.gauss_newton.gauss_newton(&self.here, &self.scales.d);
-        self.explained = self.gauss_newton.explained();
+        self.explained = self.gauss_newton.explained(&self.here);
         self.trace.arrive(&self.here, &self.scales.d);
     }
 
@@ -217,8 +217,8 @@ impl<'a> Loop<'a> {
         if let Some((rss, x)) = self.lowest.take()
             && rss < self.here_rss
         {
-            self.trial.v = x.iter().zip(&self.here.x).map(|(best, here)| best - here).collect();
-            self.evaluate_trial()?;
+            self.there.x = x; // as a step from far away it would be rounded
+            self.evaluate_there()?;
             self.go_there()?;
             self.live = self.after;
         }
@@ -230,6 +230,10 @@ impl<'a> Loop<'a> {
         for j in 0..self.here.n() {
             self.there.x[j] = (self.here.x[j] + self.trial.v[j]).max(self.lower[j]).min(self.upper[j]);
         }
+        self.evaluate_there()
+    }
+
+    fn evaluate_there(&mut self) -> Result<Reduction, Exit> {
         let there = &mut self.there;
         let hopeful = self.hopeful.then_some(&mut there.linearization);
         let (change, linearized) =

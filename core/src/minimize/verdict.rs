@@ -33,6 +33,8 @@ pub struct Surroundings {
     pub descent: Vec<f64>,
     /// The residuals change in steps where the Jacobian says that they do not change.
     pub jumps: bool,
+    /// Parameters without effect here that have one elsewhere.
+    pub lost: Vec<usize>,
 }
 
 impl Loop<'_> {
@@ -143,16 +145,23 @@ impl Loop<'_> {
         }
         let [far, near] = change;
         let size = self.here.terms().max(norm(&self.here.f));
-        let noise = 100.0 * f64::EPSILON * size;
+        let noise = self.noise();
         let smooth = if near > noise { far >= 20.0 * near } else { far <= 1e-3 * size };
         Ok(!smooth) // a value that is not finite is not smooth either
     }
 
-    /// Is the cost lower where a parameter without effect here is much smaller or larger?
+    /// A change of the residuals that rounding errors can feign.
+    fn noise(&self) -> f64 {
+        100.0 * f64::EPSILON * self.here.noise().max(norm(&self.here.f))
+    }
+
+    /// Is the cost lower where a parameter without effect here is much smaller or larger? If not, but the residuals
+    /// change there, the parameter has run out of the reach of the data.
     fn is_lower_elsewhere(&mut self) -> Result<bool, Exit> {
         let n = self.here.n();
-        let without_effect: Vec<usize> = (0..n).filter(|&j| self.here.norms[j] == 0.0).collect();
-        for j in without_effect {
+        let silent: Vec<usize> = self.here.free.iter().copied().filter(|&j| self.is_silent(j)).collect();
+        for j in silent {
+            let mut heard = false;
             for factor in [0.1, 10.0, 0.01, 100.0] {
                 self.trial.v.clear();
                 self.trial.v.resize(n, 0.0);
@@ -161,9 +170,19 @@ impl Loop<'_> {
                 if self.try_row()? > REAL * self.cost_noise().max(f64::EPSILON * self.live) {
                     return Ok(true);
                 }
+                let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
+                heard = heard || differences.sum::<f64>().sqrt() > self.noise();
+            }
+            if heard {
+                self.around.lost.push(j);
             }
         }
         Ok(false)
+    }
+
+    /// Would a change of parameter j by its own size be lost in rounding errors?
+    fn is_silent(&self, j: usize) -> bool {
+        self.here.norms[j] * self.here.x[j].abs() <= 1e3 * f64::EPSILON * self.here.terms()
     }
 
     /// sum f_i H_i by second differences of the residuals, n (n + 1) evaluations.
@@ -217,11 +236,10 @@ impl Loop<'_> {
     pub fn runaway(&self) -> Vec<usize> {
         let (p, first) = (&self.here, &self.scales.first);
         let growth = |j: usize| p.x[j].abs() / first[j];
-        if !p.free.iter().any(|&j| growth(j) >= GROWN) {
-            return Vec::new();
+        if !p.free.iter().any(|&j| growth(j) >= GROWN) || !self.around.lost.is_empty() {
+            return self.around.lost.clone();
         }
-        let unnoticed = 1e3 * f64::EPSILON * p.terms();
-        let gone = |&j: &usize| growth(j) >= GROWN && p.norms[j] * p.x[j].abs() <= unnoticed;
+        let gone = |&j: &usize| growth(j) >= GROWN && self.is_silent(j);
         let alone: Vec<usize> = p.free.iter().copied().filter(gone).collect();
         if !alone.is_empty() || self.offset() <= self.options.tolerance {
             return alone;

@@ -29,9 +29,8 @@ impl Control for Backtracking {
         self.part = if self.accepts(j.gain, j.actual) { 1.0 } else { 0.5 * self.part };
     }
 
-    fn refuse(&mut self, _size: f64) -> bool {
+    fn refuse(&mut self, _size: f64) {
         self.part *= 0.25;
-        true
     }
 
     fn bent(&mut self, _size: f64, _ratio: f64, _allowed: f64) {}

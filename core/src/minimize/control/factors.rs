@@ -38,9 +38,8 @@ impl Control for Factors {
         }
     }
 
-    fn refuse(&mut self, _size: f64) -> bool {
+    fn refuse(&mut self, _size: f64) {
         self.damping *= CLIFF.max(self.up);
-        true
     }
 
     fn bent(&mut self, _size: f64, _ratio: f64, _allowed: f64) {

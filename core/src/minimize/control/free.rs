@@ -15,11 +15,13 @@ impl Control for Free {
 
     fn judge(&mut self, _judged: &Judged) {}
 
-    fn refuse(&mut self, _size: f64) -> bool {
-        false
-    }
+    fn refuse(&mut self, _size: f64) {}
 
     fn bent(&mut self, _size: f64, _ratio: f64, _allowed: f64) {}
+
+    fn retreats(&self) -> bool {
+        false
+    }
 
     fn accepts(&self, _gain: f64, _actual: f64) -> bool {
         true

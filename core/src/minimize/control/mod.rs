@@ -51,10 +51,14 @@ pub trait Control {
     fn tried_first(&mut self, _size: f64) {}
     /// After a finite trial.
     fn judge(&mut self, judged: &Judged);
-    /// After a trial of this size where the model has no value. False: there is nothing to reduce.
-    fn refuse(&mut self, size: f64) -> bool;
+    /// After a trial of this size where the model has no value.
+    fn refuse(&mut self, size: f64);
     /// The acceleration is `ratio` times the step, more than `allowed`.
     fn bent(&mut self, size: f64, ratio: f64, allowed: f64);
+    /// Is there a limit to tighten?
+    fn retreats(&self) -> bool {
+        true
+    }
     /// Is a step with this gain taken?
     fn accepts(&self, gain: f64, actual: f64) -> bool {
         gain > ACCEPT && actual > 0.0

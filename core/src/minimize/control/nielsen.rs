@@ -32,9 +32,8 @@ impl Control for Nielsen {
         }
     }
 
-    fn refuse(&mut self, _size: f64) -> bool {
+    fn refuse(&mut self, _size: f64) {
         self.damping *= CLIFF.max(self.growth);
-        true
     }
 
     fn bent(&mut self, _size: f64, _ratio: f64, _allowed: f64) {

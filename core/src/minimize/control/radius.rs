@@ -41,9 +41,8 @@ impl Control for Radius {
         }
     }
 
-    fn refuse(&mut self, size: f64) -> bool {
+    fn refuse(&mut self, size: f64) {
         self.radius = 0.25 * size.min(self.radius);
-        true
     }
 
     fn bent(&mut self, size: f64, ratio: f64, allowed: f64) {
