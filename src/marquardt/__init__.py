@@ -23,6 +23,9 @@ from .errors import (
     Status,
 )
 from .options import Options
+from .solve.least_squares import least_squares
+from .solve.least_squares_result import LeastSquaresResult
+from .solve.result import Result
 
 __version__ = "0.1.0"
 
@@ -31,13 +34,16 @@ __all__ = [
     "FileError",
     "FitResult",
     "FormulaError",
+    "LeastSquaresResult",
     "MarquardtError",
     "MissingPackageError",
     "ModelError",
     "OptionError",
     "Options",
     "ParameterError",
+    "Result",
     "Status",
     "datasets",
     "fit",
+    "least_squares",
 ]

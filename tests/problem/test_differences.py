@@ -48,7 +48,7 @@ def test_differences_stay_inside_the_bounds() -> None:
         return decay(z)
 
     d = Differences(watched, lower, upper)
-    d.noise = 2.2e-16
+    d.step = 2.2e-16 ** (1 / 3)
     J = d.jacobian(x, decay(x))
     assert all((z >= lower).all() and (z <= upper).all() for z in seen)
     assert np.abs(J - slopes(x)).max() < 1e-7

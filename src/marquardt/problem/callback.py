@@ -43,6 +43,7 @@ class CallbackProblem:
         self.values, self.free = values, list(free)
         self.size = int(np.size(self.model_values(values[self.free]))) if y is None else y.size
         self.differences: Differences | None = None
+        self.relative_step: Any = None
 
     def full(self, x: Vector) -> Vector:
         values: Vector = self.values.copy()
@@ -61,6 +62,8 @@ class CallbackProblem:
             if f.size != self.y.size:
                 raise ModelError(f"the model gives {f.size} values for {self.y.size} data points")
             f = f - self.y
+        elif f.size != self.size:
+            raise ModelError(f"the function gives {f.size} values here, and gave {self.size} at the start")
         weighted: Vector = f if self.w is None else f * self.w
         return weighted
 
@@ -73,12 +76,12 @@ class CallbackProblem:
         f = self.residuals(x) if f is None else f
         if self.differences is None:
             unbounded = np.full(x.size, np.inf)
-            self.differences = Differences(self.trial_residuals, -unbounded, unbounded)
+            self.differences = Differences(self.trial_residuals, -unbounded, unbounded, self.relative_step)
         return self.differences.jacobian(x, f)
 
     def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
         """Run the core on this problem."""
-        self.differences = Differences(self.trial_residuals, lower, upper)
+        self.differences = Differences(self.trial_residuals, lower, upper, self.relative_step)
         return _core.minimize_callback(
             self.trial_residuals, self.jacobian, None, None, self.size, rounding_size(self.y, self.w),
             x0, lower, upper, options, observe, penalty_rows(self.penalty),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,11 +48,13 @@ class Differences:
     on the way (MGH17 and MGH10 end at their start).
     """
 
-    def __init__(self, residuals: Callable[[Vector], Vector], lower: Vector, upper: Vector) -> None:
+    def __init__(
+        self, residuals: Callable[[Vector], Vector], lower: Vector, upper: Vector, step: Any = None
+    ) -> None:
         self.residuals, self.lower, self.upper = residuals, lower, upper
+        self.step = step  # relative, in place of noise^(1/3)
         self.column_norms: Vector | None = None
         self.largest: Vector | None = None  # magnitudes seen; 0 for what started at zero
-        self.noise: float | None = None
 
     def jacobian(self, x: Vector, f: Vector) -> Matrix:
         """Jacobian at `x`, shape (m, p), where the residuals are `f`."""
@@ -59,9 +62,9 @@ class Differences:
             return self._jacobian(x, f)
 
     def _jacobian(self, x: Vector, f: Vector) -> Matrix:
-        if self.noise is None:
-            self.noise = estimate_noise(self.residuals, x, f)
-        steps = self.noise ** (1.0 / 3.0) * self._typical(x, f)
+        if self.step is None:
+            self.step = estimate_noise(self.residuals, x, f) ** (1.0 / 3.0)
+        steps = self.step * self._typical(x, f)
         columns = [self._column(x, f, j, steps[j]) for j in range(x.size)]
         # A step by an earlier magnitude may reach across a pole (MGH10: 1e206 where 1e3 is right): own steps
         own, size = self.noise ** (1.0 / 3.0) * np.abs(x), np.linalg.norm(f)
@@ -72,7 +75,7 @@ class Differences:
         if self.column_norms is None:  # columns that were stepped blindly are taken again, now in scale
             self.column_norms = norms
             for j in np.flatnonzero((x == 0.0) & (norms > 0.0)).tolist():
-                columns[j] = self._column(x, f, j, self.noise ** (1.0 / 3.0) * self._typical(x, f)[j])
+                columns[j] = self._column(x, f, j, (self.step * self._typical(x, f))[j])
         self.column_norms = np.where(norms > 0.0, norms, self.column_norms)
         return np.stack(columns, axis=1)
 

@@ -49,15 +49,17 @@ def agrees_at_end(problem: TracedProblem, x: Vector, every: Callable[[int], Vect
     ``every(step)`` is every step-th residual.
     """
     y, w = problem.y, problem.w
-    if y is None or problem.model.settled:
+    if problem.model.settled:
         return True
 
     def traced(_: Sequence[Any], rows: slice) -> Vector:
-        f = every(rows.step or 1)[: y[rows].size]  # rows of a penalty follow those of the data
-        if w is None:
-            return f + y[rows]
-        with np.errstate(all="ignore"):
-            return f / w[rows] + y[rows]
+        f = every(rows.step or 1)
+        if y is not None:
+            f = f[: y[rows].size]  # rows of a penalty follow those of the data
+        if w is not None:
+            with np.errstate(all="ignore"):
+                f = f / w[rows]
+        return f if y is None else f + y[rows]
 
     version = problem.version(x)
     agreed = _same(problem, version, problem.full(x), traced, END_ROWS)

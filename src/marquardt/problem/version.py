@@ -35,7 +35,7 @@ class Version:
         self.whole = len(trace.families) == 1 and np.array_equal(first.rows, rows)
         """One expression for all points, in their order."""
         self.argument_of = [_argument(c, trace.shape) for c in first.columns]
-        self.pointwise = self.whole and len(trace.shape) == 1 and -1 not in self.argument_of
+        self.pointwise = self.whole and len(trace.shape) == 1 and -1 not in (self.argument_of or [-1])
         """Each point depends on its own row of the arguments only: any sample of them will do."""
         self.size = sum(f.rows.size for f in trace.families)
         self._programs: dict[tuple[tuple[int, ...], bool, bool], list[Programs]] = {}

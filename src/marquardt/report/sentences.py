@@ -21,7 +21,7 @@ def message(fit: Result) -> str:
     """The status as a sentence with both numbers of the comparison that decided."""
     if fit.status is Status.INTERRUPTED:
         return f"interrupted after {fit.nfev} evaluations at cost {fit.cost:.6g}: the best point is returned"
-    return f"{_ending(fit)}: {_comparison(fit)}"
+    return f"{_ending(fit)}: {fit.defect or _comparison(fit)}"
 
 
 def _ending(fit: Result) -> str:

@@ -201,6 +201,11 @@ class Result:
         unscaled = self._unscaled
         return self.status is not Status.NOT_UNIQUE and bool(np.all(unscaled.determined | unscaled.held))
 
+    @property
+    def defect(self) -> str:
+        """What was found that disproves the result although its numbers look right; empty as a rule."""
+        return ""
+
     @cached_property
     def certificate(self) -> Certificate:
         """The numbers behind `success`."""
