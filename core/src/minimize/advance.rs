@@ -13,89 +13,118 @@ const MAX_TRIALS: usize = 60;
 /// Reductions below so many times their rounding error are left to the polish.
 const NOISE_FACTOR: f64 = 10.0;
 
+/// What is remembered from trial to trial at one Jacobian.
+struct Round {
+    /// The limit it began with.
+    limit: f64,
+    /// The other model was given its chance.
+    switched: bool,
+    /// The last proposal bent too much; from now on none is bent.
+    held_back: bool,
+    straight: bool,
+}
+
+enum Aim {
+    /// A step is proposed.
+    Ready,
+    /// The limit was tightened instead: propose again.
+    Again,
+    Over(Reason),
+}
+
 impl Loop<'_> {
     /// Find and take one acceptable step. False: the search ends here, for the `reason` left.
     pub fn advance(&mut self) -> Result<bool, Exit> {
-        let (mut switched, mut held_back, mut straight) = (false, false, false);
         let limit = self.strategy.control.limit();
+        let mut round = Round { limit, switched: false, held_back: false, straight: false };
+        self.reason = Reason::Trials;
         for _ in 0..MAX_TRIALS {
-            self.newton = self.wants_newton() && self.second_order()?;
-            self.propose(self.newton, self.strategy.rule, self.strategy.control.limit());
-            if self.is_stuck_in_a_singular_model() {
-                return self.end(Reason::Singular);
-            }
-            if self.is_too_short() {
-                if !held_back {
-                    return self.end(Reason::Spacing);
-                }
-                (held_back, straight) = (false, true); // bends at the spacing of x mean nothing
-                self.strategy.control.set(limit);
-                continue;
-            }
-            let retreats = self.strategy.control.retreats();
-            if self.is_lost_in_noise() && !(retreats && self.trial.clipped) {
-                return self.end(Reason::Noise);
-            }
-            if self.is_lost_in_noise() {
-                self.strategy.control.refuse(self.trial.size); // a step bent by the box may lead uphill
-                continue;
-            }
-            self.begin_row();
-            if !straight && !self.bend_step()? {
-                held_back = true;
-                self.record(self.kind(), Verdict::Bent);
-                continue;
-            }
-            if self.nfev >= 4 * self.budget {
-                return self.end(Reason::Budget);
-            }
-            let first = self.nfev == 1;
-            let actual = self.try_row()?;
-            if first {
-                self.strategy.control.tried_first(self.trial.size);
-            }
-            if !actual.is_finite() {
-                self.strategy.control.refuse(self.trial.size);
-                self.record(self.kind(), Verdict::NotFinite);
-                self.report()?;
-                if !retreats {
-                    return self.end(Reason::Diverged);
-                }
-                continue;
-            }
-            let (kind, gain) = (self.kind(), actual / self.trial.predicted);
-            if !switched && self.other_model_was_better(gain, actual)? {
-                self.newton = !self.newton;
-                if gain < ACCEPT {
-                    switched = true;
-                    self.record(kind, Verdict::OtherModel);
-                    self.report()?;
-                    continue;
+            match self.aim(&mut round)? {
+                Aim::Ready => {}
+                Aim::Again => continue,
+                Aim::Over(reason) => {
+                    self.reason = reason;
+                    return Ok(false);
                 }
             }
+            let verdict = self.attempt(&mut round)?;
+            self.report()?;
+            if verdict == Verdict::Accepted {
+                return Ok(true);
+            }
+            if !self.strategy.control.retreats() {
+                self.reason = Reason::Diverged;
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Propose a step that is worth an evaluation.
+    fn aim(&mut self, round: &mut Round) -> Result<Aim, Exit> {
+        self.newton = self.wants_newton() && self.second_order()?;
+        self.propose(self.newton, self.strategy.rule, self.strategy.control.limit());
+        if self.is_stuck_in_a_singular_model() {
+            return Ok(Aim::Over(Reason::Singular));
+        }
+        if self.is_too_short() {
+            if !round.held_back {
+                return Ok(Aim::Over(Reason::Spacing));
+            }
+            (round.held_back, round.straight) = (false, true); // bends at the spacing of x mean nothing
+            self.strategy.control.set(round.limit);
+            return Ok(Aim::Again);
+        }
+        if self.is_lost_in_noise() {
+            if !self.trial.clipped || !self.strategy.control.retreats() {
+                return Ok(Aim::Over(Reason::Noise));
+            }
+            self.strategy.control.refuse(self.trial.size); // a step bent by the box may lead uphill
+            return Ok(Aim::Again);
+        }
+        self.begin_row();
+        if !round.straight && !self.bend_step()? {
+            round.held_back = true;
+            self.record(self.kind(), Verdict::Bent);
+            return Ok(Aim::Again);
+        }
+        Ok(if self.nfev >= 4 * self.budget { Aim::Over(Reason::Budget) } else { Aim::Ready })
+    }
+
+    /// Evaluate the step proposed, judge it by the gain ratio, and move or retreat.
+    fn attempt(&mut self, round: &mut Round) -> Result<Verdict, Exit> {
+        let (kind, first) = (self.kind(), self.nfev == 1);
+        let actual = self.try_row()?;
+        if first {
+            self.strategy.control.tried_first(self.trial.size);
+        }
+        let gain = actual / self.trial.predicted;
+        let verdict = if !actual.is_finite() {
+            self.strategy.control.refuse(self.trial.size);
+            Verdict::NotFinite
+        } else if !round.switched && self.switches_model(gain, actual)? {
+            round.switched = true;
+            Verdict::OtherModel
+        } else {
             self.judge(gain, actual);
-            let verdict = if !self.strategy.control.accepts(gain, actual) {
+            if !self.strategy.control.accepts(gain, actual) {
                 if actual > 0.0 { Verdict::LittleGain } else { Verdict::Uphill }
             } else if self.accept()? {
                 Verdict::Accepted
             } else {
                 Verdict::NoJacobian
-            };
-            self.record(kind, verdict);
-            self.report()?;
-            if verdict == Verdict::Accepted {
-                return Ok(true);
             }
-            if !retreats {
-                return self.end(Reason::Diverged);
-            }
-        }
-        self.end(Reason::Trials)
+        };
+        self.record(kind, verdict);
+        Ok(verdict)
     }
 
-    fn end(&mut self, reason: Reason) -> Result<bool, Exit> {
-        self.reason = reason;
-        Ok(false)
+    /// Let the other model make the next step where it predicted this one better; true where that replaces a step
+    /// that failed.
+    fn switches_model(&mut self, gain: f64, actual: f64) -> Result<bool, Exit> {
+        let switches = self.other_model_was_better(gain, actual)?;
+        self.newton ^= switches;
+        Ok(switches && gain < ACCEPT)
     }
 
     fn wants_newton(&self) -> bool {

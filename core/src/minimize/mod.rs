@@ -5,6 +5,7 @@
 mod advance;
 mod certificate;
 mod control;
+mod curvature;
 mod method;
 mod model;
 mod options;

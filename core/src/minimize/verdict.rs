@@ -9,8 +9,6 @@ use super::state::{Exit, Loop};
 use crate::linear::small::norm;
 use crate::linear::{svd, triangle};
 
-/// Up to so many parameters the Hessian is worked out by differences where there is a reason to doubt.
-const DIFFERENCES_LIMIT: usize = 8;
 /// From so many residuals on the Hessian costs a noticeable pass: only where there is a reason to doubt.
 const MANY: usize = 200_000;
 /// An eigenvalue above minus this part of the largest is zero to rounding.
@@ -108,7 +106,7 @@ impl Loop<'_> {
     fn find_lower(&mut self, direction: &[f64]) -> Result<bool, Exit> {
         for part in LENGTHS {
             for sign in [1.0, -1.0] {
-                self.aim(direction, sign * part);
+                self.step_along(direction, sign * part);
                 self.begin_row();
                 if self.try_row()? > REAL * self.cost_noise() {
                     return Ok(true);
@@ -119,7 +117,7 @@ impl Loop<'_> {
     }
 
     /// Let the trial go along `direction`, as far as a part of the size of x in the norm of D.
-    fn aim(&mut self, direction: &[f64], part: f64) {
+    fn step_along(&mut self, direction: &[f64], part: f64) {
         let (d, s) = (&self.scales.d, &self.scales.magnitude);
         let reach = (0..d.len()).map(|j| (d[j] * s[j]).powi(2)).sum::<f64>().sqrt();
         let size = (0..d.len()).map(|j| (d[j] * direction[j]).powi(2)).sum::<f64>().sqrt();
@@ -138,7 +136,7 @@ impl Loop<'_> {
         let direction: Vec<f64> = (0..n).map(|j| flat(j) / unit(j)).collect();
         let mut change = [0.0; 2];
         for (change, part) in change.iter_mut().zip([0.1, 0.01]) {
-            self.aim(&direction, part);
+            self.step_along(&direction, part);
             self.evaluate_trial()?;
             let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
             *change = differences.sum::<f64>().sqrt();
@@ -183,53 +181,6 @@ impl Loop<'_> {
     /// Would a change of parameter j by its own size be lost in rounding errors?
     fn is_silent(&self, j: usize) -> bool {
         self.here.norms[j] * self.here.x[j].abs() <= 1e3 * f64::EPSILON * self.here.terms()
-    }
-
-    /// sum f_i H_i by second differences of the residuals, n (n + 1) evaluations.
-    fn hessian_by_differences(&mut self) -> Result<bool, Exit> {
-        let n = self.here.n();
-        if n > DIFFERENCES_LIMIT {
-            return Ok(false);
-        }
-        let h: Vec<f64> = self.scales.magnitude.iter().map(|s| f64::EPSILON.powf(0.25) * s).collect();
-        self.hessian.clear();
-        self.hessian.resize(n * n, 0.0);
-        for j in 0..n {
-            for l in 0..=j {
-                let mut v = vec![0.0; n];
-                v[j] += h[j];
-                if l < j {
-                    v[l] += h[l];
-                }
-                self.hessian[j * n + l] = self.bend_along(&v)?;
-            }
-        }
-        for j in 0..n {
-            for l in 0..j {
-                let (jj, ll) = (self.hessian[j * n + j], self.hessian[l * n + l]);
-                let mixed = 0.5 * (self.hessian[j * n + l] - jj - ll) / (h[j] * h[l]);
-                (self.hessian[j * n + l], self.hessian[l * n + j]) = (mixed, mixed);
-            }
-        }
-        for j in 0..n {
-            self.hessian[j * n + j] /= h[j] * h[j];
-        }
-        let known = self.hessian.iter().all(|s| s.is_finite());
-        self.hessian_known = Some(known);
-        Ok(known)
-    }
-
-    /// sum f_i (f_i(x + v) - 2 f_i(x) + f_i(x - v)); not finite where a bound is in the way.
-    fn bend_along(&mut self, v: &[f64]) -> Result<f64, Exit> {
-        let mut sum = 0.0;
-        for sign in [1.0, -1.0] {
-            self.trial.v = v.iter().map(|v| sign * v).collect();
-            self.evaluate_trial()?;
-            let inside = (0..v.len()).all(|j| self.there.x[j] == self.here.x[j] + sign * v[j]);
-            let along = self.here.f.iter().zip(&self.there.f).map(|(f, g)| f * (g - f));
-            sum += if inside { along.sum() } else { f64::NAN };
-        }
-        Ok(sum)
     }
 
     /// Parameters that head for infinity: much larger than at the start, with residuals that hardly react any more.

@@ -67,7 +67,7 @@ class Differences:
         steps = self.step * self._typical(x, f)
         columns = [self._column(x, f, j, steps[j]) for j in range(x.size)]
         # A step by an earlier magnitude may reach across a pole (MGH10: 1e206 where 1e3 is right): own steps
-        own, size = self.noise ** (1.0 / 3.0) * np.abs(x), np.linalg.norm(f)
+        own, size = self.step * np.abs(x), np.linalg.norm(f)
         for j in np.flatnonzero((own > 0.0) & (own < steps)).tolist():
             if not np.linalg.norm(columns[j]) * steps[j] <= size:
                 columns[j] = self._column(x, f, j, own[j])
