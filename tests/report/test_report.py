@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -137,30 +136,6 @@ def test_percentages_and_lists_read_well() -> None:
     assert (join([]), join(["a"]), join(["a", "b"])) == ("", "a", "a and b")
 
 
-class Checker(HTMLParser):
-    """Collects tags and outside references."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.sources: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.sources += [v or "" for k, v in attrs if k in ("src", "href")]
-
-
-def test_the_page_is_self_contained_and_escaped(tmp_path: Path) -> None:
-    column = "<script>alert(1)</script>"
-    result = fit(f"v ~ Vmax*`{column}`/(Km + `{column}`)", data={column: S, "v": V}, start=[200, 0.1])
-    path = tmp_path / "fit.html"
-    checker = Checker()
-    assert result.to_html(path) == path.read_text(encoding="utf-8")
-    checker.feed(path.read_text(encoding="utf-8"))
-    assert "script" not in checker.tags and checker.tags.count("tr") == 3
-    assert len(checker.sources) == 1 and checker.sources[0].startswith("data:image/png;base64,")
-
-
 def test_the_notebook_shows_estimates_and_advice() -> None:
     text = REPORTS["not_unique"]()._repr_html_()
     assert "<table>" in text and "cannot be told apart" in text and "class='bad'" in text
@@ -201,7 +176,6 @@ def test_without_matplotlib_a_sentence_says_what_to_install(monkeypatch: pytest.
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(MissingPackageError, match="pip install matplotlib"):
         good().plot()
-    assert "pip install matplotlib" in good().to_html()
 
 
 def test_the_progress_line_waits_two_seconds_and_wipes_itself() -> None:

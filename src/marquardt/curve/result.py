@@ -233,16 +233,6 @@ class FitResult(Result):
 
         return fragment(self)
 
-    def to_html(self, path: Any = None) -> str:
-        """The report as one self-contained page, written to `path` when given."""
-        from ..report.html import page
-
-        text = page(self)
-        if path is not None:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
-        return text
-
     def plot(self, level: float = 0.95) -> Figure:
         """Data, curve, confidence band and residuals as a matplotlib figure."""
         from ..report.plot import plot

@@ -1,13 +1,10 @@
-"""The report as HTML: a fragment for notebooks and a self-contained page."""
+"""The report as a fragment of HTML, for notebooks and at the head of a page."""
 
 from __future__ import annotations
 
-import base64
-import io
 from html import escape
 from typing import TYPE_CHECKING
 
-from ..errors import MissingPackageError
 from .penalty import penalty_lines
 from .sentences import join
 from .text import STRONG, facts, goodness_pairs, header, row, strong_correlations
@@ -22,7 +19,7 @@ _STYLE = """
   font-variant-numeric: tabular-nums }
 .mq th:first-child, .mq td:first-child, .mq td:last-child { text-align: left }
 .mq .good { color: #1a7f37 } .mq .bad { color: #b35900 }
-.mq pre { font-size: 13px; margin: 0 } .mq img { max-width: 100%; height: auto }
+.mq pre { font-size: 13px; margin: 0 }
 @media (prefers-color-scheme: dark) { .mq .good { color: #4ac26b } .mq .bad { color: #e0a030 } }
 """
 
@@ -57,24 +54,3 @@ def _correlations(fit: FitResult) -> str:
 def _advice(fit: FitResult) -> str:
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in fit.advice)
     return f"<ul>{items}</ul>" if items else ""
-
-
-def page(fit: FitResult) -> str:
-    """A whole page with the picture inside (left out, and said, where matplotlib is missing)."""
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(fit.title)}</title></head><body>{fragment(fit)}{_picture(fit)}</body></html>\n"
-    )
-
-
-def _picture(fit: FitResult) -> str:
-    try:
-        figure = fit.plot()
-    except MissingPackageError as error:
-        return f"<p>{escape(str(error))}</p>"
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    image = f"<img alt='data, fitted curve and residuals' src='data:image/png;base64,{data}'>"
-    return f"<div class='mq'>{image}</div>"

@@ -14,6 +14,8 @@ from .certificate import Certificate
 from .estimates import Parameter, ParameterTable
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..stats import Covariance
     from .trace import Trace
 
@@ -263,6 +265,36 @@ class Result:
         return trace
 
     # ---------------------------------------------------------------------------------------------- showing
+
+    def plot_trace(self) -> Figure:
+        """Cost, damping and radius, and gain ratio of every trial step as a matplotlib figure."""
+        from ..report.plot_trace import plot_trace
+
+        return plot_trace(self)
+
+    def plot_landscape(self, a: str | None = None, b: str | None = None, others: str = "fixed") -> Figure:
+        """Contours of the cost over the free parameters `a` and `b`, with the way of the method.
+
+        Without names: the two most correlated ones. The other parameters keep their values at the end point,
+        or are optimized at every point of the map (``others="refit"``). Raises ParameterError for an unknown
+        name, DataError without a trace, MissingPackageError without matplotlib.
+        """
+        from ..report.plot_landscape import plot_landscape
+
+        return plot_landscape(self, a, b, others)
+
+    def to_html(self, path: Any = None) -> str:
+        """Report, charts and the explorer of the dance as one page that works offline, written to `path`.
+
+        Raises MissingPackageError without plotly, whose JavaScript (4.8 MB) goes into the page.
+        """
+        from ..report.page import page
+
+        text = page(self)
+        if path is not None:
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        return text
 
     def __repr__(self) -> str:
         inside = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, self.x.tolist(), strict=True))
