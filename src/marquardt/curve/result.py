@@ -228,11 +228,6 @@ class FitResult(Result):
     def __str__(self) -> str:
         return self.report()
 
-    def _repr_html_(self) -> str:
-        from ..report.html import fragment
-
-        return fragment(self)
-
     def plot(self, level: float = 0.95) -> Figure:
         """Data, curve, confidence band and residuals as a matplotlib figure."""
         from ..report.plot import plot

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dance import best_cost, evaluations, steps_of, telling
+from .dance import Costs, costs, evaluations, steps_of, telling
 from .figure import ACCENT, CALM, GO, INK, STOP
 from .plot_trace import RHO_SHOWN
 from .series import series
@@ -149,34 +149,33 @@ def trace_chart(result: Result) -> Chart:
     """Cost, damping and radius, gain ratio over the trial steps."""
     every = steps_of(result)
     rows = telling(len(every), MOST_STEPS)
-    trace, k, best = every[rows], rows + 1.0, best_cost(every)[rows]
+    trace, k, shown = every[rows], rows + 1.0, costs(every)
     control, stairs = _control(k, trace), {"shape": "hv"}
     data = [
-        line(np.append(0, k), np.append(every["cost"][0], best), "best cost so far", INK, line=stairs),
-        *_costs(k, trace, evaluations(every)[rows]),
+        line(np.append(0, k), shown.best[np.append(0, rows + 1)], "best cost so far", INK, line=stairs),
+        *_costs(k, rows, trace, shown, evaluations(every)[rows]),
         *control,
         *_gains(k, trace),
     ]
-    scale = "linear" if np.any(best <= 0) else "log"
     names = ", ".join(d["name"].split()[-1] for d in control) or "no λ, no Δ"
     axes = {
         "xaxis": axis("trial step", anchor="y3"),
-        "yaxis": axis("cost ½ Σ r²", domain=[0.58, 1], type=scale),
+        "yaxis": axis("cost ½ Σ r²", domain=[0.58, 1], type="log" if shown.log else "linear"),
         "yaxis2": axis(names, domain=[0.29, 0.52], type="log", nticks=5),
         "yaxis3": axis("gain ratio ρ", domain=[0, 0.23], range=list(RHO_SHOWN), **ZERO),
     }
     return {"data": data, "layout": layout(620, **axes)}
 
 
-def _costs(k: Any, trace: Any, spent: Any) -> list[Chart]:
+def _costs(k: Any, rows: Any, trace: Any, shown: Costs, spent: Any) -> list[Chart]:
     """A mark for each trial at its cost; at the cost before, where it was refused without one."""
-    go, trial = np.asarray(trace["accepted"]), np.asarray(trace["trial_cost"])
+    go, trial = np.asarray(trace["accepted"]), shown.trial[rows]
     said = zip(trace["verdict"].tolist(), spent.tolist(), strict=True)
     words = np.array([f"{escape(verdict)}, {n} evaluations so far" for verdict, n in said], dtype=object)
     kinds = (
         (go, trial, "accepted: go", GO, "circle"),
         (~go & np.isfinite(trial), trial, "refused: stop", STOP, "x"),
-        (~go & ~np.isfinite(trial), trace["cost"], "refused without a cost", STOP, "triangle-down-open"),
+        (~go & ~np.isfinite(trial), shown.before[rows], "refused without a cost", STOP, "triangle-down-open"),
     )
     return [
         dots(k[pick], cost[pick], name, color, symbol, text=words[pick].tolist())

@@ -54,6 +54,29 @@ def best_cost(trace: Any) -> Vector:
     return np.asarray(np.fmin.accumulate(np.concatenate([trace["cost"][:1], seen]))[1:])
 
 
+@dataclass(frozen=True)
+class Costs:
+    """Costs as they are drawn: on a logarithmic axis where they differ much, zero a decade below the least."""
+
+    best: Vector
+    """The lowest known at the start and after each trial, shape (k + 1,)."""
+    trial: Vector
+    """At each trial point; NaN where it was not evaluated."""
+    before: Vector
+    """Where each trial started."""
+    log: bool
+
+
+def costs(trace: Any) -> Costs:
+    """The costs of a trace, ready to be drawn."""
+    every = np.concatenate([trace["cost"], trace["trial_cost"]])
+    every = every[np.isfinite(every) & (every > 0)]
+    least = 0.1 * float(every.min()) if every.size else 1.0
+    best = np.append(trace["cost"][0], best_cost(trace))
+    shown = [np.where(c == 0, least, c) for c in (best, np.asarray(trace["trial_cost"]), trace["cost"])]
+    return Costs(*shown, log=bool(every.size and every.max() > 20 * every.min()))
+
+
 def telling(count: int, most: int) -> NDArray[np.intp]:
     """Which of `count` steps to show when only `most` can be: the first half of them, then ever fewer.
 

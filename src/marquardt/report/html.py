@@ -5,12 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from ..curve.result import FitResult
 from .penalty import penalty_lines
 from .sentences import join
 from .text import STRONG, facts, goodness_pairs, header, row, strong_correlations
 
 if TYPE_CHECKING:
-    from ..curve.result import FitResult
+    from ..solve.result import Result
 
 _STYLE = """
 .mq { font: 14px/1.5 system-ui, sans-serif; max-width: 60rem }
@@ -24,33 +25,47 @@ _STYLE = """
 """
 
 
-def fragment(fit: FitResult, level: float = 0.95) -> str:
+def fragment(result: Result, level: float = 0.95) -> str:
     """What a notebook shows."""
-    kind = "good" if fit.success and fit.unique else "bad"
+    kind = "good" if result.success and result.unique else "bad"
     head = "".join(f"<th>{escape(cell)}</th>" for cell in header(level))
     rows = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row(p, level)) + "</tr>"
-        for p in fit.params.values()
+        for p in result.params.values()
     )
-    goodness = ", ".join(f"{escape(name)}&nbsp;{escape(value)}" for name, value in goodness_pairs(fit))
     return (
-        f"<style>{_STYLE}</style><div class='mq'><pre>{escape(fit.title)}</pre>"
-        f"<div class='{kind}'>{escape(fit.message)}</div>"
-        f"<div>{escape(facts(fit)).replace(chr(10), '<br>')}</div>"
+        f"<style>{_STYLE}</style><div class='mq'><pre>{escape(result.title)}</pre>"
+        f"<div class='{kind}'>{escape(result.message)}</div>"
+        f"<div>{escape(_facts(result)).replace(chr(10), '<br>')}</div>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f"<div>{goodness}</div>{_penalty(fit)}{_correlations(fit)}{_advice(fit)}</div>"
+        f"{_goodness(result)}{_correlations(result)}{_advice(result)}</div>"
     )
+
+
+def _facts(result: Result) -> str:
+    if isinstance(result, FitResult):
+        return facts(result)
+    n, p = result.n_points, len(result.free_names)
+    counts = f"{n} residual{'s' * (n != 1)}, {p} free parameter{'s' * (p != 1)}"
+    return f"{counts}, {result.nfev} + {result.njev} evaluations\nderivatives: {result.derivative}"
+
+
+def _goodness(result: Result) -> str:
+    if not isinstance(result, FitResult):
+        return f"<div>cost&nbsp;{result.cost:.7g}, degrees of freedom&nbsp;{result.dof}</div>"
+    pairs = ", ".join(f"{escape(name)}&nbsp;{escape(value)}" for name, value in goodness_pairs(result))
+    return f"<div>{pairs}</div>{_penalty(result)}"
 
 
 def _penalty(fit: FitResult) -> str:
     return "".join(f"<div>{escape(line)}</div>" for line in penalty_lines(fit))
 
 
-def _correlations(fit: FitResult) -> str:
+def _correlations(fit: Result) -> str:
     strong = [f"{a} and {b} {r:.4g}" for a, b, r in strong_correlations(fit)[:12]]
     return f"<div>correlations above {STRONG:g}: {escape(join(strong))}</div>" if strong else ""
 
 
-def _advice(fit: FitResult) -> str:
+def _advice(fit: Result) -> str:
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in fit.advice)
     return f"<ul>{items}</ul>" if items else ""

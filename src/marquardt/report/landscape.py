@@ -32,7 +32,7 @@ SECONDS = 1.5
 SAMPLE = 4096
 """A map of more residuals than this is made from so many of them, evenly spaced, where that is possible."""
 STRAY = 2.0
-"""Points of the path further out than this many widths of start and end are left outside the map."""
+"""Points of the path further off than so many times where most of it is are left outside the map."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def extent(way: Vector, end: float, around: float) -> tuple[float, float]:
     if later.size > 2 and abs(start - end) > 20 * np.abs(later - end).max() > 0:
         start = later[0]
     low, high = min(start, end), max(start, end)
-    width = high - low
+    width = max(high - low, float(np.quantile(np.abs(way - end), 0.75, method="lower")))
     near = way[(way >= low - STRAY * width) & (way <= high + STRAY * width)]
     low, high = min(low, near.min(initial=low)), max(high, near.max(initial=high))
     room = max(min(around, 0.5 * abs(end) + width), 0.05 * (high - low))
@@ -161,11 +161,11 @@ def section(cost: Cost, x: Vector, index: tuple[int, ...], axes: tuple[Vector, .
 
 
 def cost_at(problem: Any, x: Vector) -> float:
-    """Half the sum of squared residuals; NaN where the model refuses `x`."""
+    """Half the sum of squared residuals, those of a penalty included; NaN where the model refuses `x`."""
     try:
         with np.errstate(all="ignore"):
             f = np.asarray(problem.residuals(x))
-            cost = 0.5 * float(f @ f)
+            cost = 0.5 * float(f @ f) + (problem.penalty.cost(x) if problem.penalty is not None else 0.0)
     except REJECTS:
         return np.nan
     return cost if np.isfinite(cost) else np.nan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..curve.result import FitResult
 from ..errors import MissingPackageError
@@ -24,7 +24,7 @@ h2 { font-size: 1.15rem; margin: 2rem 0 0.3rem } p { max-width: 50rem }
 _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
-def page(result: Any) -> str:
+def page(result: Result) -> str:
     """Report, charts and explorer of one result. Raises MissingPackageError without plotly."""
     return document(result.title, [f"<h1>{escape(result.title)}</h1>", fragment(result), *sections(result)])
 

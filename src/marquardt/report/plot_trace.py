@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dance import best_cost, steps_of
+from .dance import costs, steps_of
 from .figure import ACCENT, CALM, GO, INK, STOP, new_figure, short, tidy
 
 if TYPE_CHECKING:
@@ -38,19 +38,17 @@ def plot_trace(result: Result) -> Figure:
 
 
 def _cost(axes: Any, k: Any, trace: Any, size: float) -> None:
-    go = np.asarray(trace["accepted"])
-    trial = np.asarray(trace["trial_cost"])
-    axes.step(np.r_[0, k], np.r_[trace["cost"][0], best_cost(trace)], where="post", color=INK, lw=1.2,
-              label="best cost so far")  # fmt: skip
-    axes.plot(k[go], trial[go], "o", ms=size, color=GO, label="accepted: go")
-    stop, unseen = ~go & np.isfinite(trial), ~go & ~np.isfinite(trial)
+    go, shown = np.asarray(trace["accepted"]), costs(trace)
+    axes.step(np.append(0, k), shown.best, where="post", color=INK, lw=1.2, label="best cost so far")
+    axes.plot(k[go], shown.trial[go], "o", ms=size, color=GO, label="accepted: go")
+    seen = np.isfinite(shown.trial)
+    stop, unseen = ~go & seen, ~go & ~seen
     if stop.any():
-        axes.plot(k[stop], trial[stop], "x", ms=size + 2, color=STOP, label="refused: stop")
+        axes.plot(k[stop], shown.trial[stop], "x", ms=size + 2, color=STOP, label="refused: stop")
     if unseen.any():
-        cost = np.asarray(trace["cost"])[unseen]
-        axes.plot(k[unseen], cost, "v", mfc="none", ms=size + 1, color=STOP, label="refused without a cost")
-    shown = trial[np.isfinite(trial) & (trial > 0)]
-    if shown.size and np.all(best_cost(trace) >= 0) and shown.max() > 20 * shown.min():
+        style = {"mfc": "none", "ms": size + 1, "color": STOP, "label": "refused without a cost"}
+        axes.plot(k[unseen], shown.before[unseen], "v", **style)
+    if shown.log:
         axes.set_yscale("log")
     axes.set_ylabel("cost ½ Σ r²")
     axes.legend(frameon=False, loc="upper right", fontsize="small")

@@ -11,6 +11,7 @@ from .sentences import join
 if TYPE_CHECKING:
     from ..curve.result import FitResult
     from ..solve.estimates import Parameter
+    from ..solve.result import Result
 
 WIDTH = 100
 STRONG = 0.9
@@ -127,7 +128,7 @@ def goodness_lines(fit: FitResult) -> list[str]:
     return [", ".join(f"{name} {value}" for name, value in goodness_pairs(fit))]
 
 
-def strong_correlations(fit: FitResult) -> list[tuple[str, str, float]]:
+def strong_correlations(fit: Result) -> list[tuple[str, str, float]]:
     """Pairs of parameters correlated above 0.9, strongest first."""
     c, names = fit.correlation, fit.free_names
     pairs = [

@@ -296,6 +296,11 @@ class Result:
                 file.write(text)
         return text
 
+    def _repr_html_(self) -> str:
+        from ..report.html import fragment
+
+        return fragment(self)
+
     def __repr__(self) -> str:
         inside = ", ".join(f"{n}={v:.6g}" for n, v in zip(self.names, self.x.tolist(), strict=True))
         return f"<{type(self).__name__} {self.status.name.lower()}: {inside}>"
