@@ -56,7 +56,7 @@ def best_cost(trace: Any) -> Vector:
 
 @dataclass(frozen=True)
 class Costs:
-    """Costs as they are drawn: on a logarithmic axis where they differ much, zero a decade below the least."""
+    """Costs as they are drawn: on a log axis where they differ much, zero a decade below the least."""
 
     best: Vector
     """The lowest known at the start and after each trial, shape (k + 1,)."""
@@ -73,8 +73,9 @@ def costs(trace: Any) -> Costs:
     every = every[np.isfinite(every) & (every > 0)]
     least = 0.1 * float(every.min()) if every.size else 1.0
     best = np.append(trace["cost"][0], best_cost(trace))
-    shown = [np.where(c == 0, least, c) for c in (best, np.asarray(trace["trial_cost"]), trace["cost"])]
-    return Costs(*shown, log=bool(every.size and every.max() > 20 * every.min()))
+    shown = (np.where(c == 0, least, c) for c in (best, np.asarray(trace["trial_cost"]), trace["cost"]))
+    best, trial, before = shown
+    return Costs(best, trial, before, bool(every.size and every.max() > 20 * every.min()))
 
 
 def telling(count: int, most: int) -> NDArray[np.intp]:
