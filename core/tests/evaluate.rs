@@ -78,6 +78,23 @@ fn squares_that_overflow_or_vanish_are_no_obstacle() {
     }
 }
 
+#[test]
+fn a_block_that_vanishes_beside_the_others_changes_nothing() {
+    let columns: Vec<Vec<f64>> = (0..3).map(|j| numbers(100, j)).collect();
+    for (large, small) in [(1.0, 1e-170), (1e150, 1e-150), (1e200, 1.0), (1e-20, 1e-200), (1.0, 1e-310)] {
+        let mut factor = vec![0.0; 9];
+        for scale in [large, small] {
+            let mut block: Vec<Vec<f64>> =
+                columns.iter().map(|x| x.iter().map(|v| v * scale).collect()).collect();
+            let mut slices: Vec<&mut [f64]> = block.iter_mut().map(|x| &mut x[..]).collect();
+            qr::fold(&mut factor, &mut slices);
+        }
+        for (a, b) in gram_of_factor(&factor, 3, 1.0 / large).iter().zip(gram(&columns, 1.0)) {
+            assert!((a - b).abs() < 1e-12, "{large} {small}: {a} {b}");
+        }
+    }
+}
+
 /// Model a exp(-b x) with parameters (a, b, unused): value, d/da, d/db; curvature; Hessian.
 fn programs() -> Programs {
     let base = |outputs: Vec<u32>, n_params: usize, more: &[[u32; 5]]| {

@@ -324,3 +324,10 @@ def test_vectorized_scalar_function_is_a_model():
     result = fit(vectorized, x, vectorized(x, 2.0, 0.5), start=[1.0, 1.0])
     assert result.derivative == "exact (traced)"
     np.testing.assert_allclose(result.x, [2.0, 0.5], rtol=1e-9)
+
+
+def test_a_model_that_vanishes_over_most_of_the_data_is_fitted() -> None:
+    x = np.linspace(0.0, 700.0, 5000)
+    y = 3.0 * np.exp(-x) + 0.01 * np.sin(37.0 * np.arange(5000.0) ** 2)
+    result = fit("y ~ a*exp(-b*x)", data={"x": x, "y": y}, start={"a": 1, "b": 2})
+    assert result.success and result.params["b"].value == pytest.approx(1.0, rel=0.02)

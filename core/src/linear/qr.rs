@@ -153,10 +153,10 @@ fn eliminate<S: Simd, const F: bool, const P: usize>(
     let mut panel = Panel { v0: [0.0; PANEL], t: [[0.0; PANEL]; PANEL] };
     for i in 0..P {
         let mut w = with_all::<S, F, P>(s, v, i);
-        let mut scale = 1.0;
+        let (mut scale, top) = (1.0, rows[i * c + k + i]);
         // squares that overflow or underflow: a power of two makes the vector harmless, the reflection is the same
-        if !(1e-280..1e280).contains(&w[i]) {
-            scale = harmless(v[i]);
+        if !(1e-280..1e280).contains(&w[i]) || top * top > 1e280 {
+            scale = harmless(v[i], top);
             v[i].iter_mut().for_each(|x| *x *= scale);
             w = with_all::<S, F, P>(s, v, i);
         }
@@ -195,10 +195,11 @@ fn eliminate<S: Simd, const F: bool, const P: usize>(
     panel
 }
 
-/// The power of two that brings the largest |x| near 1; 1 when there is none or it is not finite.
+/// The power of two that brings the largest of |x| and |top| near 1; 1 when there is none or it is not finite. Beside
+/// a large top a small x may vanish: its reflection is the identity to rounding.
 #[inline(never)]
-fn harmless(x: &[f64]) -> f64 {
-    let largest = x.iter().fold(0.0_f64, |m, x| m.max(x.abs()));
+fn harmless(x: &[f64], top: f64) -> f64 {
+    let largest = x.iter().fold(top.abs(), |m, x| m.max(x.abs()));
     if largest == 0.0 || !largest.is_finite() {
         1.0
     } else {
