@@ -12,10 +12,10 @@ P = np.array([0.5, 0.0, 4.0])
 
 def test_effective_parameters_are_the_trace_of_the_hat_matrix() -> None:
     R = np.linalg.qr(np.vstack([J, np.diag(np.sqrt(P))]))[1]
-    found = effective_parameters(covariance(R), P)
+    found = effective_parameters(covariance(R), np.sqrt(P))
     hat = J @ np.linalg.inv(J.T @ J + np.diag(P)) @ J.T
     assert np.isclose(found, np.trace(hat), rtol=1e-12)
-    assert np.isclose(from_data(covariance(R), P).sum(), found, rtol=1e-12)
+    assert np.isclose(from_data(covariance(R), np.sqrt(P)).sum(), found, rtol=1e-12)
 
 
 def test_an_undetermined_parameter_does_not_count() -> None:
@@ -26,9 +26,9 @@ def test_an_undetermined_parameter_does_not_count() -> None:
 
 def test_a_parameter_known_from_its_penalty_alone_does_not_count() -> None:
     R = np.linalg.qr(np.vstack([np.column_stack([J[:, :2], np.zeros(5)]), [[0.0, 0.0, 3.0]]]))[1]
-    precision = np.array([0.0, 0.0, 9.0])
-    assert np.isclose(effective_parameters(covariance(R), precision), 2.0)
-    np.testing.assert_allclose(from_data(covariance(R), precision), [1.0, 1.0, 0.0], atol=1e-12)
+    strength = np.array([0.0, 0.0, 3.0])
+    assert np.isclose(effective_parameters(covariance(R), strength), 2.0)
+    np.testing.assert_allclose(from_data(covariance(R), strength), [1.0, 1.0, 0.0], atol=1e-12)
 
 
 def test_a_parameter_held_at_a_bound_counts() -> None:
@@ -36,4 +36,4 @@ def test_a_parameter_held_at_a_bound_counts() -> None:
     held = np.array([False, False, True])
     part = J[:, :2]
     hat = part @ np.linalg.inv(part.T @ part + np.diag(P[:2])) @ part.T
-    assert np.isclose(effective_parameters(covariance(R, held), P), np.trace(hat) + 1.0)
+    assert np.isclose(effective_parameters(covariance(R, held), np.sqrt(P)), np.trace(hat) + 1.0)

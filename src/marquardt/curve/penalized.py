@@ -104,7 +104,7 @@ def settle(outcome: Any, terms: PenaltyTerms, noise: float | None, run: Refit) -
 def _noise_found(outcome: Any, n_points: int) -> float:
     """``sqrt(rss / (m - edf))``; NaN where no degree of freedom is left."""
     x, f = outcome.x, outcome.f
-    edf = effective_parameters(unscaled_covariance(outcome), outcome.problem.penalty.precision(x.size))
+    edf = effective_parameters(unscaled_covariance(outcome), outcome.problem.penalty.strength(x.size))
     left = n_points - edf
     return math.sqrt(float((f**2).sum()) / left) if left > 0.0 else math.nan
 
@@ -152,14 +152,16 @@ class PenalizedFit(FitResult):
     def penalty(self) -> PenaltyReport:
         """The penalty by parameter, its share of the cost and the effective number of parameters."""
         x, terms, weighing = np.asarray(self._outcome.x), self._terms, self._weighing
-        known = from_data(self._unscaled, self._precision)
+        known = from_data(self._unscaled, self._strength)
         noise = 1.0 if weighing.noise is None else weighing.noise
-        pulls = noise * (x - terms.mean) / terms.sd
+        with np.errstate(over="ignore"):
+            prior_costs = 0.5 * (noise * (x - terms.mean) / terms.sd) ** 2
+            ridge_costs = 0.5 * terms.ridge * x**2
         parts = tuple(
             PenaltyPart(
                 name, float(x[j]), float(terms.mean[j]) if math.isfinite(terms.sd[j]) else math.nan,
-                float(terms.sd[j]), float(terms.ridge[j]), 0.5 * float(pulls[j]) ** 2,
-                0.5 * float(terms.ridge[j] * x[j] ** 2), float(known[j]),
+                float(terms.sd[j]), float(terms.ridge[j]), float(prior_costs[j]),
+                float(ridge_costs[j]), float(known[j]),
             )
             for j, name in enumerate(self.free_names)
             if math.isfinite(terms.sd[j]) or terms.ridge[j]
@@ -172,9 +174,9 @@ class PenalizedFit(FitResult):
         )  # fmt: skip
 
     @property
-    def _precision(self) -> Vector:
+    def _strength(self) -> Vector:
         noise = 1.0 if self._weighing.noise is None else self._weighing.noise
-        return self._terms.rows(noise).precision(len(self.free_names))
+        return self._terms.rows(noise).strength(len(self.free_names))
 
     @cached_property
     def rss(self) -> float:
@@ -183,7 +185,7 @@ class PenalizedFit(FitResult):
 
     @cached_property
     def _n_determined(self) -> float:
-        return effective_parameters(self._unscaled, self._precision)
+        return effective_parameters(self._unscaled, self._strength)
 
     @property
     def reduced_chi2(self) -> float:

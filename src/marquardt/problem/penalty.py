@@ -34,9 +34,11 @@ class Penalty:
         """Half the sum of squares of the rows."""
         return 0.5 * float((self.residuals(x) ** 2).sum())
 
-    def precision(self, n: int) -> Vector:
-        """Diagonal of P, shape (n,): the rows add P to J'J."""
-        return np.asarray(np.bincount(self.index, weights=self.weight**2, minlength=n), dtype=np.float64)
+    def strength(self, n: int) -> Vector:
+        """Square roots of the diagonal of P, shape (n,), where the rows add P to J'J."""
+        unit = float(self.weight.max(initial=0.0)) or 1.0  # squares of weights may over- or underflow
+        squares = np.bincount(self.index, weights=(self.weight / unit) ** 2, minlength=n)
+        return np.asarray(unit * np.sqrt(squares))
 
     def scaled(self, factor: float) -> Penalty:
         """The same with all weights times `factor`."""

@@ -14,29 +14,34 @@ from .covariance import Covariance
 Vector = NDArray[np.float64]
 
 
-def from_data(unscaled: Covariance, precision: Vector) -> Vector:
+def from_data(unscaled: Covariance, strength: Vector) -> Vector:
     """The part of each free parameter that comes from the data, ``1 - P_jj ((J'J + P)^-1)_jj``, shape (p,).
 
-    It is 1 without penalty, 0 where the penalty alone decides. Parameters held at a bound count as 1: it
-    was the data that pushed them there; those that nothing determines count as 0.
+    `strength` are the square roots of the diagonal of P, shape (p,). The part is 1 without penalty, 0 where
+    the penalty alone decides. Parameters held at a bound count as 1: it was the data that pushed them there;
+    those that nothing determines count as 0.
 
     >>> from .covariance import full_covariance
     >>> from_data(full_covariance(np.array([[0.25]])), np.array([1.0]))  # J'J = 3, P = 1
     array([0.75])
     """
-    kept = np.clip(1.0 - precision * np.diag(unscaled.space), 0.0, 1.0)
-    return np.where(unscaled.held, 1.0, kept)
+    return np.where(unscaled.held, 1.0, np.clip(1.0 - _pulled(unscaled, strength), 0.0, 1.0))
 
 
-def effective_parameters(unscaled: Covariance, precision: Vector) -> float:
-    """Effective number of parameters ``tr(J (J'J + P)^-1 J')``, `precision` the diagonal of P, shape (p,).
+def effective_parameters(unscaled: Covariance, strength: Vector) -> float:
+    """Effective number of parameters ``tr(J (J'J + P)^-1 J')``, `strength` as in `from_data`.
 
     The trace of the hat matrix of a ridge regression (Hoerl, Kennard 1970): each parameter counts by the
     part of it that comes from the data; of `k` undetermined directions none does.
     """
     held = int(np.count_nonzero(unscaled.held))
-    pulled = float((precision * np.diag(unscaled.space))[~unscaled.held].sum())
+    pulled = float(_pulled(unscaled, strength)[~unscaled.held].sum())
     return max(unscaled.rank - pulled, 0.0) + held
+
+
+def _pulled(unscaled: Covariance, strength: Vector) -> Vector:
+    """``P_jj ((J'J + P)^-1)_jj``."""
+    return np.asarray((strength * np.sqrt(np.diag(unscaled.space))) ** 2)
 
 
 @dataclass(frozen=True)
