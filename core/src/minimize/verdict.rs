@@ -15,8 +15,8 @@ const MANY: usize = 200_000;
 const FLAT: f64 = 1e-9;
 /// Saddles left at most; one is the rule.
 const ESCAPES: usize = 3;
-/// How far to look along negative curvature, in parts of the size of x.
-const LENGTHS: [f64; 6] = [0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6];
+/// How far to look along negative curvature, in parts of the step that changes the residuals by their own size.
+const LENGTHS: [f64; 10] = [1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9];
 /// Reductions are real above so many rounding errors of the cost.
 const REAL: f64 = 10.0;
 /// A parameter has run away when it is so many times as large as at the start and the residuals hardly notice,
@@ -36,11 +36,14 @@ pub struct Surroundings {
 }
 
 impl Loop<'_> {
-    /// Look around a certified end. True: a lower point was found and taken.
+    /// Look around the end. True: a lower point was found and taken.
     pub fn look_around(&mut self) -> Result<bool, Exit> {
         let n = self.here.n();
-        if n == 0 || !self.certified() {
+        if n == 0 || self.reason == Reason::Budget {
             return Ok(false);
+        }
+        if !self.certified() {
+            return Ok(self.is_lower_elsewhere()? && self.escape(Vec::new())?);
         }
         let rank = Rank::of(&self.here.linearization, self.here.threshold());
         let doubtful = rank.rank < n || self.n_accepted == 0;
@@ -74,7 +77,6 @@ impl Loop<'_> {
             self.report()?;
             return Ok(true);
         }
-        self.around.jumps = direction.is_empty();
         self.around.descent = direction;
         Ok(false)
     }
@@ -106,7 +108,7 @@ impl Loop<'_> {
     fn find_lower(&mut self, direction: &[f64]) -> Result<bool, Exit> {
         for part in LENGTHS {
             for sign in [1.0, -1.0] {
-                self.step_along(direction, sign * part);
+                self.step_along(direction, sign * part * self.live.sqrt());
                 self.begin_row();
                 if self.try_row()? > REAL * self.cost_noise() {
                     return Ok(true);
@@ -116,12 +118,10 @@ impl Loop<'_> {
         Ok(false)
     }
 
-    /// Let the trial go along `direction`, as far as a part of the size of x in the norm of D.
-    fn step_along(&mut self, direction: &[f64], part: f64) {
-        let (d, s) = (&self.scales.d, &self.scales.magnitude);
-        let reach = (0..d.len()).map(|j| (d[j] * s[j]).powi(2)).sum::<f64>().sqrt();
+    /// Let the trial go along `direction`, times `length`.
+    fn step_along(&mut self, direction: &[f64], length: f64) {
+        let d = &self.scales.d;
         let size = (0..d.len()).map(|j| (d[j] * direction[j]).powi(2)).sum::<f64>().sqrt();
-        let length = if size > 0.0 { part * reach / size } else { 0.0 };
         self.trial.v.clear();
         self.trial.v.extend(direction.iter().map(|v| length * v));
         (self.trial.size, self.trial.damping, self.trial.predicted) = (length.abs() * size, 0.0, 0.0);
@@ -134,9 +134,12 @@ impl Loop<'_> {
         let flat = |j: usize| null_vectors.iter().map(|v| v[j]).sum::<f64>();
         let unit = |j: usize| if self.here.norms[j] > 0.0 { self.here.norms[j] } else { self.scales.d[j] };
         let direction: Vec<f64> = (0..n).map(|j| flat(j) / unit(j)).collect();
+        let (d, s) = (&self.scales.d, &self.scales.magnitude);
+        let reach = (0..n).map(|j| (d[j] * s[j]).powi(2)).sum::<f64>().sqrt();
+        let size = (0..n).map(|j| (d[j] * direction[j]).powi(2)).sum::<f64>().sqrt();
         let mut change = [0.0; 2];
         for (change, part) in change.iter_mut().zip([0.1, 0.01]) {
-            self.step_along(&direction, part);
+            self.step_along(&direction, part * reach / size);
             self.evaluate_trial()?;
             let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
             *change = differences.sum::<f64>().sqrt();
@@ -159,20 +162,24 @@ impl Loop<'_> {
         let n = self.here.n();
         let silent: Vec<usize> = self.here.free.iter().copied().filter(|&j| self.is_silent(j)).collect();
         for j in silent {
-            let mut heard = false;
+            let (mut heard, mut lower) = (false, false);
             for factor in [0.1, 10.0, 0.01, 100.0] {
-                self.trial.v.clear();
-                self.trial.v.resize(n, 0.0);
-                self.trial.v[j] = (factor - 1.0) * self.scales.magnitude[j].copysign(self.here.x[j]);
+                let mut direction = vec![0.0; n];
+                direction[j] = self.scales.magnitude[j].copysign(self.here.x[j]);
+                self.step_along(&direction, factor - 1.0);
                 self.begin_row();
-                if self.try_row()? > REAL * self.cost_noise().max(f64::EPSILON * self.live) {
-                    return Ok(true);
-                }
+                lower = self.try_row()? > REAL * self.cost_noise().max(f64::EPSILON * self.live);
                 let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
-                heard = heard || differences.sum::<f64>().sqrt() > self.noise();
+                heard = heard || lower || differences.sum::<f64>().sqrt() > self.noise();
+                if lower {
+                    break;
+                }
             }
             if heard {
                 self.around.lost.push(j);
+            }
+            if lower {
+                return Ok(true);
             }
         }
         Ok(false)
@@ -180,7 +187,7 @@ impl Loop<'_> {
 
     /// Would a change of parameter j by its own size be lost in rounding errors?
     fn is_silent(&self, j: usize) -> bool {
-        self.here.norms[j] * self.here.x[j].abs() <= 1e3 * f64::EPSILON * self.here.terms()
+        self.here.norms[j] * self.scales.magnitude[j] <= 1e3 * f64::EPSILON * self.here.terms()
     }
 
     /// Parameters that head for infinity: much larger than at the start, with residuals that hardly react any more.
