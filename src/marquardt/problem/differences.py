@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class Differences:
         self, residuals: Callable[[Vector], Vector], lower: Vector, upper: Vector, step: Any = None
     ) -> None:
         self.residuals, self.lower, self.upper = residuals, lower, upper
-        self.step = step  # relative, in place of noise^(1/3)
+        self.step = step  # relative; None: noise^(1/3), from the first Jacobian on
         self.column_norms: Vector | None = None
         self.largest: Vector | None = None  # magnitudes seen; 0 for what started at zero
 
@@ -60,6 +61,16 @@ class Differences:
         """Jacobian at `x`, shape (m, p), where the residuals are `f`."""
         with np.errstate(all="ignore"):  # far out, differences overflow; the minimizer refuses such a point
             return self._jacobian(x, f)
+
+    def gradient_error(self, x: Vector, f: Vector) -> Vector:
+        """How far ``J'f`` may be from the gradient, shape (p,): by how much twice the steps change it.
+
+        That is three times the error of truncation, and about the noise.
+        """
+        wider = copy(self)
+        wider.step = 2.0 * self.step
+        change = wider.jacobian(x, f) - copy(self).jacobian(x, f)
+        return np.asarray(np.abs(change.T @ f))
 
     def _jacobian(self, x: Vector, f: Vector) -> Matrix:
         if self.step is None:

@@ -43,7 +43,7 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
         "chi2": plain(fit.chi2),
         "goodness": plain(goodness),
         "penalty": plain(_penalty(fit)),
-        "certificate": plain(asdict(fit.certificate)),
+        "certificate": plain(fit.certificate.to_dict()),
         "derivative": fit.derivative,
         "nfev": fit.nfev,
         "njev": fit.njev,

@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
+from ..solve.certificate import ZERO
 
 if TYPE_CHECKING:
     from ..solve.result import Result
-
-ROUNDING_LIMIT = 8.0
-"""A gradient component below this many of its own rounding errors is zero as far as arithmetic can tell."""
 
 
 def message(fit: Result) -> str:
@@ -46,8 +44,8 @@ def _comparison(fit: Result) -> str:
     c = fit.certificate
     if c.offset <= c.tolerance:
         return f"relative offset {c.offset:.1e} <= tolerance {c.tolerance:.1e}"
-    if c.scaled_gradient <= ROUNDING_LIMIT:
-        return f"gradient zero to rounding, {c.scaled_gradient:.1f} <= {ROUNDING_LIMIT:g} rounding errors"
+    if c.scaled_gradient <= ZERO:
+        return f"gradient zero to rounding, {c.scaled_gradient:.1f} <= {ZERO:g} rounding errors"
     return f"relative offset {c.offset:.1e} > tolerance {c.tolerance:.1e}"
 
 
@@ -91,3 +89,17 @@ def join(parts: Sequence[str]) -> str:
     'a, b and c'
     """
     return ", ".join(parts[:-1]) + " and " + parts[-1] if len(parts) > 1 else "".join(parts)
+
+
+def align(rows: list[list[str]]) -> list[str]:
+    """Columns of equal width: the first and the last flush left, the others flush right."""
+    last = len(rows[0]) - 1
+    widths = [max(len(cells[k]) for cells in rows) for k in range(last + 1)]
+    lines = []
+    for cells in rows:
+        padded = [
+            c.ljust(w) if k in (0, last) else c.rjust(w)
+            for k, (c, w) in enumerate(zip(cells, widths, strict=True))
+        ]
+        lines.append("  ".join(padded).rstrip())
+    return lines

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from .penalty import penalty_lines
-from .sentences import join
+from .sentences import align, join
 
 if TYPE_CHECKING:
     from ..curve.result import FitResult
@@ -90,20 +90,6 @@ def percent(relative: float) -> str:
     if relative >= 10.0 or (relative and relative < 1e-6):
         return f"{100 * relative:.1e} %"
     return f"{100 * relative:.2g} %" if relative < 1.0 else f"{100 * relative:.0f} %"
-
-
-def align(rows: list[list[str]]) -> list[str]:
-    """Columns of equal width: the first and the last flush left, the others flush right."""
-    last = len(rows[0]) - 1
-    widths = [max(len(cells[k]) for cells in rows) for k in range(last + 1)]
-    lines = []
-    for cells in rows:
-        padded = [
-            c.ljust(w) if k in (0, last) else c.rjust(w)
-            for k, (c, w) in enumerate(zip(cells, widths, strict=True))
-        ]
-        lines.append("  ".join(padded).rstrip())
-    return lines
 
 
 def goodness_pairs(fit: FitResult) -> list[tuple[str, str]]:

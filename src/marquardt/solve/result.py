@@ -211,16 +211,9 @@ class Result:
     @cached_property
     def certificate(self) -> Certificate:
         """The numbers behind `success`."""
-        o = self._outcome
-        active = tuple(n for n, a in zip(self.free_names, o.active, strict=True) if a)
-        return Certificate(
-            float(o.offset),
-            float(o.tolerance),
-            float(o.scaled_gradient),
-            int(o.rank),
-            float(o.condition),
-            active,
-        )
+        free = list(self._parameters.free)
+        lower, upper = self._parameters.lower[free], self._parameters.upper[free]
+        return Certificate(self._outcome, self.free_names, lower, upper)
 
     @cached_property
     def message(self) -> str:
