@@ -189,7 +189,9 @@ _ROWS: dict[str, _Row] = {
     ),
     "brown_badly_scaled": _fixed("Brown badly scaled", fixed.brown_badly_scaled, [1, 1], 0.0),
     "beale": _fixed("Beale", fixed.beale, [1, 1], 0.0, limits=(0.452009989235,)),
-    "jennrich_sampson": _fixed("Jennrich and Sampson", fixed.jennrich_sampson, [0.3, 0.4], 124.362182356),
+    "jennrich_sampson": _fixed(
+        "Jennrich and Sampson", fixed.jennrich_sampson, [0.3, 0.4], 124.362182356, limits=(259.580190134,)
+    ),
     "helical_valley": _fixed("Helical valley", fixed.helical_valley, [-1, 0, 0], 0.0),
     "bard": _fixed("Bard", fixed.bard, [1, 1, 1], 0.00821487730658, limits=(17.4286933333,)),
     "gaussian": _fixed("Gaussian", fixed.gaussian, [0.4, 1, 0], 1.12793276962e-8),
@@ -200,7 +202,7 @@ _ROWS: dict[str, _Row] = {
     "wood": _fixed("Wood", fixed.wood, [-3, -1, -3, -1], 0.0),
     "kowalik_osborne": _fixed(
         "Kowalik and Osborne", fixed.kowalik_osborne, [0.25, 0.39, 0.415, 0.39],
-        0.000307505603849, limits=(0.0010273430487,),
+        0.000307505603849, 0.000423674626470, 0.00159435202602, limits=(0.0010273430487,),
     ),
     "brown_dennis": _fixed("Brown and Dennis", fixed.brown_dennis, [25, 5, -5, -1], 85822.2016264),
     "osborne_1": _fixed("Osborne 1", fixed.osborne_1, [0.5, 1.5, -1, 0.01, 0.02], 5.46489469748e-5),
