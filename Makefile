@@ -30,6 +30,7 @@ bench: toolchain $(BIN)/python
 	$(BIN)/python benchmarks/tape.py
 	$(BIN)/python benchmarks/curve.py
 	$(BIN)/python benchmarks/nist.py
+	$(BIN)/python benchmarks/mgh.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -17,13 +17,14 @@ from marquardt.options import METHODS
 METHOD = """\
 # Moré, Garbow, Hillstrom: 35 problems, three starts
 
-**Method.** The standard start times 1, 10 and 100 (Watson, which starts at 0: 1, 10 and 100 in every place, as the
-test programs of MINPACK do it), every program with its default settings and without user-written derivatives, all in
-one run. "Solved": the sum of squares at the end is the least known one, to 1e-6 of itself or 1e-14 absolutely;
-"+": another known minimum. "Certified": of these, with success claimed. "False": success claimed where no minimum
-is known. What a program calls success: `success`. Evaluations: residual plus Jacobian evaluations for marquardt,
-whose derivatives are exact; for SciPy, which differentiates by finite differences, all calls of the function. A run
-that raised an error (residuals that are not finite at the start) counts as not solved.
+**Method.** The standard start times 1, 10 and 100 (Watson, which starts at 0: 1, 10 and 100 in every place,
+as the test programs of MINPACK do it), every program with its default settings and without user-written
+derivatives, all in one run. "Solved": the sum of squares at the end is the least known one, to 1e-6 of
+itself or 1e-14 absolutely; "+": another known minimum. "Certified": of these, with success claimed.
+"False": success claimed where no minimum is known. What a program calls success: `success`. Evaluations:
+residual plus Jacobian evaluations for marquardt, whose derivatives are exact; for SciPy, which
+differentiates by finite differences, all calls of the function. A run that raised an error (residuals that
+are not finite at the start) is not solved.
 
 "scipy lm" is MINPACK itself; "more" is the same algorithm with exact derivatives, and ends with a verdict.
 """
@@ -89,13 +90,14 @@ def _gain(runs: Sequence[Run]) -> str:
     auto, more = far("auto"), far("more")
     return (
         f"Both far starts together: auto solves {auto.best}, more {more.best} "
-        f"({100 * (auto.best / more.best - 1):+.0f} %); with other known minima {auto.best + auto.minimum} and "
-        f"{more.best + more.minimum}; certified {auto.certified} and {more.certified}."
+        f"({100 * (auto.best / more.best - 1):+.0f} %); with other known minima {auto.best + auto.minimum} "
+        f"and {more.best + more.minimum}; certified {auto.certified} and {more.certified} "
+        f"({100 * (auto.certified / more.certified - 1):+.0f} %)."
     )
 
 
 def _every(runs: Sequence[Run], methods: Sequence[str]) -> str:
-    """Where each run ended: what is known there, else the sum of squares; ! where success is claimed falsely."""
+    """Where each run ended: what is known there, else the sum of squares; ! where success is false."""
     rows = []
     for problem in mgh.problems():
         for factor in FACTORS:

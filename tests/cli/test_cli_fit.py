@@ -207,3 +207,16 @@ def test_priors_and_ridges_are_read(assay, capsys):
 def test_an_impossible_penalty_is_refused(assay, capsys, option, text, says):
     assert main(["fit", str(assay), ASSAY, option, text]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_mgh_table_counts_what_is_solved_and_certified(capsys):
+    assert main(["mgh", "auto", "--runs"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("rosenbrock") for line in lines) == 3
+    summary = next(line for line in lines if line.startswith("auto"))
+    assert summary.split()[1:5] == ["33", "+", "2", "35"]
+
+
+def test_mgh_refuses_an_unknown_method(capsys):
+    assert main(["mgh", "simplex"]) == 2
+    assert "method = 'simplex': one of 'auto'" in capsys.readouterr().err

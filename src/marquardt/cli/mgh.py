@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ..datasets import mgh
 from ..datasets.mgh import MghProblem
-from ..errors import MarquardtError
-from ..options import METHODS
+from ..errors import DataError
+from ..options import METHODS, Options
 
 FACTORS = (1, 10, 100)
 AT_A_MINIMUM = ("best", "minimum")
@@ -55,7 +56,8 @@ class Run:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table; 0 when `auto` (if asked for) certifies a known minimum from every standard start."""
-    methods = arguments.methods or list(METHODS)
+    wanted: list[Any] = arguments.methods or list(METHODS)
+    methods = [Options(method=name).method for name in wanted]
     runs = []
     if arguments.runs:
         print(_RUN.format("problem", "n", "", "method", "rss", "known as", "f", "J", "status"))
@@ -77,7 +79,7 @@ def solve(problem: MghProblem, factor: int, method: str) -> Run:
     try:
         with np.errstate(all="ignore"):
             end = least_squares(problem.residuals, problem.start_times(factor), method=method)
-    except MarquardtError as error:
+    except DataError as error:
         words = f"error: {str(error).splitlines()[0]}"
         return Run(problem, factor, method, np.inf, False, words, 0, 0)
     status = end.status.value
@@ -119,6 +121,6 @@ def table(runs: Sequence[Run]) -> str:
             line += f"{f'{t.best} + {t.minimum}':>10}{t.certified:>7}{t.elsewhere:>6}{t.evaluations:>9}"
         lines.append(line)
     return "\n".join(lines) + (
-        f"\n\nsolved: of {count}, at the least known minimum + at another known one; cert.: of these, with the"
-        "\nminimum certified; false: success claimed elsewhere; f+J: residual and Jacobian evaluations"
+        f"\n\nsolved: of {count}, at the least known minimum + at another known one; cert.: of these,"
+        "\ncertified; false: success claimed elsewhere; f+J: residual and Jacobian evaluations"
     )
