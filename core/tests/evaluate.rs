@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use marquardt_core::evaluate::callback::{Callback, Curvature};
 use marquardt_core::evaluate::curve::{Block, Curve, Programs};
+use marquardt_core::evaluate::penalty::{Penalized, Row};
 use marquardt_core::evaluate::{Evaluate, Linearization};
 use marquardt_core::linear::qr;
 use marquardt_core::tape::{Level, Tape, TapeSpec, opcodes};
@@ -150,6 +151,23 @@ fn curve(n: usize, threads: usize) -> Curve {
         n_outputs: 1,
     };
     Curve::new(vec![block], vec![0.0; 3], vec![0, 1], threads, Level::best()).unwrap()
+}
+
+#[test]
+fn a_penalty_is_folded_in_the_pass_that_evaluates() {
+    for n in [20, 70_000] {
+        let row = Row { parameter: 1, center: 0.5, weight: 3.0 };
+        let mut problem = Penalized::new(curve(n, 2), vec![row]).unwrap();
+        let (x, mut f, mut there) = ([2.0, 0.7], vec![0.0; n + 1], vec![0.0; n + 1]);
+        problem.residuals(&[1.9, 0.8], &mut f).unwrap();
+        let (mut fused, mut apart) = (Linearization::default(), Linearization::default());
+        let (change, linearized) = problem.compare(&x, Some(&f), &mut there, Some(&mut fused)).unwrap();
+        assert!(linearized && (there[n] - 0.6).abs() < 1e-15);
+        assert!((change.total - dot(&there, &there)).abs() < 1e-9 * change.total && change.rows == n + 1);
+        problem.linearize(&x, &there, &mut apart).unwrap();
+        let pairs = fused.factor.iter().zip(&apart.factor).chain(fused.gradient.iter().zip(&apart.gradient));
+        assert!(pairs.into_iter().all(|(a, b)| (a - b).abs() <= 1e-12 * b.abs().max(1.0)));
+    }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -259,6 +259,36 @@ def test_a_contradiction_of_data_and_prior_is_said() -> None:
     assert part.conflict == pytest.approx(part.pull / spread, rel=1e-9)
 
 
+@pytest.mark.parametrize("method", ["gauss-newton", "levenberg", "marquardt", "more", "dogleg", "newton"])
+def test_every_method_finds_the_noise_and_makes_the_last_fit_from_the_start(method: str) -> None:
+    plain = fit(decay, T, Y, start=START, prior={"a": (2.9, 0.05)})
+    found = fit(decay, T, Y, start=START, prior={"a": (2.9, 0.05)}, method=method)
+    assert found.success
+    np.testing.assert_allclose(found.x, plain.x, rtol=1e-6)
+    np.testing.assert_array_equal(found.trace.points[0], [1.0, 1.0, 1.0])
+
+
+def test_a_penalty_beyond_the_range_of_numbers_is_refused() -> None:
+    with pytest.raises(ParameterError, match="the penalty on 'a' is beyond the range of numbers"):
+        fit(decay, T, Y, start=START, prior={"a": (2.5, 1e-300)})
+
+
+@pytest.mark.parametrize("sd", [1e-12, 1e12, 1e300])
+def test_extreme_standard_deviations_do_no_harm(sd: float) -> None:
+    found = fit(decay, T, Y, start=START, prior={"a": (2.9, sd)})
+    same = fit(decay, T, Y, start=START, fixed={"a": 2.9} if sd < 1.0 else None)
+    assert found.success and found.rss == pytest.approx(same.rss, rel=1e-9)
+
+
+def test_weights_scale_the_noise_not_the_estimates() -> None:
+    plain = fit(decay, T, Y, start=START, prior={"a": (2.9, 0.05)})
+    weighted = fit(decay, T, Y, start=START, prior={"a": (2.9, 0.05)}, weights=4.0)
+    np.testing.assert_allclose(weighted.x, plain.x, rtol=1e-8)
+    np.testing.assert_allclose(weighted.covariance, plain.covariance, rtol=1e-5)
+    assert weighted.penalty is not None and plain.penalty is not None
+    assert weighted.penalty.noise == pytest.approx(2.0 * (plain.penalty.noise or 0.0), rel=1e-5)
+
+
 def test_counts_include_all_rounds() -> None:
     found = fit(decay, T, Y, start=START, prior={"a": (2.9, 0.05)})
     assert found.penalty is not None and found.penalty.rounds > 1

@@ -20,7 +20,7 @@ from .columns import column, column_names, is_table, numbers
 from .data import Data, convert, from_table, from_x, gather, plain_data, response_of, thin
 from .parameters import Parameters, arrange, names_given, plain_parameters
 from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle
-from .penalty import PenaltyTerms, arrange_penalty, hints
+from .penalty import PenaltyTerms, arrange_penalty, hints, refuse_penalty
 from .progress import ProgressLine, observer
 from .result import FitResult
 from .signature import Signature, signature_of
@@ -143,7 +143,7 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
             )
         if terms is not None:
             again = Refit(data.n_points, parameters.lower[free], parameters.upper[free], options, watch)
-            outcome, weighing = settle(outcome, terms, noise, again)
+            outcome, weighing = settle(outcome, terms, noise, again, None if found else values[free])
     finally:
         if isinstance(watch, ProgressLine):
             watch.close()
@@ -155,8 +155,10 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
 
 def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:
     """The model is not finite at the start: name the first row and the parameter values."""
-    f = problem.residuals(parameters.values[parameters.free_index])
+    x = parameters.values[parameters.free_index]
+    f = problem.residuals(x)
     if np.isfinite(f).all():
+        refuse_penalty(problem.penalty, parameters.free_names, x)
         return  # the sum of squares is beyond the range of numbers, the residuals are not
     row = int(np.argmax(~np.isfinite(f)))
     at = ", ".join(f"{n} = {v:g}" for n, v in zip(parameters.names, parameters.values.tolist(), strict=True))

@@ -51,7 +51,7 @@ class Weighing:
 
 @dataclass(frozen=True)
 class Refit:
-    """A fit of the same data from another start."""
+    """A fit of the same data from another start, or with another penalty."""
 
     n_points: int
     lower: Vector
@@ -61,6 +61,13 @@ class Refit:
 
     def __call__(self, problem: Any, x0: Vector) -> Any:
         return minimize(problem, np.array(x0), self.lower, self.upper, self.options, self.watch)
+
+    def by_default(self) -> Refit:
+        """The same by the default method."""
+        if self.options is None or self.options.method == "auto":
+            return self
+        plain = replace(self.options, method="auto", damping=None, acceleration=None)
+        return replace(self, options=plain)
 
 
 NO_ROUNDS = Weighing()
@@ -77,14 +84,27 @@ def first_noise(terms: PenaltyTerms, data: Data) -> float | None:
     return FIRST * _spread(data)
 
 
-def settle(outcome: Any, terms: PenaltyTerms, noise: float | None, run: Refit) -> tuple[Any, Weighing]:
+def settle(
+    outcome: Any, terms: PenaltyTerms, noise: float | None, run: Refit, start: Vector | None
+) -> tuple[Any, Weighing]:
     """Repeat the fit until the noise s that weighs its priors is the noise it finds.
+
+    A round starts where the last one ended. Methods other than "auto" have no polish that would certify an
+    end so near its start: the rounds are left to "auto", and one fit from `start`, if there is one, is theirs.
 
     ``s² = rss / (m - edf)`` with the residuals of the data and ``edf = tr(J (J'J + P)^-1 J')``, in which P
     holds ``(s / sd)²`` of each prior: the re-estimation of the noise by MacKay (1992), at most `ROUNDS` fits.
     """
     if noise is None:
         return outcome, NO_ROUNDS
+    end, weighing = _rounds(outcome, terms, noise, run.by_default())
+    if start is None or run.by_default() is run or weighing.rounds == 1 or end.status is Status.INTERRUPTED:
+        return end, weighing
+    nfev, njev = weighing.nfev + int(end.nfev), weighing.njev + int(end.njev)
+    return run(end.problem, start), replace(weighing, nfev=nfev, njev=njev)
+
+
+def _rounds(outcome: Any, terms: PenaltyTerms, noise: float, run: Refit) -> tuple[Any, Weighing]:
     history: list[tuple[float, float]] = []
     nfev = njev = 0
     least = noise * (LEAST / FIRST)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,20 @@ def arrange_penalty(prior: Any, ridge: Any, parameters: Parameters) -> PenaltyTe
     free = list(parameters.free)
     terms = PenaltyTerms(mean[free], sd[free], factor[free])
     return terms if terms.has_priors or terms.ridge.any() else None
+
+
+def refuse_penalty(penalty: Penalty | None, names: Sequence[str], x: Vector) -> None:
+    """ParameterError where a row of the penalty is so large at `x` that its square is not finite."""
+    if penalty is None:
+        return
+    with np.errstate(over="ignore"):
+        lost = np.flatnonzero(~np.isfinite(penalty.residuals(x) ** 2))
+    if lost.size:
+        name = names[int(penalty.index[lost[0]])]
+        raise ParameterError(
+            f"the penalty on {name!r} is beyond the range of numbers at the start: its sd is too small "
+            f"(or its ridge too large); fixed={{{name!r}: value}} holds a parameter"
+        )
 
 
 def _priors(prior: Any) -> dict[str, tuple[Vector, Vector]]:

@@ -99,7 +99,9 @@ def _preferred_copy(
         return found
     again = minimize(problem, copy, parameters.lower, parameters.upper, options)
     # The same optimum: where the residuals are rounding themselves, its cost varies in the third digit.
-    if not again.cost <= found.outcome.cost * 1.01 or again.status != found.outcome.status:
+    # A penalty may tell the copies apart, and never is rounding.
+    slack = 0.01 if problem.penalty is None else SAME_COST
+    if not again.cost <= found.outcome.cost * (1.0 + slack) or again.status != found.outcome.status:
         return found
     old = found.outcome
     return replace(found, outcome=again, nfev=found.nfev + int(old.nfev), njev=found.njev + int(old.njev))
