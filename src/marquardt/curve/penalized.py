@@ -89,8 +89,8 @@ def settle(
 ) -> tuple[Any, Weighing]:
     """Repeat the fit until the noise s that weighs its priors is the noise it finds.
 
-    A round starts where the last one ended. Methods other than "auto" have no polish that would certify an
-    end so near its start: the rounds are left to "auto", and one fit from `start`, if there is one, is theirs.
+    A round starts where the last one ended. Methods other than "auto" have no polish to certify an end so
+    near its start: the rounds are left to "auto", and one fit from `start`, if there is one, is theirs.
 
     ``s² = rss / (m - edf)`` with the residuals of the data and ``edf = tr(J (J'J + P)^-1 J')``, in which P
     holds ``(s / sd)²`` of each prior: the re-estimation of the noise by MacKay (1992), at most `ROUNDS` fits.
