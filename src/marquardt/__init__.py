@@ -9,6 +9,7 @@
 """
 
 from . import datasets
+from .curve.compare import Comparison, compare
 from .curve.fit import fit
 from .curve.result import FitResult
 from .errors import (
@@ -30,6 +31,7 @@ from .solve.result import Result
 __version__ = "0.1.0"
 
 __all__ = [
+    "Comparison",
     "DataError",
     "FileError",
     "FitResult",
@@ -43,6 +45,7 @@ __all__ = [
     "ParameterError",
     "Result",
     "Status",
+    "compare",
     "datasets",
     "fit",
     "least_squares",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import marquardt as mq
-from marquardt.datasets import michaelis_menten, nist
+from marquardt.datasets import mgh, michaelis_menten, nist
 
 from .browser import Browser, find
 
@@ -76,4 +76,15 @@ def test_a_page_of_one_parameter_moves_too(browser: Browser, tmp_path: Path) -> 
     drag_slider(browser, 0.6)
     browser.wait_for(f"{STEP} > 0")
     browser.screenshot(SHOTS / "one_parameter.png")
+    assert browser.errors == []
+
+
+def test_a_comparison_loads_with_an_explorer_for_every_method(browser: Browser, tmp_path: Path) -> None:
+    problem = mgh.load("rosenbrock")
+    found = mq.compare(problem.residuals, x0=problem.start, methods=["gauss-newton", "levenberg", "auto"])
+    found.to_html(tmp_path / "page.html")
+    browser.errors.clear()
+    browser.open(tmp_path / "page.html")
+    browser.wait_for("document.querySelectorAll('.slider-grip-rect').length === 3")
+    browser.screenshot(SHOTS / "comparison.png")
     assert browser.errors == []

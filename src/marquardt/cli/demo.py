@@ -1,4 +1,7 @@
-"""``marquardt demo``: an enzyme assay by a formula, a NIST problem by a function; reports and plots."""
+"""``marquardt demo``: an enzyme assay by a formula, a NIST problem by a function; reports and plots.
+
+``marquardt demo NAME``: the methods walk a problem; see `demos`.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets import fewest_digits, michaelis_menten, nist
+from ..errors import OptionError, suggestion
+from .demos import DEMOS, listing, show
 from .fit import save_plot
 
 _PROBLEM = "Thurber"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fit both, print the reports, write the files; 0 when both are certified, else 1."""
-    from ..curve.fit import fit
-
+    """The fits, or the demo that is named; 0 when all that should is certified, else 1."""
+    if arguments.name == "list":
+        print(listing())
+        return 0
+    if arguments.name is not None and arguments.name not in DEMOS:
+        raise OptionError(f"no demo {arguments.name!r}{suggestion(arguments.name, DEMOS)}")
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
+    return fits(folder) if arguments.name is None else show(arguments.name, folder)
+
+
+def fits(folder: Path) -> int:
+    """Fit both, print the reports, write the files; 0 when both are certified, else 1."""
+    from ..curve.fit import fit
 
     assay = michaelis_menten()
     _heading("1. An enzyme assay, by a formula and without starting values", assay.source)
@@ -34,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"\nEvery parameter agrees with the value NIST certifies to {digits:.1f} digits or more, of 11.")
     _save(second, folder, _PROBLEM.lower())
     print('\nYour own data: marquardt fit FILE "y ~ a*exp(-b*x) + c"')
+    print("The methods at work: marquardt demo list")
     return 0 if first.success and second.success else 1
 
 

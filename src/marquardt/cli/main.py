@@ -58,9 +58,13 @@ def parser() -> argparse.ArgumentParser:
     mgh.add_argument("methods", nargs="*", metavar="METHOD", help=f"of {', '.join(METHODS)} (default: all)")
     mgh.add_argument("--runs", action="store_true", help="print every run as well")
     demo = commands.add_parser(
-        "demo", help="fit real data and draw it",
-        description="Fit an enzyme assay and a NIST problem; print the reports and write plots.",
+        "demo", help="fit real data and draw it, or watch the methods dance",
+        description="Without a name: fit an enzyme assay and a NIST problem, print the reports and write "
+        "plots. With a name: walk one problem by several methods, print who arrived, draw their ways.",
     )  # fmt: skip
+    demo.add_argument(
+        "name", nargs="?", metavar="NAME", help="a demo of the methods; `marquardt demo list` shows all"
+    )
     demo.add_argument(
         "--out", default="demo", metavar="DIR", help="folder for plots and HTML reports (default: demo)"
     )

@@ -13,7 +13,7 @@ from .text import STRONG, facts, goodness_pairs, header, row, strong_correlation
 if TYPE_CHECKING:
     from ..solve.result import Result
 
-_STYLE = """
+STYLE = """
 .mq { font: 14px/1.5 system-ui, sans-serif; max-width: 60rem }
 .mq table { border-collapse: collapse; margin: 0.8em 0 }
 .mq th, .mq td { padding: 0.2em 0.8em; text-align: right; border-bottom: 1px solid #8884;
@@ -34,7 +34,7 @@ def fragment(result: Result, level: float = 0.95) -> str:
         for p in result.params.values()
     )
     return (
-        f"<style>{_STYLE}</style><div class='mq'><pre>{escape(result.title)}</pre>"
+        f"<style>{STYLE}</style><div class='mq'><pre>{escape(result.title)}</pre>"
         f"<div class='{kind}'>{escape(result.message)}</div>"
         f"<div>{escape(_facts(result)).replace(chr(10), '<br>')}</div>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"

@@ -58,12 +58,14 @@ class Landscape:
 
 
 def landscape(
-    result: Result, a: str | None = None, b: str | None = None, others: str = "fixed", count: int = FINEST
-) -> Landscape:
+    result: Result, a: str | None = None, b: str | None = None, others: str = "fixed", count: int = FINEST,
+    more: Matrix | None = None,
+) -> Landscape:  # fmt: skip
     """The cost of `result` around its path over the free parameters `a` and `b`.
 
     Without names: the two that are most correlated. The others keep their values at the end point, or with
     ``others="refit"`` are optimized at every grid point. A problem with one parameter has a curve, not a map.
+    `more` are points (k, n) to be shown besides those of the path.
 
     Raises ParameterError for a name that is not free, OptionError for another word than "fixed" and "refit".
     """
@@ -77,7 +79,7 @@ def landscape(
     if others == "refit" and rest:
         cost, words = Refit(result, problem, rest), "the others optimized"
     count = _affordable(cost, end, count)
-    axes = tuple(np.linspace(*limits, count) for limits in ranges(result, index))
+    axes = tuple(np.linspace(*limits, count) for limits in ranges(result, index, more))
     names = tuple(result.free_names[i] for i in index)
     grid = factor * section(cost, end, index, axes)
     return Landscape(names, index, axes, grid, words, end, float(result.cost))
@@ -105,12 +107,13 @@ def chosen(result: Result, a: str | None = None, b: str | None = None) -> tuple[
     return given[0], given[1]
 
 
-def ranges(result: Result, index: tuple[int, ...]) -> list[tuple[float, float]]:
+def ranges(result: Result, index: tuple[int, ...], more: Matrix | None = None) -> list[tuple[float, float]]:
     """Limits that show start, end and the path between them, but not its wildest excursions."""
     problem_bounds = result._parameters.lower, result._parameters.upper
     free = list(result._parameters.free)
     end = np.asarray(result._outcome.x, dtype=float)
     way = path(steps_of(result)) if len(result.trace) else end[None, :]
+    way = way if more is None else np.vstack([way, more])
     stderr = np.nan_to_num(np.asarray(result.stderr, dtype=float), posinf=0.0)
     out = []
     for i in index:

@@ -33,7 +33,7 @@ def plot_landscape(
     if len(scene.index) == 1:
         _curve(axes, result, scene, way, stops)
     else:
-        _contours(figure, axes, scene)
+        contours(figure, axes, scene)
         i, j = scene.index
         _walk(axes, way[:, i], way[:, j], stops[:, i], stops[:, j])
         axes.set_ylabel(scene.names[1])
@@ -58,7 +58,8 @@ def levels(scene: Landscape) -> NDArray[np.float64]:
     return np.linspace(bottom, max(top, bottom + 1e-3), LEVELS)
 
 
-def _contours(figure: Figure, axes: Any, scene: Landscape) -> None:
+def contours(figure: Figure, axes: Any, scene: Landscape) -> None:
+    """Filled contours with their scale; gray where the model refuses."""
     steps = levels(scene)
     with np.errstate(divide="ignore"):
         height = np.log10(np.maximum(scene.excess, 10 ** (steps[0] - 1)))
