@@ -104,7 +104,7 @@ def show(name: str, folder: Path) -> int:
 
 def table(comparison: Comparison) -> str:
     """Who arrived after how many evaluations, who crashed, who is still on the way."""
-    from ..report.text import align
+    from ..report.sentences import align
 
     rows = [["", "evaluations", "cost", "  what became of it"]]
     for run in comparison.runs:

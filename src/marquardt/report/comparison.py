@@ -12,7 +12,7 @@ from .charts import Chart, axis, layout, line
 from .dance import best_cost, evaluations, telling
 from .figure import new_figure, short, tidy
 from .page import dance, document, section
-from .text import align
+from .sentences import align
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
