@@ -59,6 +59,7 @@ class Options:
         scaling: str | None,
         radius_factor: float | None,
         threads: int | None,
+        retry: bool,
         trace: bool,
     ) -> None: ...
 
@@ -93,6 +94,7 @@ class Outcome:
     runaway: list[int]
     jumps: bool
     escapes: int
+    newton_step: float | None
     trace: list[tuple[str, list[float]]]
     trials: Matrix
     models: Matrix

@@ -68,6 +68,10 @@ class Options:
     radius_factor: float | None = None
     """First radius ``= radius_factor |D x0|``. None: 1, for "more" 100."""
 
+    retry: bool = True
+    """Where the search of "auto" stalls or runs away, begin again from the start with ``radius_factor`` 0.003,
+    then with scaling "mix" and 0.001; the lowest end is kept. Only with exact derivatives."""
+
     threads: int | None = None
     """Threads that evaluate blocks of data points; None: all cores. Any number gives the same bits."""
 
@@ -82,6 +86,7 @@ class Options:
         chosen = asdict(self)
         del chosen["threads"]
         chosen["damping"] = self.damping or "nielsen"
+        chosen["retry"] = self.retry and self.method == "auto" and second_derivatives
         if self.scaling == "auto":
             by_magnitude = self.method in ("auto", "newton")
             chosen["scaling"] = "mix" if by_magnitude and not second_derivatives else None
@@ -99,7 +104,7 @@ def _validate(o: Options) -> None:
         value = getattr(o, name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise OptionError(f"{name} = {value!r}: a positive integer or None is needed")
-    for name in ("polish", "acceleration", "newton", "trace"):
+    for name in ("polish", "acceleration", "newton", "retry", "trace"):
         value = getattr(o, name)
         if not isinstance(value, bool) and not (name == "acceleration" and value is None):
             raise OptionError(f"{name} = {value!r}: True or False is needed")

@@ -14,7 +14,7 @@ pub struct Options {
 impl Options {
     #[new]
     #[pyo3(signature = (*, method, damping, tolerance, max_evaluations, polish, acceleration, newton, scaling,
-        radius_factor, threads, trace))]
+        radius_factor, threads, retry, trace))]
     fn new(
         method: &str,
         damping: &str,
@@ -26,6 +26,7 @@ impl Options {
         scaling: Option<&str>,
         radius_factor: Option<f64>,
         threads: Option<usize>,
+        retry: bool,
         trace: bool,
     ) -> PyResult<Self> {
         let inner = minimize::Options {
@@ -38,6 +39,7 @@ impl Options {
             newton,
             scaling: scaling.map(|name| find("scaling", name, SCALINGS)).transpose()?,
             radius_factor,
+            retry,
             trace,
         };
         Ok(Options { inner, threads })

@@ -160,6 +160,11 @@ impl Outcome {
     }
 
     #[getter]
+    fn newton_step(&self) -> Option<f64> {
+        self.0.newton_step
+    }
+
+    #[getter]
     fn escapes(&self) -> usize {
         self.0.escapes
     }

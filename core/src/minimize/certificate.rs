@@ -21,7 +21,8 @@ impl Loop<'_> {
 
     pub fn certified(&mut self) -> bool {
         self.seen = (self.here.scaled_gradient(), self.offset());
-        let stationary = self.seen.0 <= CERTIFIED || self.seen.1 <= self.options.tolerance;
+        let small = self.seen.0 <= CERTIFIED || self.seen.1 <= self.options.tolerance;
+        let stationary = small || self.around.newton_step.is_some();
         stationary && self.here_rss.is_finite()
     }
 
@@ -47,7 +48,7 @@ impl Loop<'_> {
             Status::NotAMinimum
         } else if certified && self.around.jumps {
             Status::Stalled
-        } else if certified && rank.rank < self.here.n() {
+        } else if certified && rank.rank < self.here.n() && !self.around.strict {
             Status::NotUnique
         } else if certified && self.here.active.iter().any(|&a| a != 0) {
             Status::ConvergedAtBound
@@ -77,6 +78,7 @@ impl Loop<'_> {
             descent: self.around.descent,
             runaway,
             jumps: self.around.jumps,
+            newton_step: self.around.newton_step,
             escapes: self.escapes,
             active: self.here.active,
             nfev: self.nfev,

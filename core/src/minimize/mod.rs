@@ -29,9 +29,39 @@ pub use trace::Trace;
 use crate::evaluate::{Evaluate, Failure};
 use state::{Exit, Loop};
 
+/// Scaling and first radius of the attempts after a first that failed. Of 71 fits of the NIST problems that failed from
+/// random starts (217 tried) the careful radius saved 18; the other scaling saves problems with far starts (Beale, Bard,
+/// Biggs from 100 times the standard start).
+const ATTEMPTS: [(Option<Scaling>, f64); 2] = [(None, 0.003), (Some(Scaling::Mix), 0.001)];
+
 /// Minimize half the sum of squared residuals over the box lower <= x <= upper, from x0 (clipped into it),
-/// where the residuals must be finite.
+/// where the residuals must be finite. With `options.retry` a search that stalls or runs away is begun again, more
+/// carefully; the best end is returned, the counts are those of all.
 pub fn minimize(
+    problem: &mut dyn Evaluate,
+    x0: &[f64],
+    lower: &[f64],
+    upper: &[f64],
+    options: &Options,
+    observe: &mut dyn FnMut(&Progress) -> Control,
+) -> Result<Outcome, Failure> {
+    let mut best = search(problem, x0, lower, upper, options, observe)?;
+    for (scaling, radius) in ATTEMPTS {
+        let failed = matches!(best.status, Status::Stalled | Status::Runaway) && best.offset > CLOSE;
+        if !options.retry || !failed {
+            break;
+        }
+        let scaling = scaling.or(options.scaling);
+        let careful = Options { scaling, radius_factor: Some(radius), ..options.clone() };
+        best = best.or_better(search(problem, x0, lower, upper, &careful, observe)?);
+    }
+    Ok(best)
+}
+
+/// A stall with a relative offset below this is the neighborhood of a minimum: another attempt would end there too.
+const CLOSE: f64 = 1e-3;
+
+fn search(
     problem: &mut dyn Evaluate,
     x0: &[f64],
     lower: &[f64],

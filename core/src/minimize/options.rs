@@ -55,6 +55,8 @@ pub struct Options {
     pub scaling: Option<Scaling>,
     /// First radius = radius_factor |D s|, s_j = |x_j| (a substitute where x_j = 0); `None`: the method's.
     pub radius_factor: Option<f64>,
+    /// Begin again, more carefully, where a search stalls or runs away.
+    pub retry: bool,
     /// Keep one `Row` per trial step.
     pub trace: bool,
 }
@@ -71,6 +73,7 @@ impl Default for Options {
             newton: true,
             scaling: None,
             radius_factor: None,
+            retry: false,
             trace: true,
         }
     }

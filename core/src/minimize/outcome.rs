@@ -135,6 +135,8 @@ pub struct Outcome {
     pub runaway: Vec<usize>,
     /// The residuals change in steps along a combination the Jacobian calls flat.
     pub jumps: bool,
+    /// |D p| / |D x| of Newton's step, where that is what certified the end.
+    pub newton_step: Option<f64>,
     /// Saddles left on the way.
     pub escapes: usize,
     /// -1 at the lower bound, 1 at the upper, 0 free.
@@ -146,6 +148,15 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The lower of two ends, with the evaluations of both.
+    pub fn or_better(self, other: Outcome) -> Outcome {
+        let (nfev, njev) = (self.nfev + other.nfev, self.njev + other.njev);
+        let lower = other.cost < self.cost || !self.cost.is_finite();
+        let mut kept = if lower { other } else { self };
+        (kept.nfev, kept.njev) = (nfev, njev);
+        kept
+    }
+
     /// sigma_1 / sigma_n of the column-scaled Jacobian, worked out when asked for.
     pub fn condition(&self) -> f64 {
         rank::condition(&self.linearization)

@@ -13,7 +13,6 @@ use super::trial::Trial;
 use super::verdict::Surroundings;
 use crate::evaluate::reduction::Reduction;
 use crate::evaluate::{Evaluate, Failure};
-use crate::linear::small::norm;
 
 /// Up to so many parameters exact Hessians are worth their cost.
 const NEWTON_LIMIT: usize = 32;
@@ -68,6 +67,8 @@ pub struct Loop<'a> {
     pub rows: usize,
     pub live: f64,
     pub after: f64,
+    /// Of the start.
+    pub first_live: f64,
     /// Of |Q1'f| by the last undamped step.
     pub contraction: f64,
     pub budget: usize,
@@ -125,6 +126,7 @@ impl<'a> Loop<'a> {
             rows: 0,
             live: 0.0,
             after: 0.0,
+            first_live: 0.0,
             contraction: 1.0,
             budget: options.max_evaluations.unwrap_or(100 * (n + 1)),
             reason: Reason::Certified,
@@ -160,11 +162,16 @@ impl<'a> Loop<'a> {
 
     /// Let the control begin at the best point.
     pub fn restart(&mut self) {
-        let scaled: Vec<f64> = self.scales.d.iter().zip(&self.scales.magnitude).map(|(d, s)| d * s).collect();
         let diagonal = self.here.norms.iter().zip(&self.scales.d).map(|(c, d)| (c / d) * (c / d));
-        let start = Start { reach: norm(&scaled), diagonal: diagonal.fold(0.0, f64::max) };
+        let start = Start { reach: self.reach(), diagonal: diagonal.fold(0.0, f64::max) };
         self.strategy.control.start(&start);
         (self.newton, self.bend) = (false, f64::INFINITY);
+    }
+
+    /// |D s|, s the magnitudes of x.
+    pub fn reach(&self) -> f64 {
+        let scaled = self.scales.d.iter().zip(&self.scales.magnitude).map(|(d, s)| (d * s) * (d * s));
+        scaled.sum::<f64>().sqrt()
     }
 
     pub fn started(&self) -> bool {
@@ -243,6 +250,9 @@ impl<'a> Loop<'a> {
         self.there_rss = change.total;
         if !change.actual.is_finite() {
             return Ok(change);
+        }
+        if self.rows == 0 {
+            self.first_live = change.before;
         }
         if change.rows >= self.rows {
             (self.rows, self.live, self.after) = (change.rows, change.before, change.after);

@@ -4,6 +4,7 @@
 use super::outcome::{Reason, Step, Verdict};
 use super::point::Point;
 use super::rank::Rank;
+use super::rules::StepRule;
 use super::spectrum::Spectrum;
 use super::state::{Exit, Loop};
 use crate::linear::small::norm;
@@ -13,6 +14,10 @@ use crate::linear::{svd, triangle};
 const MANY: usize = 200_000;
 /// An eigenvalue above minus this part of the largest is zero to rounding.
 const FLAT: f64 = 1e-9;
+/// Pivots of the Cholesky factor above this leave no doubt that the matrix is positive definite.
+const SURELY: f64 = 1e-3;
+/// A step below this part of x is lost in the rounding errors of x.
+const ARRIVED: f64 = 4.0 * f64::EPSILON;
 /// Saddles left at most; one is the rule.
 const ESCAPES: usize = 3;
 /// How far to look along negative curvature, in parts of the step that changes the residuals by their own size.
@@ -33,6 +38,10 @@ pub struct Surroundings {
     pub jumps: bool,
     /// Parameters without effect here that have one elsewhere.
     pub lost: Vec<usize>,
+    /// The full Hessian is positive definite.
+    pub strict: bool,
+    /// |D p| / |D s| of Newton's step, s the magnitudes of x, where it is as small as rounding errors of x.
+    pub newton_step: Option<f64>,
 }
 
 impl Loop<'_> {
@@ -42,7 +51,7 @@ impl Loop<'_> {
         if n == 0 || self.reason == Reason::Budget {
             return Ok(false);
         }
-        if !self.certified() {
+        if !self.certified() && !self.newton_has_arrived()? {
             return Ok(self.is_lower_elsewhere()? && self.escape(Vec::new())?);
         }
         let rank = Rank::of(&self.here.linearization, self.here.threshold());
@@ -50,14 +59,14 @@ impl Loop<'_> {
         if !doubtful && self.here.f.len() >= MANY {
             return Ok(false);
         }
-        let known = self.find_hessian()? || doubtful && self.hessian_by_differences()?;
-        if known
-            && let Some(direction) = self.negative_curvature()
-            && self.find_lower(&direction)?
-        {
-            return self.escape(direction);
+        if self.find_hessian()? || doubtful && self.hessian_by_differences()? {
+            let (curvature, direction) = self.lowest_curvature();
+            self.around.strict = curvature > FLAT;
+            if curvature < -FLAT && self.find_lower(&direction)? {
+                return self.escape(direction);
+            }
         }
-        if rank.rank == n || !self.runaway().is_empty() {
+        if rank.rank == n || self.around.strict || !self.runaway().is_empty() {
             return Ok(false);
         }
         self.around.jumps = self.jumps_along(&rank.null_vectors)?;
@@ -81,27 +90,41 @@ impl Loop<'_> {
         Ok(false)
     }
 
-    /// An eigenvector of C^-1 (J'J + sum f_i H_i) C^-1 that belongs to a negative eigenvalue, in units of x.
-    fn negative_curvature(&self) -> Option<Vec<f64>> {
-        let p = &self.here;
+    /// A minimum where the residuals are stationary themselves (x^2 + 1 at 0) has no direction that J could be judged
+    /// in, but Newton's step tells: the Hessian is positive definite, and the step below the rounding errors of x.
+    fn newton_has_arrived(&mut self) -> Result<bool, Exit> {
+        if !self.find_hessian()? || self.lowest_curvature().0 <= FLAT {
+            return Ok(false);
+        }
+        self.propose(true, StepRule::REGION, f64::INFINITY);
+        let step = self.trial.size / self.reach();
+        let arrived = step <= ARRIVED;
+        self.around.newton_step = arrived.then_some(step);
+        Ok(arrived)
+    }
+
+    /// Smallest eigenvalue of C^-1 (J'J + sum f_i H_i) C^-1, C the column norms, as a part of the largest; and its
+    /// eigenvector in units of x. Only the sign is told, by 1, where the matrix is well inside the positive definite.
+    fn lowest_curvature(&self) -> (f64, Vec<f64>) {
+        let (p, k) = (&self.here, self.here.free.len());
         let scale = unit_scales(p, &self.hessian);
         let mut model = Spectrum::default();
         model.assemble(p, &self.hessian, &scale, &p.free, None);
-        if triangle::cholesky(&mut model.matrix.clone(), p.free.len()) {
-            return None;
+        let mut factor = model.matrix.clone();
+        let pivots = |factor: &[f64]| (0..k).map(|i| factor[i * k + i]).fold(f64::INFINITY, f64::min);
+        if triangle::cholesky(&mut factor, k) && pivots(&factor) > SURELY {
+            return (1.0, Vec::new());
         }
         model.diagonalize();
         let largest = model.w.iter().fold(0.0, |a: f64, w| a.max(w.abs()));
-        let lowest = (0..model.w.len()).min_by(|&i, &j| model.w[i].total_cmp(&model.w[j]))?;
-        if model.w[lowest] >= -FLAT * largest {
-            return None;
-        }
-        let k = p.free.len();
         let mut direction = vec![0.0; p.n()];
+        let Some(lowest) = (0..k).min_by(|&i, &j| model.w[i].total_cmp(&model.w[j])) else {
+            return (1.0, direction);
+        };
         for (row, &j) in p.free.iter().enumerate() {
             direction[j] = model.v[lowest * k + row] / scale[j];
         }
-        Some(direction)
+        (model.w[lowest] / largest, direction)
     }
 
     /// Is the cost really lower somewhere along +-direction? The point is left in `there`.
@@ -134,8 +157,7 @@ impl Loop<'_> {
         let flat = |j: usize| null_vectors.iter().map(|v| v[j]).sum::<f64>();
         let unit = |j: usize| if self.here.norms[j] > 0.0 { self.here.norms[j] } else { self.scales.d[j] };
         let direction: Vec<f64> = (0..n).map(|j| flat(j) / unit(j)).collect();
-        let (d, s) = (&self.scales.d, &self.scales.magnitude);
-        let reach = (0..n).map(|j| (d[j] * s[j]).powi(2)).sum::<f64>().sqrt();
+        let (reach, d) = (self.reach(), &self.scales.d);
         let size = (0..n).map(|j| (d[j] * direction[j]).powi(2)).sum::<f64>().sqrt();
         let mut change = [0.0; 2];
         for (change, part) in change.iter_mut().zip([0.1, 0.01]) {
@@ -185,9 +207,13 @@ impl Loop<'_> {
         Ok(false)
     }
 
-    /// Would a change of parameter j by its own size be lost in rounding errors?
+    /// Would a change of parameter j by its own size be lost in rounding errors? Residuals that are not told what they
+    /// are a difference of seem exact when they vanish: then their size at the start is the measure.
     fn is_silent(&self, j: usize) -> bool {
-        self.here.norms[j] * self.scales.magnitude[j] <= 1e3 * f64::EPSILON * self.here.terms()
+        let terms = self.here.terms();
+        let untold = terms <= 2.02 * self.live.sqrt();
+        let size = if untold { terms.max(self.first_live.sqrt()) } else { terms };
+        self.here.norms[j] * self.scales.magnitude[j] <= 1e3 * f64::EPSILON * size
     }
 
     /// Parameters that head for infinity: much larger than at the start, with residuals that hardly react any more.
