@@ -1,7 +1,7 @@
 //! The step rules: how a diagonalized model and a limit make a step. `Spectrum::within` is the trust region's.
 
 use super::spectrum::{SLACK, Spectrum};
-use crate::linear::small::{dot, norm};
+use crate::linear::small::norm;
 
 #[derive(Clone, Copy, Debug)]
 pub struct StepRule {
@@ -62,8 +62,10 @@ impl Spectrum {
         let mut leg = Vec::new();
         self.step(0.0, &mut leg);
         leg.iter_mut().zip(&*t).for_each(|(whole, cauchy)| *whole -= cauchy);
-        // |cauchy + part leg| = radius, the root that does not cancel
-        let (a, b, c) = (dot(&leg, &leg), dot(t, &leg), size * size - radius * radius);
+        // |cauchy + part leg| = radius, all in units of the radius (squares may overflow): the root that does not cancel
+        let in_radii =
+            |x: &[f64], y: &[f64]| -> f64 { x.iter().zip(y).map(|(x, y)| x / radius * (y / radius)).sum() };
+        let (a, b, c) = (in_radii(&leg, &leg), in_radii(t, &leg), in_radii(t, t) - 1.0);
         let root = (b * b - a * c).sqrt();
         let part = if b > 0.0 { -c / (b + root) } else { (root - b) / a };
         t.iter_mut().zip(&leg).for_each(|(t, leg)| *t += part.min(1.0) * leg);

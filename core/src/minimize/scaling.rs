@@ -19,21 +19,17 @@ pub struct Scales {
 impl Scales {
     pub fn start(p: &Point, lower: &[f64], upper: &[f64]) -> Self {
         let n = p.n();
-        let explained = norm(&p.shifted(None));
+        let (explained, f0) = (norm(&p.shifted(None)), norm(&p.f));
+        // At a stationary start only rounding errors are explained.
+        let change = if explained > 1e3 * f64::EPSILON * f0 { explained } else { f0 };
         let substitute = |j: usize| {
             let width = upper[j] - lower[j];
-            let guess = if p.norms[j] > 0.0 { explained / p.norms[j] } else { width };
+            let guess = if p.norms[j] > 0.0 { change / p.norms[j] } else { width };
             if guess > 0.0 && guess.is_finite() { guess } else { 1.0 }
         };
         let magnitude: Vec<f64> =
             (0..n).map(|j| if p.x[j] != 0.0 { p.x[j].abs() } else { substitute(j) }).collect();
-        Scales {
-            d: vec![1.0; n],
-            first: magnitude.clone(),
-            magnitude,
-            columns: p.norms.clone(),
-            f0: norm(&p.f),
-        }
+        Scales { d: vec![1.0; n], first: magnitude.clone(), magnitude, columns: p.norms.clone(), f0 }
     }
 
     pub fn follow(&mut self, p: &Point, scaling: Scaling) {

@@ -219,10 +219,10 @@ impl<'a> Loop<'a> {
         }
     }
 
-    /// Go back to the best point met.
+    /// Go back to the best point met, where rss is lower by more than its rounding.
     pub fn return_to_lowest(&mut self) -> Result<(), Exit> {
         if let Some((rss, x)) = self.lowest.take()
-            && rss < self.here_rss
+            && self.here_rss - rss > 1e-10 * self.live
         {
             self.there.x = x; // as a step from far away it would be rounded
             self.evaluate_there()?;
