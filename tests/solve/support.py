@@ -8,7 +8,7 @@ from marquardt.datasets import nist
 from marquardt.errors import Status
 from marquardt.options import Options
 from marquardt.solve import reference
-from marquardt.solve.trace import MODELS, REASONS, VERDICTS
+from marquardt.solve.trace import REASONS, read
 
 from .jets import Exact
 
@@ -30,7 +30,10 @@ class End:
     njev: int
     costs: np.ndarray  # of the accepted points
     reason: str  # what ended the search
-    rows: dict[str, np.ndarray]  # the trial steps, column by column
+    escapes: int
+    runaway: list[int]
+    descent: np.ndarray  # empty where none was found
+    rows: np.ndarray  # of the trial steps: a Trace of the core, the same names of the reference
 
     @property
     def rss(self):
@@ -51,11 +54,10 @@ def in_core(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=Non
         problem.residuals, lambda x, f: problem.jacobian(x), problem.f_vv, problem.hessian,
         m, observed, x0, lower, upper, native,
     )  # fmt: skip
-    rows = {name: np.array(column) for name, column in raw.trace}
-    rows["model"] = np.array(MODELS)[rows["model"].astype(int)]
-    rows["verdict"] = np.array(VERDICTS)[rows["verdict"].astype(int)]
+    rows = read(raw, [f"b{j}" for j in range(x0.size)])
     return End(raw.x, raw.f, tuple(Status)[raw.status], raw.offset, raw.scaled_gradient, raw.rank, raw.active,
-               raw.nfev, raw.njev, accepted(rows), REASONS[raw.reason], rows)  # fmt: skip
+               raw.nfev, raw.njev, accepted(rows), REASONS[raw.reason], raw.escapes,
+               list(raw.runaway), raw.descent, rows)  # fmt: skip
 
 
 def accepted(rows):
@@ -63,15 +65,21 @@ def accepted(rows):
     return rows["trial_cost"][rows["verdict"] == "go"]
 
 
+ROW = [("iteration", int), *((name, float) for name in reference.Row._fields[1:-2]), ("model", "U13"),
+       ("verdict", "U20")]  # fmt: skip
+
+
 def in_numpy(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=None):
     """Minimize by the reference."""
-    o = reference.minimize(
-        problem.residuals, problem.jacobian, np.array(x0, float), lower, upper, options, problem.f_vv,
-        problem.hessian, 0.0 if observed is None else observed,
-    )  # fmt: skip
-    rows = {name: np.array([getattr(r, name) for r in o.trace]) for name in reference.Row._fields}
+    with np.errstate(over="ignore"):  # trial steps may go far
+        o = reference.minimize(
+            problem.residuals, problem.jacobian, np.array(x0, float), lower, upper, options, problem.f_vv,
+            problem.hessian, 0.0 if observed is None else observed,
+        )  # fmt: skip
+    rows = np.array([tuple(r) for r in o.trace], dtype=ROW)
+    descent = np.zeros(0) if o.descent is None else o.descent
     return End(o.x, o.f, o.status, o.offset, o.scaled_gradient, o.rank, o.active, o.nfev, o.njev,
-               accepted(rows), o.reason, rows)  # fmt: skip
+               accepted(rows), o.reason, o.escapes, o.runaway, descent, rows)  # fmt: skip
 
 
 class Differences(Exact):

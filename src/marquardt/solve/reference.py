@@ -22,7 +22,8 @@ from ..errors import Status
 from ..options import Options
 from .reference_methods import ACCEPT, Judged
 from .reference_state import Loop, Problem, Row
-from .reference_step import EPS, Box, Matrix, Point, Rule, Spectrum, Trial, Vector, norm, propose, reduction
+from .reference_step import Box, Matrix, Point, Rule, Spectrum, Trial, Vector, norm, propose, reduction
+from .reference_verdict import look_around, rank_of, runaway, status_of
 
 MAX_TRIALS = 60  # at one Jacobian
 BEND_LIMIT, STRAIGHT = 0.75, 0.02  # acceleration / step: too much, and not worth asking for
@@ -45,8 +46,8 @@ def advance(loop: Loop, p: Point) -> Point | None:
             held_back, straight = False, True  # bends at the spacing of x mean nothing
             loop.control = before
             continue
-        if trial.predicted <= 10 * loop.noise(p):
-            if not trial.clipped:
+        if trial.predicted <= 10 * loop.noise(p) and ends_in_noise(loop, trial):
+            if not (trial.clipped and loop.control.retreats):
                 return ends(loop, "noise")
             loop.control = loop.control.refused(size)  # a step bent by the box may lead uphill
             continue
@@ -80,6 +81,8 @@ def advance(loop: Loop, p: Point) -> Point | None:
         if q is not None:
             return q
         if accepts:
+            if not loop.control.retreats:
+                return ends(loop, "diverged")
             loop.control = loop.control.refused(size)
     return ends(loop, "trials")
 
@@ -87,6 +90,12 @@ def advance(loop: Loop, p: Point) -> Point | None:
 def ends(loop: Loop, reason: str) -> Point | None:
     loop.reason = reason
     return None
+
+
+def ends_in_noise(loop: Loop, trial: Trial) -> bool:
+    """Where every step is taken, the cost has no say: the search goes on while the gradient falls."""
+    falls = loop.contraction < 1 or loop.problem.njev == 1
+    return loop.control.retreats or trial.clipped or not falls
 
 
 def wants_newton(loop: Loop) -> bool:
@@ -101,7 +110,7 @@ def undamped_step_is_missing(loop: Loop, p: Point) -> bool:
 def try_first(loop: Loop, p: Point, v: Vector, size: float) -> tuple[Vector, Vector, float]:
     """Evaluate a trial; the first of all also shortens the radius to its own length."""
     first = loop.problem.nfev == 1
-    tried = loop.try_step(p, v)
+    tried = loop.evaluate(p, p.x + v)
     if first:
         loop.control = loop.control.tried_first(size)
     return tried
@@ -126,10 +135,15 @@ def bend(loop: Loop, p: Point, trial: Trial) -> Vector | None:
     t = Spectrum(s.w, push, s.V, s.free).step(trial.damping)
     loop.bend, loop.bent = norm(t) / norm(trial.t), True
     if loop.bend > BEND_LIMIT:
-        return None
+        return None if loop.control.retreats else unbent(loop, trial)
     v = trial.v.copy()
     v[s.free] += 0.5 * (s.V @ t) / loop.D[s.free]
     return trial.v if np.any(loop.box.leaves(p.x + v)) else v
+
+
+def unbent(loop: Loop, trial: Trial) -> Vector:
+    loop.bent = False
+    return trial.v
 
 
 def other_model_was_better(loop: Loop, p: Point, v: Vector, predicted: float, actual: float) -> bool:
@@ -145,22 +159,22 @@ def other_model_was_better(loop: Loop, p: Point, v: Vector, predicted: float, ac
 
 def arrive(loop: Loop, p: Point, trial: Trial, x1: Vector, f1: Vector) -> Point | None:
     """The accepted point; None where its Jacobian is not finite."""
-    undamped, before = trial.damping == 0, p.model.explained()
+    undamped, before = trial.damping == 0, p.explained
     if loop.after > loop.live and (loop.lowest is None or p.f @ p.f < loop.lowest.f @ loop.lowest.f):
         loop.lowest = p
     q = loop.linearize(x1, f1)
     if q is not None:
         loop.live = loop.after
-        loop.contraction = q.model.explained() / before if undamped and before > 0 else 1.0
+        loop.contraction = q.explained / before if undamped and before > 0 else 1.0
     return q
 
 
 def return_to_lowest(loop: Loop, p: Point) -> Point:
-    """Back to the best point met, after a search that also went uphill."""
+    """Back to the best point met, after a search that also went uphill: by more than rounding."""
     best, loop.lowest = loop.lowest, None
-    if best is None or best.f @ best.f >= p.f @ p.f:
+    if best is None or best.f @ best.f >= p.f @ p.f - 1e-10 * loop.live:
         return p
-    x1, f1, _ = loop.try_step(p, best.x - p.x)
+    x1, f1, _ = loop.evaluate(p, best.x)
     q = loop.linearize(x1, f1)
     loop.live = loop.after
     return q or p
@@ -184,7 +198,7 @@ def polish(loop: Loop, p: Point) -> Point:
         if S is not None and not np.isfinite(norm(trial.t)):  # no minimum
             S, trial = None, undamped(loop, p, None)
         row = loop.row(p, trial, "polish")
-        x1, f1, actual = loop.try_step(p, trial.v)
+        x1, f1, actual = loop.evaluate(p, p.x + trial.v)
         if np.all(x1 == p.x):
             break
         if not actual >= -1e-10 * loop.live:
@@ -194,7 +208,7 @@ def polish(loop: Loop, p: Point) -> Point:
         if q is None:
             loop.record(row, "jacobian not finite", f1, actual)
             break
-        contraction = q.model.explained() / p.model.explained()
+        contraction = q.explained / p.explained
         loop.record(row, "go" if contraction < 1 else "gradient rose", f1, actual)
         if contraction < 1:
             loop.live, p = loop.after, q
@@ -234,10 +248,14 @@ def minimize(
         raise ValueError("the Jacobian is not finite at the start")
     loop.live = float(p.f @ p.f)
     loop.restart(p)
-    p = return_to_lowest(loop, descend(loop, p))
-    if loop.method.polished:
-        p = polish(loop, p)
-    return conclude(loop, p)
+    while True:
+        p = return_to_lowest(loop, descend(loop, p))
+        if loop.method.polished:
+            p = polish(loop, p)
+        q = look_around(loop, p)
+        if q is None:
+            return conclude(loop, p)
+        p = q
 
 
 def descend(loop: Loop, p: Point) -> Point:
@@ -266,6 +284,9 @@ class Outcome:
     rank: int
     condition: float
     active: NDArray[np.int8]
+    descent: Vector | None
+    runaway: list[int]
+    escapes: int
     nfev: int
     njev: int
     trace: list[Row]
@@ -274,24 +295,14 @@ class Outcome:
     def cost(self) -> float:
         return 0.5 * float(self.f @ self.f)
 
-    @property
-    def costs(self) -> list[float]:
-        """Of every accepted point."""
-        return [row.trial_cost for row in self.trace if row.verdict == "go"]
-
 
 def conclude(loop: Loop, p: Point) -> Outcome:
-    """Rank and condition of the column-scaled Jacobian, and the status the certificate grants."""
-    unit = p.R / np.where(p.norms > 0, p.norms, 1.0)
-    s = np.linalg.svd(unit, compute_uv=False)
-    rank = int(np.sum(s > max(p.f.size, p.x.size) * EPS * np.max(s, initial=0.0)))
+    """The end point, and what it is worth."""
+    rank = rank_of(p)
     active = np.where(p.x <= loop.box.lower, -1, 1).astype(np.int8)
     active[p.free] = 0
-    if loop.certified(p):
-        bound = Status.CONVERGED_AT_BOUND if np.any(active) else Status.CONVERGED
-        status, loop.reason = bound if rank == p.x.size else Status.NOT_UNIQUE, "certified"
-    else:
-        status = Status.MAX_EVALUATIONS if loop.reason == "budget" else Status.STALLED
-    condition = float(s[0] / s[-1]) if s.size and s[-1] > 0 else np.inf
-    return Outcome(p.x, p.f, status, loop.reason, loop.offset(p), p.scaled_gradient(), rank, condition,
-                   active, loop.problem.nfev, loop.problem.njev, loop.trace)  # fmt: skip
+    status = status_of(loop, p, rank.rank)
+    reason = "certified" if loop.certified(p) else loop.reason
+    return Outcome(p.x, p.f, status, reason, loop.offset(p), p.scaled_gradient(), rank.rank, rank.condition,
+                   active, p.descent, runaway(loop, p), loop.escapes, loop.problem.nfev, loop.problem.njev,
+                   loop.trace)  # fmt: skip

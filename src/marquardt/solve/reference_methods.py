@@ -38,7 +38,7 @@ def cauchy(model: Spectrum, part: float) -> tuple[Vector, float]:
     """A part of the step to the minimum along the gradient (Cauchy 1847): ``(c'c / sum w c^2) c``."""
     u = model.c / (float(np.max(np.abs(model.c), initial=0.0)) or 1.0)  # squares of c may overflow
     bend = float(np.sum(model.w * u**2))
-    return -part * (float(u @ u) / bend if bend > 0 else 1.0) * model.c, 0.0
+    return -part * (float(u @ u) / bend if bend > 0 else 0.0) * model.c, 0.0
 
 
 def dogleg(model: Spectrum, radius: float) -> tuple[Vector, float]:
@@ -48,11 +48,11 @@ def dogleg(model: Spectrum, radius: float) -> tuple[Vector, float]:
         return end, 0.0
     if norm(first) >= radius:
         return first * (radius / norm(first)), 0.0
-    leg = end - first
-    # |first + part leg|^2 = radius^2; of the two forms of its positive root, the one that does not cancel
-    a, b, c = float(leg @ leg), float(first @ leg), float(first @ first) - radius**2
+    u, leg = first / radius, (end - first) / radius  # squares of the steps themselves may overflow
+    # |u + part leg| = 1; of the two forms of its positive root, the one that does not cancel
+    a, b, c = float(leg @ leg), float(u @ leg), float(u @ u) - 1
     root = np.sqrt(b * b - a * c)
-    return first + min(-c / (b + root) if b > 0 else (root - b) / a, 1.0) * leg, 0.0
+    return first + min(-c / (b + root) if b > 0 else (root - b) / a, 1.0) * (end - first), 0.0
 
 
 # Controls: what limits a step, and how the limit follows the gain ratio.

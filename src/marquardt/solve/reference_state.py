@@ -39,10 +39,12 @@ class Problem:
     size: Vector | float = 0.0  # |y| in weighted units: what subtracting the data adds to the rounding error
     nfev: int = 0
     njev: int = 0
+    last: Vector = field(default_factory=lambda: np.zeros(0))  # residuals
 
     def value(self, x: Vector) -> Vector:
         self.nfev += 1
-        return self.residuals(x)
+        self.last = self.residuals(x)
+        return self.last
 
 
 class Row(NamedTuple):
@@ -105,7 +107,9 @@ class Loop:
             lower, upper = self.box
             self.f0 = norm(p.f)
             width = np.where(np.isfinite(upper - lower), upper - lower, 1.0)
-            at_zero = np.where(p.norms > 0, norm(p.z) / np.where(p.norms > 0, p.norms, 1.0), width)
+            explained = norm(p.z)  # at a stationary start only rounding errors
+            change = explained if explained > 1e3 * EPS * self.f0 else self.f0
+            at_zero = np.where(p.norms > 0, change / np.where(p.norms > 0, p.norms, 1.0), width)
             self.magnitude = np.where(p.x != 0, np.abs(p.x), np.where(at_zero > 0, at_zero, 1.0))
             self.first, self.columns = self.magnitude, p.norms
         self.magnitude = np.maximum(self.magnitude, np.abs(p.x))
@@ -131,6 +135,9 @@ class Loop:
         p = Point(x, f, J, factor[:n, :n], factor[:n, n], gradient, norms, rounding, free, none, terms)
         self.scale(p)
         p.model = gauss_newton(p, self.D, free, np.zeros(n))
+        # What counts as determined is decided with columns of length 1: D may differ much from the columns.
+        unit = np.where(norms > 0, norms, 1.0)
+        p.explained = gauss_newton(p, unit, free, np.zeros(n)).explained()
         return p
 
     def restart(self, p: Point) -> None:
@@ -143,14 +150,14 @@ class Loop:
         """|Q1'f| over the free parameters, as a multiple of |Q2'f| over the rows that depend on x.
 
         Infinite until a first trial has shown which rows do."""
-        explained = p.model.explained()
-        if explained == 0 or self.rows == 0:
-            return 0.0 if explained == 0 else np.inf
-        rest = np.sqrt(max(self.live - explained**2, 0.0))
-        return explained / float(max(rest, CERTIFIED * EPS * p.noise))
+        if p.explained == 0 or self.rows == 0:
+            return 0.0 if p.explained == 0 else np.inf
+        rest = np.sqrt(max(self.live - p.explained**2, 0.0))
+        return p.explained / float(max(rest, CERTIFIED * EPS * p.noise))
 
     def certified(self, p: Point) -> bool:
-        return p.scaled_gradient() <= CERTIFIED or self.offset(p) <= self.options.tolerance
+        stationary = p.scaled_gradient() <= CERTIFIED or self.offset(p) <= self.options.tolerance
+        return stationary and bool(np.isfinite(p.f @ p.f))
 
     def noise(self, p: Point) -> float:
         """The reduction of rss that rounding errors of the residuals can feign; x itself counts as exact."""
@@ -160,9 +167,9 @@ class Loop:
         self.bent = False
         return propose(p, self.D, S, self.method.rule, self.control.limit, self.box)
 
-    def try_step(self, p: Point, v: Vector) -> tuple[Vector, Vector, float]:
-        """Trial point, its residuals and the actual reduction of rss (-inf where not finite)."""
-        x1 = np.clip(p.x + v, *self.box)
+    def evaluate(self, p: Point, x: Vector) -> tuple[Vector, Vector, float]:
+        """The point in the box, its residuals and the actual reduction of rss (-inf where not finite)."""
+        x1 = np.clip(x, *self.box)
         f1 = self.problem.value(x1)
         if not np.all(np.isfinite(f1 * f1)):
             return x1, f1, -np.inf

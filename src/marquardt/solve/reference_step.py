@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -31,12 +31,21 @@ class Point:
     free: Indices  # parameters not held at a bound by the gradient
     model: Spectrum  # Gauss-Newton's
     terms: float  # size of the terms whose difference the residuals are, over the rows that depend on x
+    explained: float = 0.0  # |Q1'f| over the free parameters
     S: Matrix | None = None  # sum f_i H_i, once asked for
+    descent: Vector | None = None  # along which the cost falls although the gradient vanishes
+    jumps: bool = False  # the residuals change in steps where J says that they do not change
+    lost: list[int] = field(default_factory=list)  # without effect here, but with one elsewhere
 
     @property
     def noise(self) -> float:
         """What rounding errors can do to the residuals, in units of eps."""
         return per_column(self.rounding, self.norms)
+
+    @property
+    def threshold(self) -> float:
+        """Numerical zero beside a largest singular value of 1."""
+        return max(self.f.size, self.x.size) * EPS
 
     def scaled_gradient(self) -> float:
         """``max |g_j| / (eps rounding_j)`` over the free parameters."""
@@ -95,7 +104,7 @@ class Spectrum:
 def gauss_newton(p: Point, D: Vector, free: Indices, moved: Vector) -> Spectrum:
     """Model ``J'J`` over the parameters `free`, the others moved; from the singular values of ``R D^-1``."""
     U, s, Vt = np.linalg.svd(p.R[:, free] / D[free], full_matrices=False)
-    known = s > max(p.f.size, p.x.size) * EPS * np.max(s, initial=0.0)
+    known = s > p.threshold * np.max(s, initial=0.0)
     c = s * (U.T @ (p.z + p.R @ moved))
     return Spectrum(np.where(known, s**2, 0.0), np.where(known, c, 0.0), Vt.T, free)
 

@@ -1,0 +1,214 @@
+"""What a vanishing gradient does not tell: is the end a minimum, is what looks flat really flat, does a
+parameter run away? Asked once, at the end; a lower point found on the way is where the search goes on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import Status
+from .reference_state import Loop
+from .reference_step import EPS, Matrix, Point, Trial, Vector, norm
+
+DIFFERENCES_LIMIT = 8  # parameters up to which a Hessian is worked out by differences, in doubt
+MANY = 200_000  # residuals from which on the Hessian is asked for in doubt only
+FLAT = 1e-9  # an eigenvalue above minus this part of the largest is zero to rounding
+ESCAPES = 3  # saddles left at most
+REAL = 10.0  # reductions are real above so many rounding errors of the cost
+FAR, GROWN = 1e3, 10.0  # times the start value: far away, and far away where nothing reacts
+
+
+class Rank(NamedTuple):
+    """Of the Jacobian with columns scaled to length one."""
+
+    rank: int
+    condition: float
+    null_vectors: Matrix  # rows: combinations of the scaled parameters that leave the residuals unchanged
+
+
+def rank_of(p: Point) -> Rank:
+    unit = p.R / np.where(p.norms > 0, p.norms, 1.0)
+    _, s, Vt = np.linalg.svd(unit)
+    null = s <= p.threshold * np.max(s, initial=0.0)
+    condition = float(s[0] / s[-1]) if s.size and s[-1] > 0 else np.inf
+    return Rank(int(np.sum(~null)), condition, Vt[null])
+
+
+def look_around(loop: Loop, p: Point) -> Point | None:
+    """A lower point near the end, where the method goes on from it; what is found is noted in `p`."""
+    if p.x.size == 0 or loop.reason == "budget":
+        return None
+    if not loop.certified(p):
+        return far_away(loop, p)
+    null, accepted = rank_of(p).null_vectors, any(row.verdict == "go" for row in loop.trace)
+    doubtful = null.size > 0 or not accepted
+    if not doubtful and p.f.size >= MANY:
+        return None
+    S = loop.hessian(p)
+    if S is None and doubtful:
+        S = p.S = hessian_by_differences(loop, p)
+    direction = None if S is None else negative_curvature(p, S)
+    if direction is not None:
+        found = downhill(loop, p, direction)
+        if found is not None:
+            return escape(loop, p, found, direction)
+    if null.size == 0 or runaway(loop, p):
+        return None
+    p.jumps = jumps_along(loop, p, null)
+    return None if p.jumps else far_away(loop, p)
+
+
+class Lower(NamedTuple):
+    """A point with a cost that is really lower."""
+
+    v: Vector
+    x: Vector
+    f: Vector
+    actual: float
+
+
+def lower(loop: Loop, p: Point, v: Vector, noise: float) -> Lower | None:
+    x1, f1, actual = loop.evaluate(p, p.x + v)
+    return Lower(v, x1, f1, actual) if actual > REAL * noise else None
+
+
+def escape(loop: Loop, p: Point, found: Lower, direction: Vector | None) -> Point | None:
+    """Go on from a lower point, if the method does so; else note what was found."""
+    goes_on = loop.method.escapes and loop.escapes < ESCAPES and loop.problem.njev < loop.budget
+    trial = Trial(found.v, loop.D * found.v, 0.0, 0.0, 0.0, p.model, False)
+    row = loop.row(p, trial, "escape")
+    q = loop.linearize(found.x, found.f) if goes_on else None
+    if q is None:
+        p.descent = direction
+        return None
+    loop.live, loop.contraction, loop.reason = loop.after, 1.0, "certified"
+    loop.escapes += 1
+    loop.record(row, "go", found.f, found.actual)
+    loop.restart(q)
+    return q
+
+
+def downhill(loop: Loop, p: Point, direction: Vector) -> Lower | None:
+    """A lower point along +-direction, from the step that changes the residuals by their own size inwards."""
+    for length in np.sqrt(loop.live) * 10.0 ** -np.arange(10):
+        for sign in (1, -1):
+            found = lower(loop, p, sign * length * direction, loop.noise(p))
+            if found is not None:
+                return found
+    return None
+
+
+def negative_curvature(p: Point, S: Matrix) -> Vector | None:
+    """An eigenvector of C^-1 (J'J + S) C^-1 with a negative eigenvalue, in units of x; C = |J_j|."""
+    own = np.sqrt(np.abs(np.diag(S)))  # a unit for a parameter that J does not know
+    scale = np.where(p.norms > 0, p.norms, np.where(own > 0, own, 1.0))
+    free = np.ix_(p.free, p.free)
+    w, V = np.linalg.eigh(((p.R.T @ p.R + S) / np.outer(scale, scale))[free])
+    if w.size == 0 or w[0] >= -FLAT * np.max(np.abs(w)):
+        return None
+    direction = np.zeros_like(p.x)
+    direction[p.free] = V[:, 0] / scale[p.free]
+    return direction
+
+
+def hessian_by_differences(loop: Loop, p: Point) -> Matrix | None:
+    """sum f_i H_i from second differences of the residuals; None where they are not to be had."""
+    n = p.x.size
+    if n > DIFFERENCES_LIMIT:
+        return None
+    h = np.diag(EPS**0.25 * loop.magnitude)
+    bent = np.array([[bend_along(loop, p, h[j] + (h[k] if k < j else 0)) if k <= j else 0.0 for k in range(n)]
+                     for j in range(n)])  # fmt: skip
+    alone = np.diag(bent)
+    mixed = 0.5 * np.tril(bent - alone[:, None] - alone, -1)
+    S: Matrix = (mixed + mixed.T + np.diag(alone)) / np.outer(np.diag(h), np.diag(h))
+    return S if np.all(np.isfinite(S)) else None
+
+
+def bend_along(loop: Loop, p: Point, v: Vector) -> float:
+    """f'(f(x + v) - 2 f(x) + f(x - v)); not finite where a bound is in the way."""
+    total = 0.0
+    for sign in (1, -1):
+        x1, f1, _ = loop.evaluate(p, p.x + sign * v)
+        total += float(p.f @ (f1 - p.f)) if np.all(x1 == p.x + sign * v) else np.nan
+    return total
+
+
+def jumps_along(loop: Loop, p: Point, null: Matrix) -> bool:
+    """Whether the residuals change in steps along what the Jacobian calls flat.
+
+    A smooth function changes there with the square of the step: by 100 between these two."""
+    flat = np.sum(null, axis=0) / np.where(p.norms > 0, p.norms, loop.D)
+    flat *= norm(loop.D * loop.magnitude) / norm(loop.D * flat)
+    far, near = (norm(loop.evaluate(p, p.x + part * flat)[1] - p.f) for part in (0.1, 0.01))
+    smooth = far >= 20 * near if near > noise(p) else far <= 1e-3 * max(p.terms, norm(p.f))
+    return not smooth
+
+
+def noise(p: Point) -> float:
+    """A change of the residuals that rounding errors can feign."""
+    return 100 * EPS * max(p.noise, norm(p.f))
+
+
+def far_away(loop: Loop, p: Point) -> Point | None:
+    """A lower point where a parameter without effect here is much smaller or larger.
+
+    If there is none, but the residuals change, the parameter has run out of the reach of the data.
+    """
+    for j in (int(j) for j in p.free if is_silent(loop, p, j)):
+        own = np.zeros_like(p.x)
+        own[j] = np.copysign(loop.magnitude[j], p.x[j])
+        heard = False
+        for factor in (0.1, 10.0, 0.01, 100.0):
+            found = lower(loop, p, (factor - 1) * own, max(loop.noise(p), EPS * loop.live))
+            if found is not None:
+                p.lost.append(j)
+                return escape(loop, p, found, None)
+            heard = heard or norm(loop.problem.last - p.f) > noise(p)
+        if heard:
+            p.lost.append(j)
+    return None
+
+
+def is_silent(loop: Loop, p: Point, j: int) -> bool:
+    """Whether a change of parameter j by its own size would be lost in rounding errors."""
+    return bool(p.norms[j] * loop.magnitude[j] <= 1e3 * EPS * p.terms)
+
+
+def runaway(loop: Loop, p: Point) -> list[int]:
+    """Parameters that head for infinity: much larger than at the start, and hardly felt any more."""
+    growth = np.abs(p.x) / loop.first
+    if p.lost or not np.any(growth[p.free] >= GROWN):
+        return p.lost
+    alone = [int(j) for j in p.free if growth[j] >= GROWN and is_silent(loop, p, j)]
+    if alone or loop.offset(p) <= loop.options.tolerance:
+        return alone
+    return [j for j in runaway_together(loop, p) if growth[j] >= GROWN]
+
+
+def runaway_together(loop: Loop, p: Point) -> list[int]:
+    """A combination that hardly matters any more, one member far away, with the cost falling outwards."""
+    _, s, Vt = np.linalg.svd(p.R[:, p.free] * p.x[p.free], full_matrices=False)
+    zero = p.threshold * np.max(s, initial=0.0)
+    for weights in Vt[(s > zero) & (s <= np.sqrt(loop.live) / FAR)]:
+        members = p.free[np.abs(weights) >= 0.3 * np.max(np.abs(weights))]
+        outwards = p.gradient[members] @ p.x[members]
+        if outwards <= 0 and np.any(np.abs(p.x[members]) >= FAR * loop.first[members]):
+            return [int(j) for j in members]
+    return []
+
+
+def status_of(loop: Loop, p: Point, rank: int) -> Status:
+    """What the certificate and the look around grant."""
+    if runaway(loop, p):
+        return Status.RUNAWAY
+    if not loop.certified(p):
+        return Status.MAX_EVALUATIONS if loop.reason == "budget" else Status.STALLED
+    if p.descent is not None:
+        return Status.NOT_A_MINIMUM
+    if p.jumps:
+        return Status.STALLED
+    if rank < p.x.size:
+        return Status.NOT_UNIQUE
+    return Status.CONVERGED if p.free.size == p.x.size else Status.CONVERGED_AT_BOUND

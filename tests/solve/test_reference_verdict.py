@@ -1,0 +1,79 @@
+"""Core and reference give the same verdict where a vanishing gradient does not tell everything."""
+
+import numpy as np
+import pytest
+
+from marquardt.errors import Status
+from marquardt.options import Options
+
+from .jets import Exact
+from .support import in_core, in_numpy
+
+T, WIDE, LONG = np.linspace(0, 4, 20), np.linspace(0, 4, 40), np.linspace(0, 10, 60)
+METHODS = ("auto", "newton", "more", "dogleg", "levenberg", "marquardt", "gauss-newton")
+
+
+def unit(i):
+    return np.eye(2)[i]
+
+
+CASES = {
+    "a stationary maximum": (lambda b: b[0] ** 2 - np.array([1.0]), [0.0]),
+    "a saddle": (lambda b: unit(0) * (b[0] ** 2 - 1) + unit(1) * b[1], [0.0, 0.0]),
+    "a maximum between minima": (
+        lambda b: unit(0) * (b[0] + 1) + unit(1) * (3.0 * b[0] ** 2 + b[0] - 1), [0.0],
+    ),
+    "two equal exponentials": (
+        lambda b: b[0] * np.exp(-b[1] * WIDE) + b[2] * np.exp(-b[3] * WIDE)
+        - 2 * np.exp(-0.5 * WIDE) - np.exp(-3 * WIDE), [1.0, 1.0, 1.0, 1.0],
+    ),
+    "only a product": (lambda b: b[0] * b[1] * T - 6 * T - 0.01 * np.sin(9 * T), [1.0, 2.0]),
+    "a parameter ignored": (lambda b: b[0] * T - 6 * T - 0.01 * np.sin(9 * T) + 0 * b[1], [1.0, 2.0]),
+    "a peak beside the data": (
+        lambda b: b[0] * np.exp(-((T - b[1]) ** 2) / 0.01) - np.exp(-((T - 2) ** 2) / 0.01), [1.0, 40.0],
+    ),
+    "another minimum": (lambda b: np.sin(b[0] * LONG) - np.sin(7.3 * LONG), [5.0]),
+    "columns of zeros": (
+        lambda b: b[0] * np.exp(-b[1] * T) - 3 * np.exp(-0.7 * T) - 0.01 * np.sin(9 * T), [0.0, 0.0],
+    ),
+}  # fmt: skip
+
+
+class Without(Exact):
+    """No second derivatives: what the Hessian says comes from differences."""
+
+    hessian = None
+
+
+@pytest.mark.parametrize("kind", [Exact, Without])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("case", CASES)
+def test_core_and_reference_give_the_same_verdict(case, method, kind):
+    function, start = CASES[case]
+    options = Options(method=method, max_evaluations=100)
+    core, numpy = (code(kind(function), start, options=options) for code in (in_core, in_numpy))
+    assert core.status is numpy.status and core.escapes == numpy.escapes
+    assert core.runaway == numpy.runaway and (core.descent.size > 0) == (numpy.descent.size > 0)
+    assert abs(core.nfev - numpy.nfev) <= 3 and abs(core.njev - numpy.njev) <= 3
+    if core.status.success and core.rank == core.x.size:
+        np.testing.assert_allclose(np.abs(core.x), np.abs(numpy.x), rtol=1e-6)  # saddles have two ways down
+
+
+@pytest.mark.parametrize("code", [in_core, in_numpy])
+@pytest.mark.parametrize("case", ["a stationary maximum", "a saddle", "a maximum between minima"])
+def test_methods_of_the_second_order_leave_a_stationary_point_and_others_name_the_way_down(case, code):
+    function, start = CASES[case]
+    for method in ("auto", "newton"):
+        end = code(Exact(function), start, options=Options(method=method))
+        assert end.status is Status.CONVERGED and end.escapes == 1
+    end = code(Exact(function), start, options=Options(method="more"))
+    assert end.status is Status.NOT_A_MINIMUM and end.escapes == 0
+    exact = Exact(function)
+    J, S = exact.jacobian(end.x), exact.hessian(end.x, exact.residuals(end.x))
+    assert end.descent @ (J.T @ J + S) @ end.descent < 0
+
+
+@pytest.mark.parametrize("code", [in_core, in_numpy])
+def test_a_peak_beside_the_data_is_named_as_out_of_their_reach(code):
+    end = code(Exact(CASES["a peak beside the data"][0]), [1.0, 40.0])
+    assert end.status is Status.RUNAWAY and end.runaway == [1]
