@@ -15,8 +15,10 @@ from marquardt.curve.fit import fit
 from marquardt.curve.progress import ProgressLine, observer
 from marquardt.datasets import nist
 from marquardt.errors import MissingPackageError
+from marquardt.options import Options
 from marquardt.report.sentences import join
 from marquardt.report.text import number, percent
+from marquardt.solve.least_squares import least_squares
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 S = np.array([0.02, 0.02, 0.06, 0.06, 0.11, 0.11, 0.22, 0.22, 0.56, 0.56, 1.1, 1.1])
@@ -54,6 +56,13 @@ REPORTS = {
         prior={"c": (0.52, 0.02)},
     ),
     "fixed": lambda: fit(DECAY, data={"x": X, "y": Y}, start={"a": 1, "b": 1}, fixed={"c": 0.5}),
+    "exhausted": lambda: fit(
+        DECAY, data={"x": X, "y": Y}, start=[1, 1, 0], options=Options(max_evaluations=2)
+    ),
+    "staircase": lambda: fit(lambda x, a, b: a * np.floor(b * x), X, Y, start=[1, 1]),
+    "diverged": lambda: fit(
+        "y ~ a*log(b*x + c)", data={"x": X, "y": Y}, start=[1, 1, 9], method="gauss-newton"
+    ),
     "too_few": lambda: fit("y ~ a*x + b", data={"x": [1.0, 2.0], "y": [1.0, 3.0]}, start={"a": 1, "b": 1}),
 }
 
@@ -73,8 +82,21 @@ def masked(text: str) -> str:
 
     text = re.sub(r"relative offset \S+", "relative offset #", text)
     text = re.sub(r"to rounding, \S+", "to rounding, #", text)
+    text = re.sub(r"gradient\s+\S+ >", "gradient # >", text)
+    text = re.sub(r"\d+ digits computed", "# digits computed", text)
     text = re.sub(r"rss \d\.\d+e-\d+", "rss #", text)
     return re.sub(r"\d+ \+ \d+ evaluations", "# evaluations", text) + "\n"
+
+
+def test_a_report_of_plain_residuals_is_the_golden_one() -> None:
+    def decay(p: Any, x: Any, y: Any) -> Any:
+        return p[0] * np.exp(-p[1] * x) + p[2] - y
+
+    text = masked(str(least_squares(decay, [1.0, 1.0, 0.0], args=(X, Y), bounds=(0.0, [3.0, 1.2, 1.0]))))
+    path = GOLDEN / "report_residuals.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")
 
 
 def test_lines_fit_a_terminal() -> None:

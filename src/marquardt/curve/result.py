@@ -31,6 +31,7 @@ class FitResult(Result):
     ``residuals`` are ``(model - y) * w`` in the order of the data.
     """
 
+    evidence = "data"
     _parameters: Parameters
 
     def __init__(
@@ -218,15 +219,6 @@ class FitResult(Result):
         return largest * math.sqrt(float(np.mean((y / largest) ** 2))) if largest else 0.0
 
     # ---------------------------------------------------------------------------------------------- showing
-
-    def report(self, level: float = 0.95) -> str:
-        """The printed report, with intervals at `level`."""
-        from ..report.text import text
-
-        return text(self, level)
-
-    def __str__(self) -> str:
-        return self.report()
 
     def plot(self, level: float = 0.95) -> Figure:
         """Data, curve, confidence band and residuals as a matplotlib figure."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import MarquardtError, Status
 from .penalty import penalty_advice
-from .sentences import join, null_groups
+from .sentences import join, moved, values_of
 
 if TYPE_CHECKING:
     from ..curve.result import FitResult
@@ -31,27 +31,48 @@ def advice(result: Result) -> tuple[str, ...]:
 
 
 def curve_advice(fit: FitResult) -> tuple[str, ...]:
-    """The same, and what the data say about the curve."""
-    return (*advice(fit), *(sentence for rule in CURVE_RULES for sentence in rule(fit)))
+    """The same, and what the data say about the curve; nothing about one that is not at its minimum."""
+    rules = CURVE_RULES if fit.success else ()
+    return (*advice(fit), *(sentence for rule in rules for sentence in rule(fit)))
 
 
 def _ending(fit: Result) -> Iterator[str]:
-    if fit.status not in (Status.CONVERGED, Status.CONVERGED_AT_BOUND, Status.NOT_UNIQUE):
+    if fit.status is Status.STALLED and fit.reason in STALLED:
+        yield STALLED[fit.reason]
+    elif not fit.success:
         yield fit.status.advice
 
 
+STALLED = {
+    "jumps": "The function is no smooth one (rounding, integers, a table?): least squares by derivatives "
+    "cannot move such a parameter. Smooth it, or search that parameter on a grid.",
+    "singular": "Choose a damped method (method='auto'), or fix a parameter that has no effect at the start.",
+    "diverged": "Choose a damped method (method='auto'), or start nearer to the minimum.",
+    "noise": "The point is the best that rounding allows; improve it by writing the residuals with less "
+    "cancellation, or by exact derivatives.",
+}
+"""What to do about a search that stalled, by the reason."""
+
+
+def _wrong_jacobian(fit: Result) -> Iterator[str]:
+    if fit.defect:
+        yield "Correct jac, or leave it out: derivatives are then exact where the function can be traced."
+
+
 def _not_unique(fit: Result) -> Iterator[str]:
-    if fit.n_points < len(fit.free_names):
-        return  # said by the number of points
-    for group in null_groups(fit):
-        if len(group) == 1:
-            yield f"{group[0]!r} has no effect on the model for these data: fix it, or remove it."
-        else:
-            names = join([repr(n) for n in group])
-            yield (
-                f"{names} cannot be told apart: only a combination is determined. "
-                "Fix one, or add data that separate them."
-            )
+    if fit.n_points < len(fit.free_names) or fit.status is Status.RUNAWAY or fit.reason == "jumps":
+        return  # said otherwise
+    for group in fit.flat:
+        if len(group.names) == 1:
+            name = repr(group.names[0])
+            yield f"{name} has no effect on the model for these {fit.evidence}: fix it, or remove it."
+            continue
+        names = join([repr(n) for n in group.names])
+        what = f"only {group.formula} = {group.value:.5g} is determined"
+        if not group.formula:
+            what = f"changing them together by {moved(group, values_of(fit))} has no effect"
+        count = "one" if len(group.directions) == 1 else str(len(group.directions))
+        yield f"{names} cannot be told apart: {what}. Fix {count}, or add data that separate them."
 
 
 def _few_points(fit: Result) -> Iterator[str]:
@@ -187,7 +208,9 @@ def _runs(fit: FitResult) -> Iterator[str]:
         )
 
 
-RULES: tuple[Callable[[Result], Iterator[str]], ...] = (_ending, _not_unique, _few_points, _at_bound)
+RULES: tuple[Callable[[Result], Iterator[str]], ...] = (
+    _wrong_jacobian, _ending, _not_unique, _few_points, _at_bound,
+)  # fmt: skip
 CURVE_RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (
     _rounding,
     _barely,

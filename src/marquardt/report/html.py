@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..curve.result import FitResult
 from .penalty import penalty_lines
 from .sentences import join
-from .text import STRONG, facts, goodness_pairs, header, row, strong_correlations
+from .text import STRONG, certificate_line, facts, goodness_pairs, header, row, strong_correlations
 
 if TYPE_CHECKING:
     from ..solve.result import Result
@@ -36,25 +36,16 @@ def fragment(result: Result, level: float = 0.95) -> str:
     return (
         f"<style>{STYLE}</style><div class='mq'><pre>{escape(result.title)}</pre>"
         f"<div class='{kind}'>{escape(result.message)}</div>"
-        f"<div>{escape(_facts(result)).replace(chr(10), '<br>')}</div>"
+        f"<div>{escape(facts(result)).replace(chr(10), '<br>')}</div>"
         f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         f"{_goodness(result)}{_correlations(result)}{_advice(result)}</div>"
     )
 
 
-def _facts(result: Result) -> str:
-    if isinstance(result, FitResult):
-        return facts(result)
-    n, p = result.n_points, len(result.free_names)
-    counts = f"{n} residual{'s' * (n != 1)}, {p} free parameter{'s' * (p != 1)}"
-    return f"{counts}, {result.nfev} + {result.njev} evaluations\nderivatives: {result.derivative}"
-
-
 def _goodness(result: Result) -> str:
-    if not isinstance(result, FitResult):
-        return f"<div>cost&nbsp;{result.cost:.7g}, degrees of freedom&nbsp;{result.dof}</div>"
     pairs = ", ".join(f"{escape(name)}&nbsp;{escape(value)}" for name, value in goodness_pairs(result))
-    return f"<div>{pairs}</div>{_penalty(result)}"
+    penalty = _penalty(result) if isinstance(result, FitResult) else ""
+    return f"<div>{pairs}</div>{penalty}<div>{escape(certificate_line(result))}</div>"
 
 
 def _penalty(fit: FitResult) -> str:

@@ -31,6 +31,7 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
     return {
         "model": fit.title,
         "success": fit.success,
+        "unique": fit.unique,
         "status": fit.status.name,
         "message": fit.message,
         "advice": list(fit.advice),

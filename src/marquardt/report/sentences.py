@@ -1,85 +1,136 @@
-"""Sentences about a fit: how it ended, with both numbers, and names in prose."""
+"""Sentences about a result: how it ended, with both numbers, and names in prose."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import Status
 from ..solve.certificate import ZERO
 
 if TYPE_CHECKING:
+    from ..solve.flat import Flat
     from ..solve.result import Result
 
 
-def message(fit: Result) -> str:
+def message(result: Result) -> str:
     """The status as a sentence with both numbers of the comparison that decided."""
-    if fit.status is Status.INTERRUPTED:
-        return f"interrupted after {fit.nfev} evaluations at cost {fit.cost:.6g}: the best point is returned"
-    return f"{_ending(fit)}: {fit.defect or _comparison(fit)}"
+    if result.status is Status.INTERRUPTED:
+        return (
+            f"interrupted after {result.nfev} evaluations at cost {result.cost:.6g}: "
+            "the best point is returned"
+        )
+    ending = _ENDINGS.get(result.status)
+    how = ending(result) if ending else str(result.status.value)
+    return f"{how}: {result.defect or comparison(result)}"
 
 
-def _ending(fit: Result) -> str:
-    if fit.status is Status.CONVERGED_AT_BOUND:
-        at = [
-            f"{p.name!r} at its {'lower' if p.at_bound < 0 else 'upper'} bound {p.value:g}"
-            for p in fit.params.values()
-            if p.at_bound
-        ]
-        return f"converged with {join(at)}"
-    if fit.status is Status.NOT_UNIQUE:
-        groups = null_groups(fit)
-        names = [name for group in groups for name in group]
-        if names:
-            return f"converged, but the data do not determine {join([repr(n) for n in dict.fromkeys(names)])}"
-    if fit.status is Status.MAX_EVALUATIONS:
-        return f"evaluation limit reached after {fit.nfev} evaluations"
-    return str(fit.status.value)
-
-
-def _comparison(fit: Result) -> str:
-    c = fit.certificate
+def comparison(result: Result) -> str:
+    """The numbers that certify the end, or both of those that fail to."""
+    c = result.certificate
     if c.offset <= c.tolerance:
         return f"relative offset {c.offset:.1e} <= tolerance {c.tolerance:.1e}"
     if c.scaled_gradient <= ZERO:
         return f"gradient zero to rounding, {c.scaled_gradient:.1f} <= {ZERO:g} rounding errors"
-    return f"relative offset {c.offset:.1e} > tolerance {c.tolerance:.1e}"
+    return (
+        f"relative offset {c.offset:.1e} > tolerance {c.tolerance:.1e}, "
+        f"gradient {c.scaled_gradient:.2g} > {ZERO:g} rounding errors"
+    )
 
 
-def null_groups(fit: Result) -> list[tuple[str, ...]]:
-    """For each direction along which the model does not change, the parameters that take part in it.
+def _at_bound(result: Result) -> str:
+    at = [
+        f"{p.name!r} at its {'lower' if p.at_bound < 0 else 'upper'} bound {p.value:g}"
+        for p in result.params.values()
+        if p.at_bound
+    ]
+    return f"converged with {join(at)}"
 
-    Several such directions are turned so that each involves as few parameters as possible.
+
+def _not_unique(result: Result) -> str:
+    groups = result.flat
+    names = [repr(n) for group in groups for n in group.names]
+    determined = [f"{g.formula} = {g.value:.5g}" for g in groups if g.formula]
+    only = f", only {join(determined)}" if determined else ""
+    if not names:
+        return f"converged, but the {result.evidence} do not determine every parameter"
+    return f"converged, but the {result.evidence} do not determine {join(names)}{only}"
+
+
+def _not_a_minimum(result: Result) -> str:
+    where = f" along {direction(result.descent, values_of(result))}" if result.descent else ""
+    value = result.certificate.smallest_eigenvalue
+    curvature = f", smallest eigenvalue {value:.2g} < 0" if value < 0 else ""
+    return f"not a minimum, the cost falls{where}{curvature}"
+
+
+def _runaway(result: Result) -> str:
+    parts = []
+    for name in result.runaway:
+        p = result.params[name]
+        if abs(p.value) >= FAR * abs(p.start) > 0.0:
+            parts.append(f"{name!r} runs away (from {p.start:.3g} to {p.value:.3g})")
+        else:
+            parts.append(f"{name!r} (at {p.value:.3g}) is out of the reach of the {result.evidence}")
+    return f"{join(parts)}, and the sum of squares tends to {result.rss:.5g}"
+
+
+FAR = 10.0
+"""So many times as large as at its start a parameter has run away; another has no effect where it is."""
+
+
+def _stalled(result: Result) -> str:
+    if result.defect:
+        return "stalled"
+    return f"stalled, {REASONS.get(result.reason, 'no step lowers the cost')}"
+
+
+REASONS = {
+    "noise": "what a step could gain is below the rounding error of the cost",
+    "spacing": "the step is below the spacing of floating-point numbers",
+    "trials": "no trial step lowers the cost",
+    "singular": "the Jacobian is singular and the undamped step does not exist",
+    "diverged": "the undamped step leads where the residuals are not finite",
+    "jumps": "the residuals change in jumps where their derivatives are zero",
+}
+"""Why a search ended short of a certificate, by its word in `marquardt.solve.trace.REASONS`."""
+
+_ENDINGS: Mapping[Status, Callable[[Result], str]] = {
+    Status.CONVERGED_AT_BOUND: _at_bound,
+    Status.NOT_UNIQUE: _not_unique,
+    Status.NOT_A_MINIMUM: _not_a_minimum,
+    Status.RUNAWAY: _runaway,
+    Status.STALLED: _stalled,
+    Status.MAX_EVALUATIONS: lambda r: f"evaluation limit reached after {r.nfev} evaluations",
+}
+
+
+def values_of(result: Result) -> dict[str, float]:
+    """Values by name."""
+    return dict(zip(result.names, result.x.tolist(), strict=True))
+
+
+def direction(changes: Mapping[str, float], values: Mapping[str, float]) -> str:
+    """Changes of parameters in prose: in percent of each, the largest 1 %; absolute where one is zero.
+
+    >>> direction({"a": 2.0, "b": -1.0}, {"a": 10.0, "b": 10.0})
+    "('a' +1 %, 'b' -0.5 %)"
     """
-    vectors = np.array(fit.undetermined_directions, dtype=float)
-    if vectors.size == 0:
-        return []
-    vectors = _echelon(vectors)
-    groups = []
-    for v in vectors:
-        size = np.abs(v)
-        members = np.flatnonzero(size > 0.05 * size.max())
-        groups.append(tuple(fit.free_names[j] for j in members))
-    return groups
+    relative = {n: d / abs(values[n]) if values[n] else d for n, d in changes.items()}
+    largest = max((abs(r) for r in relative.values()), default=0.0) or 1.0
+    parts = [
+        f"{n!r} {r / largest:+.2g} %" if values[n] else f"{n!r} {0.01 * r / largest:+.2g}"
+        for n, r in relative.items()
+        if abs(r) > 1e-3 * largest
+    ]
+    return f"({', '.join(parts)})"
 
 
-def _echelon(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Reduce rows by Gauss-Jordan elimination with complete pivoting: the same space, sparser vectors."""
-    rows = vectors.copy()
-    for k in range(len(rows)):
-        block = np.abs(rows[k:])
-        i, j = np.unravel_index(int(np.argmax(block)), block.shape)
-        if block[i, j] < 1e-8:
-            return np.asarray(rows[:k])
-        rows[[k, k + i]] = rows[[k + i, k]]
-        rows[k] /= rows[k, j]
-        for other in range(len(rows)):
-            if other != k:
-                rows[other] -= rows[other, j] * rows[k]
-    return np.asarray(rows)
+def moved(group: Flat, values: Mapping[str, float]) -> str:
+    """The flat directions of a group in prose."""
+    return join(
+        [direction(dict(zip(group.names, d.tolist(), strict=True)), values) for d in group.directions]
+    )
 
 
 def join(parts: Sequence[str]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ..curve.result import FitResult
 from .penalty import penalty_lines
 from .sentences import align, join
 
 if TYPE_CHECKING:
-    from ..curve.result import FitResult
     from ..solve.estimates import Parameter
     from ..solve.result import Result
 
@@ -18,35 +18,66 @@ STRONG = 0.9
 """Correlations above this are named."""
 
 
-def text(fit: FitResult, level: float = 0.95) -> str:
-    """Status, estimates, goodness, strong correlations and advice."""
-    parts = [heading(fit), "", *table(fit, level), "", *goodness_lines(fit), *penalty_lines(fit)]
-    parts += correlation_lines(fit)
-    if fit.advice:
-        parts += ["", *[_wrap("- " + sentence) for sentence in fit.advice]]
+SLOW = 0.1
+"""From this contraction on Gauss-Newton steps alone would be slow."""
+
+
+def text(result: Result, level: float = 0.95) -> str:
+    """Status, estimates, goodness, certificate, strong correlations and advice."""
+    parts = [heading(result), "", *table(result, level), "", *goodness_lines(result)]
+    parts += [*penalty_lines(result)] if isinstance(result, FitResult) else []
+    parts += [certificate_line(result), *correlation_lines(result)]
+    if result.advice:
+        parts += ["", *[_wrap("- " + sentence) for sentence in result.advice]]
     return "\n".join(parts)
 
 
-def heading(fit: FitResult) -> str:
+def heading(result: Result) -> str:
     """Title, status sentence and what was fitted to what."""
-    return "\n".join([fit.title, fit.message, facts(fit)])
+    return "\n".join([result.title, _wrap(result.message), facts(result)])
 
 
-def facts(fit: FitResult) -> str:
-    """Counts in one line."""
-    points = f"{fit.n_points} point{'s' if fit.n_points != 1 else ''}"
-    if fit.dropped:
-        points += f" ({fit.dropped} row{'' if fit.dropped == 1 else 's'} dropped: a value was missing)"
-    n = len(fit.free_names)
-    parts = [points, f"{n} free parameter{'s' if n != 1 else ''}", f"{fit.nfev} + {fit.njev} evaluations"]
-    if fit.search is not None:
-        parts.append(f"start found: {fit.search.n_reached} of {fit.search.n_finished} best ended here")
-    return ", ".join(parts) + f"\nderivatives: {fit.derivative}"
+def facts(result: Result) -> str:
+    """Counts in one line, and how derivatives were made."""
+    n = len(result.free_names)
+    counts = [f"{n} free parameter{'s' * (n != 1)}", f"{result.nfev} + {result.njev} evaluations"]
+    m = result.n_points
+    if not isinstance(result, FitResult):
+        counts.insert(0, f"{m} residual{'s' * (m != 1)}")
+    else:
+        points = f"{m} point{'s' * (m != 1)}"
+        if result.dropped:
+            points += f" ({result.dropped} row{'s' * (result.dropped != 1)} dropped: a value was missing)"
+        counts.insert(0, points)
+        if result.search is not None:
+            found = result.search
+            counts.append(f"start found: {found.n_reached} of {found.n_finished} best ended here")
+    return ", ".join(counts) + f"\nderivatives: {result.derivative}"
 
 
-def table(fit: FitResult, level: float = 0.95) -> list[str]:
+def certificate_line(result: Result) -> str:
+    """Rank and condition; digits where they cost nothing, and a contraction worth knowing."""
+    c, n = result.certificate, len(result.free_names)
+    parts = [f"rank {c.rank} of {n}", f"condition {c.condition:.2g}" if result.unique else "not unique"]
+    if c.is_cheap and c.contraction >= SLOW:
+        parts.append(f"contraction {c.contraction:.2g}")
+    if c.is_cheap:
+        parts.append(_digits(result))
+    return f"certificate: {', '.join(parts)}"
+
+
+def _digits(result: Result) -> str:
+    """The fewest over the parameters that are determined."""
+    lost = {name for group in result.flat for name in group.names}
+    digits = min((d for name, d in result.certificate.digits.items() if name not in lost), default=math.nan)
+    if not digits >= 1.0:
+        return "no digit certain"
+    return f"{math.floor(digits)} digits computed right" + (" where determined" if lost else "")
+
+
+def table(result: Result, level: float = 0.95) -> list[str]:
     """The table of parameters, as aligned lines."""
-    return align([header(level), *[row(p, level) for p in fit.params.values()]])
+    return align([header(level), *[row(p, level) for p in result.params.values()]])
 
 
 def header(level: float) -> list[str]:
@@ -92,8 +123,10 @@ def percent(relative: float) -> str:
     return f"{100 * relative:.2g} %" if relative < 1.0 else f"{100 * relative:.0f} %"
 
 
-def goodness_pairs(fit: FitResult) -> list[tuple[str, str]]:
+def goodness_pairs(fit: Result) -> list[tuple[str, str]]:
     """Names and values of the goodness numbers."""
+    if not isinstance(fit, FitResult):
+        return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", str(fit.dof))]
     g = fit.goodness
     pairs = [("rss", f"{g.rss:.7g}")]
     if fit.sigma_known:
@@ -110,7 +143,7 @@ def goodness_pairs(fit: FitResult) -> list[tuple[str, str]]:
     return pairs
 
 
-def goodness_lines(fit: FitResult) -> list[str]:
+def goodness_lines(fit: Result) -> list[str]:
     return [", ".join(f"{name} {value}" for name, value in goodness_pairs(fit))]
 
 
@@ -126,7 +159,7 @@ def strong_correlations(fit: Result) -> list[tuple[str, str, float]]:
     return sorted(pairs, key=lambda pair: -abs(pair[2]))
 
 
-def correlation_lines(fit: FitResult) -> list[str]:
+def correlation_lines(fit: Result) -> list[str]:
     strong = strong_correlations(fit)
     if not strong:
         return []

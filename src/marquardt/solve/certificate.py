@@ -98,6 +98,11 @@ class Certificate:
         """Condition number of the Jacobian with columns scaled to length one."""
         return float(self._outcome.condition)
 
+    @property
+    def is_cheap(self) -> bool:
+        """Are second derivatives at hand, so that nothing has to be evaluated for any number?"""
+        return self._outcome.hessian is not None
+
     @cached_property
     def residual_hessian(self) -> Matrix | None:
         """S = Σ f_i H_i, shape (p, p); None where it cannot be had.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import Status
 from .certificate import Certificate
 from .estimates import Parameter, ParameterTable
+from .flat import Flat, flat_groups
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +49,9 @@ class Result:
     ``names`` are all parameters, ``x`` their values; ``covariance`` and ``correlation`` have one row per
     *free* parameter, ``free_names``. ``residuals`` are those that were squared and summed.
     """
+
+    evidence = "residuals"
+    """What determines the parameters, in a word."""
 
     _parameters: Parameters
 
@@ -204,6 +208,28 @@ class Result:
         return self.status is not Status.NOT_UNIQUE and bool(np.all(unscaled.determined | unscaled.held))
 
     @property
+    def reason(self) -> str:
+        """Why the search ended: one of `marquardt.solve.trace.REASONS`, or "jumps" for a staircase."""
+        return "jumps" if self._outcome.jumps else str(self._outcome.reason)
+
+    @cached_property
+    def flat(self) -> tuple[Flat, ...]:
+        """Parameters that can be changed together without effect, and what of them is determined."""
+        if self.unique:
+            return ()
+        return flat_groups(self._outcome, self.free_names, self.undetermined_directions)
+
+    @property
+    def descent(self) -> dict[str, float]:
+        """Where the end is no minimum: the change of the parameters along which the cost falls."""
+        return dict(zip(self.free_names, np.asarray(self._outcome.descent).tolist(), strict=False))
+
+    @property
+    def runaway(self) -> tuple[str, ...]:
+        """Parameters that head for infinity, or have left the reach of the data."""
+        return tuple(self.free_names[j] for j in self._outcome.runaway)
+
+    @property
     def defect(self) -> str:
         """What was found that disproves the result although its numbers look right; empty as a rule."""
         return ""
@@ -288,6 +314,15 @@ class Result:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         return text
+
+    def report(self, level: float = 0.95) -> str:
+        """The printed report, with intervals at `level`."""
+        from ..report.text import text
+
+        return text(self, level)
+
+    def __str__(self) -> str:
+        return self.report()
 
     def _repr_html_(self) -> str:
         from ..report.html import fragment
