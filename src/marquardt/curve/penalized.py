@@ -34,6 +34,8 @@ SETTLED = 1e-6
 """The noise has settled when the one a fit assumed and the one it finds differ by at most this part."""
 FIRST, LEAST = 1e-3, 1e-8
 """Noise assumed by the first fit, and the least ever, as parts of the spread of the response."""
+LONGEST = 3.0
+"""Times the difference between the noise assumed and the one found that a round goes at most."""
 
 
 @dataclass(frozen=True)
@@ -130,18 +132,18 @@ def _noise_found(outcome: Any, n_points: int) -> float:
 
 
 def _next(history: list[tuple[float, float]]) -> float:
-    """The next noise, all in logarithms: the one found, extrapolated along the last secant.
+    """The next noise, all in logarithms: beyond the one found, by what the last secant foresees.
 
-    Fixed point iteration alone takes its time where the prior is strong: each round leaves a constant part
-    of the difference, up to nine tenths of which the secant foresees.
+    Where the prior is strong, rounds that take over the noise found leave a large part of the difference;
+    beyond `LONGEST` times the step a secant is not believed.
     """
     assumed, found = history[-1]
-    if len(history) > 1 and history[-2][0] != assumed:
-        before, found_before = history[-2]
-        slope = (found - found_before) / (assumed - before)
-        if abs(slope) < 0.9:
-            return assumed + (found - assumed) / (1.0 - slope)
-    return found
+    if len(history) == 1 or history[-2][0] == assumed:
+        return found
+    before, found_before = history[-2]
+    slope = (found - found_before) / (assumed - before)
+    stride = min(1.0 / (1.0 - slope), LONGEST) if slope < 1.0 else LONGEST
+    return assumed + stride * (found - assumed)
 
 
 def _spread(data: Data) -> float:
