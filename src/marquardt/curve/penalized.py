@@ -78,8 +78,8 @@ NO_ROUNDS = Weighing()
 def first_noise(terms: PenaltyTerms, data: Data) -> float | None:
     """The noise the first fit assumes; None where priors need none, with known sigma or without priors.
 
-    It is small: the data speak first. Where data and prior contradict one another a second solution exists,
-    in which the prior is right and the noise is large; from below it is not met.
+    It is small: the data speak first. Where data and prior contradict one another there may be a second
+    solution, in which the prior is right and the noise is large; from below the other one is met first.
     """
     if data.sigma is not None or not terms.has_priors:
         return None
@@ -128,7 +128,8 @@ def _noise_found(outcome: Any, n_points: int) -> float:
     x, f = outcome.x, outcome.f
     edf = effective_parameters(unscaled_covariance(outcome), outcome.problem.penalty.strength(x.size))
     left = n_points - edf
-    return math.sqrt(float((f**2).sum()) / left) if left > 0.0 else math.nan
+    with np.errstate(over="ignore"):
+        return math.sqrt(float((f**2).sum()) / left) if left > 0.0 else math.nan
 
 
 def _next(history: list[tuple[float, float]]) -> float:
@@ -163,7 +164,8 @@ class PenalizedFit(FitResult):
 
     ``covariance`` is ``s² (J'J + P)^-1``, the posterior one, s² = 1 with known sigma; ``dof`` is
     ``m - edf`` with the effective number of parameters ``edf = tr(J (J'J + P)^-1 J')``, which AIC and BIC
-    count too. Where the noise had to be estimated, ``trace`` is that of the last round.
+    count too. Where the noise had to be estimated, the certificate is that of the noise found, and ``trace``
+    that of the last round, which starts near its end (with a method other than "auto": from the start).
     """
 
     def __init__(self, terms: PenaltyTerms, weighing: Weighing, *parts: Any) -> None:
