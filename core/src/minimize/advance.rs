@@ -2,8 +2,9 @@
 
 use super::control::{ACCEPT, Judged};
 use super::method::Models;
-use super::outcome::{Reason, Step, Verdict};
+use super::outcome::Reason;
 use super::state::{Exit, Loop};
+use super::trace::{Step, Verdict};
 
 /// Largest |D a| / |D v| at which the acceleration is trusted.
 const BEND_LIMIT: f64 = 0.75;

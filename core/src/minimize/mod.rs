@@ -23,8 +23,8 @@ mod trial;
 mod verdict;
 
 pub use options::{Damping, Method, Options, Scaling};
-pub use outcome::{Control, Outcome, Progress, Reason, Row, Status, Step, Verdict};
-pub use trace::Trace;
+pub use outcome::{Control, Outcome, Progress, Reason, Status};
+pub use trace::{Row, Step, Trace, Verdict};
 
 use crate::evaluate::{Evaluate, Failure};
 use state::{Exit, Loop};

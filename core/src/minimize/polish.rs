@@ -1,8 +1,8 @@
 //! The last digits: the cost is flat at a minimum, so they are won on the gradient.
 
-use super::outcome::{Step, Verdict};
 use super::rules::StepRule;
 use super::state::{Exit, Loop};
+use super::trace::{Step, Verdict};
 
 /// An undamped step that leaves more than this of |Q1'f| calls for the exact Hessian.
 const SLOW: f64 = 1e-3;

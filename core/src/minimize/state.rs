@@ -4,18 +4,32 @@ use super::control::Start;
 use super::method::{Models, Strategy};
 use super::model::Model;
 use super::options::Options;
-use super::outcome::{Control, Progress, Reason, Row, Step, Verdict};
+use super::outcome::{Control, Progress, Reason};
 use super::point::Point;
 use super::rules::StepRule;
 use super::scaling::Scales;
-use super::trace::Trace;
+use super::trace::{Row, Step, Trace, Verdict};
 use super::trial::Trial;
-use super::verdict::Surroundings;
 use crate::evaluate::reduction::Reduction;
 use crate::evaluate::{Evaluate, Failure};
 
 /// Up to so many parameters exact Hessians are worth their cost.
 const NEWTON_LIMIT: usize = 32;
+
+/// What was found around a stationary point.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Direction along which the cost falls although the gradient vanishes.
+    pub descent: Vec<f64>,
+    /// The residuals change in steps where the Jacobian says that they do not change.
+    pub jumps: bool,
+    /// Parameters without effect here that have one elsewhere.
+    pub lost: Vec<usize>,
+    /// The full Hessian is positive definite.
+    pub strict: bool,
+    /// |D p| / |D s| of Newton's step, s the magnitudes of x, where it is as small as rounding errors of x.
+    pub newton_step: Option<f64>,
+}
 
 pub enum Exit {
     Stopped,

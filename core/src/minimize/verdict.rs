@@ -1,12 +1,13 @@
 //! What a vanishing gradient does not tell: is the end a minimum, is what looks flat really flat, does a parameter run
 //! away? Asked once, at the end; a lower point found on the way is where the search goes on.
 
-use super::outcome::{Reason, Step, Verdict};
+use super::outcome::Reason;
 use super::point::Point;
 use super::rank::Rank;
 use super::rules::StepRule;
 use super::spectrum::Spectrum;
 use super::state::{Exit, Loop};
+use super::trace::{Step, Verdict};
 use crate::linear::small::norm;
 use crate::linear::{svd, triangle};
 
@@ -28,21 +29,6 @@ const REAL: f64 = 10.0;
 const FAR: f64 = 1e3;
 /// or so many times as large and they do not notice at all.
 const GROWN: f64 = 10.0;
-
-/// What was found around a stationary point.
-#[derive(Clone, Debug, Default)]
-pub struct Surroundings {
-    /// Direction along which the cost falls although the gradient vanishes.
-    pub descent: Vec<f64>,
-    /// The residuals change in steps where the Jacobian says that they do not change.
-    pub jumps: bool,
-    /// Parameters without effect here that have one elsewhere.
-    pub lost: Vec<usize>,
-    /// The full Hessian is positive definite.
-    pub strict: bool,
-    /// |D p| / |D s| of Newton's step, s the magnitudes of x, where it is as small as rounding errors of x.
-    pub newton_step: Option<f64>,
-}
 
 impl Loop<'_> {
     /// Look around the end. True: a lower point was found and taken.
