@@ -145,6 +145,14 @@ def test_a_sparse_jacobian_is_taken():
     assert result.success
 
 
+@pytest.mark.parametrize("x0", [(-1.2, 1.0), (3.0, 4.0), (-12.0, 10.0), (0.5, 0.3), (7.0, -2.0)])
+@pytest.mark.parametrize("jac", [rosenbrock_jacobian, "3-point"])
+def test_vanishing_residuals_are_found_without_second_derivatives(x0, jac):
+    """Differences of differences are noise there: steps that seem to bend must not be shortened for it."""
+    result = mq.least_squares(rosenbrock, x0, jac)
+    assert result.success and result.cost < 1e-28 and result.nfev + result.njev <= 25
+
+
 @pytest.mark.parametrize("column", [0, 1])
 @pytest.mark.parametrize("factor", [-1.0, 2.0, 1.05, 0.0])
 def test_a_wrong_column_is_named_at_the_start(column, factor):
@@ -312,11 +320,8 @@ def test_a_callback_sees_the_progress_and_stops():
 
 
 def test_control_c_keeps_the_best_point():
-    calls = []
-
     def interrupted(x):
-        calls.append(x)
-        if len(calls) == 40:
+        if abs(x[0]) < 0.5:  # on the way
             raise KeyboardInterrupt
         return opaque(x)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import ModelError
-from .differences import Differences
+from .differences import EPS, Differences
 from .penalty import Penalty
 
 if TYPE_CHECKING:
@@ -22,6 +22,12 @@ Matrix = NDArray[np.float64]
 
 REJECTS = (ArithmeticError, ValueError, AssertionError)
 """What a model may raise at a trial point to say "not here"; the step is refused. All else is an error."""
+
+
+BEND = 0.02
+"""Part of a step over which its curvature is looked for."""
+SURE = 4.0
+"""A curvature below so many times its rounding error is none."""
 
 
 class CallbackProblem:
@@ -44,6 +50,7 @@ class CallbackProblem:
         self.size = int(np.size(self.model_values(values[self.free]))) if y is None else y.size
         self.differences: Differences | None = None
         self.relative_step: Any = None
+        self._terms = 0.0  # size of what residuals are the difference of: the largest ones seen
 
     def full(self, x: Vector) -> Vector:
         values: Vector = self.values.copy()
@@ -83,9 +90,32 @@ class CallbackProblem:
         """Run the core on this problem."""
         self.differences = Differences(self.trial_residuals, lower, upper, self.relative_step)
         return _core.minimize_callback(
-            self.trial_residuals, self.jacobian, None, None, self.size, rounding_size(self.y, self.w),
-            x0, lower, upper, options, observe, penalty_rows(self.penalty),
+            self.trial_residuals, self._remembered_jacobian, self.curvature_along, None,
+            self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe,
+            penalty_rows(self.penalty),
         )  # fmt: skip
+
+    def _remembered_jacobian(self, x: Vector, f: Vector) -> Matrix:
+        J = self.jacobian(x, f)
+        self._last = x.copy(), f.copy(), J
+        with np.errstate(all="ignore"):
+            terms = float(np.abs(f).max(initial=0.0)), float((np.abs(J) @ np.abs(x)).max(initial=0.0))
+        self._terms = max(self._terms, *(t for t in terms if np.isfinite(t)), 0.0)
+        return J
+
+    def curvature_along(self, x: Vector, v: Vector) -> Vector:
+        """Second derivative of the residuals along `v`, shape (m,): ``2/h ((f(x + h v) - f)/h - J v)``.
+
+        Zero where it is lost in rounding errors, which this difference magnifies by 2/h²: near a minimum
+        with vanishing residuals steps that seem to bend would otherwise be shortened over and over.
+        """
+        where, f, J = self._last
+        if not np.array_equal(where, x):
+            f, J = self.residuals(x), self.jacobian(x)
+        with np.errstate(all="ignore"):
+            second = 2.0 / BEND * ((self.trial_residuals(x + BEND * v) - f) / BEND - J @ v)
+            noise = 2.0 / BEND**2 * EPS * self._terms * np.sqrt(f.size)
+            return np.zeros(f.size) if np.sqrt((second**2).sum()) <= SURE * noise else second
 
     def with_penalty(self, penalty: Penalty) -> CallbackProblem:
         """The same problem with `penalty` added to its cost; ``residuals`` stay those of the data."""
