@@ -6,13 +6,20 @@ import numpy as np
 
 from marquardt.datasets import nist
 from marquardt.errors import Status
-from marquardt.options import Options
+from marquardt.options import METHODS, Options
 from marquardt.solve import reference
 from marquardt.solve.trace import REASONS, read
 
 from .jets import Exact
 
 EPS = np.finfo(float).eps
+DAMPINGS = ("nielsen", "classic", "delayed")
+STRATEGIES = [
+    *({"method": m} for m in METHODS if m not in ("levenberg", "marquardt")),
+    *({"method": m, "damping": d} for m in ("levenberg", "marquardt") for d in DAMPINGS),
+    *({"method": m, "acceleration": True} for m in ("more", "levenberg", "marquardt", "gauss-newton")),
+    {"method": "auto", "acceleration": False},
+]
 
 
 @dataclass
@@ -80,6 +87,26 @@ def in_numpy(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=No
     descent = np.zeros(0) if o.descent is None else o.descent
     return End(o.x, o.f, o.status, o.offset, o.scaled_gradient, o.rank, o.active, o.nfev, o.njev,
                accepted(rows), o.reason, o.escapes, o.runaway, descent, rows)  # fmt: skip
+
+
+def differs(core, numpy, rows=20):
+    """The first of so many rows where two searches part by more than rounding, or None.
+
+    Some paths are chaotic; and all are where the cost is rounding error.
+    """
+    for k in range(min(len(core.rows), len(numpy.rows), rows)):
+        a, b = core.rows[k], numpy.rows[k]
+        if a["predicted"] < 1e-7 * a["cost"] or a["trial_cost"] < 1e-16 * core.rows["cost"][0]:
+            return None
+        if any(a[name] != b[name] for name in ("iteration", "model", "verdict")):
+            return k
+        for name in ("trial_cost", "predicted", "actual", "damping", "radius", "step"):
+            if name in ("trial_cost", "actual") and not np.isfinite(a[name]) and not np.isfinite(b[name]):
+                continue
+            room = 1e-9 * a["cost"] if name in ("trial_cost", "predicted", "actual") else 0.0
+            if not np.isclose(a[name], b[name], rtol=1e-5, atol=room, equal_nan=True):
+                return k
+    return None
 
 
 class Differences(Exact):

@@ -234,6 +234,49 @@ def test_the_predicted_reduction_of_every_method_is_the_linear_models(problem, p
                       atol=1e-11 * (problem.r @ problem.r))  # fmt: skip
 
 
+class Residuals:
+    """r + J x as a problem for the core."""
+
+    def __init__(self, problem, x):
+        self.J, self.r = problem.J, problem.r - problem.J @ x
+
+    def residuals(self, x):
+        return self.r + self.J @ x
+
+    def jacobian(self, x):
+        return self.J
+
+    def f_vv(self, x, v):
+        return np.zeros(self.r.size)
+
+    def hessian(self, x, f):
+        return np.zeros((x.size, x.size))
+
+
+@plenty
+@given(
+    problem=linear(),
+    method=st.sampled_from(sorted(METHODS)),
+    scaling=st.sampled_from(["identity", "columns", "magnitude", "mix"]),
+    factor=st.floats(-3, 3).map(lambda e: 10.0**e),
+)
+def test_the_first_step_of_the_core_is_the_rules_on_any_linear_model(problem, method, scaling, factor):
+    x = 1 + np.arange(problem.D.size)
+    options = Options(method=method, scaling=scaling, radius_factor=factor, max_evaluations=2)
+    rows = in_core(Residuals(problem, x), x, options=options).rows
+    row, D = rows[0], rows.scales[0]
+    same = Linear(problem.J, problem.r, D)
+    limit = row["damping"] if method in ("levenberg", "marquardt") else row["radius"]
+    limit = {"gauss-newton": np.inf, "gradient-descent": 1.0}.get(method, limit)
+    v, damping = same.step(METHODS[method].rule.step, limit)
+    assert close(row["x"] - x, v, same, 1e-7 + 1e-14 * np.linalg.norm(D * x) / np.linalg.norm(D * v))
+    assert np.isclose(row["damping"], damping, rtol=1e-6)
+    assert np.isclose(row["step"], np.linalg.norm(D * v), rtol=1e-7)
+    linear_reduction = 0.5 * (same.rss(np.zeros(x.size)) - same.rss(v))
+    assert np.isclose(row["predicted"], linear_reduction, rtol=1e-7, atol=1e-11 * (problem.r @ problem.r))
+    assert np.isclose(row["actual"], row["predicted"], rtol=1e-6, atol=1e-10 * (problem.r @ problem.r))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
 def test_an_indefinite_model_is_minimized_on_the_border(seed, radius):

@@ -12,17 +12,10 @@ from marquardt.options import METHODS, Options
 from marquardt.solve import reference_methods
 
 from .jets import Exact
-from .support import certified, in_core, in_numpy
+from .support import DAMPINGS, STRATEGIES, certified, differs, in_core, in_numpy
 
 T = np.linspace(0, 4, 20)
 NOISY = 5 * np.exp(-1.3 * T) + 1 + 0.05 * np.sin(17 * T)
-DAMPINGS = ("nielsen", "classic", "delayed")
-STRATEGIES = [
-    *({"method": m} for m in METHODS if m not in ("levenberg", "marquardt")),
-    *({"method": m, "damping": d} for m in ("levenberg", "marquardt") for d in DAMPINGS),
-    *({"method": m, "acceleration": True} for m in ("more", "levenberg", "marquardt")),
-    {"method": "auto", "acceleration": False},
-]
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda s: "-".join(map(str, s.values())))
 
 
@@ -262,24 +255,6 @@ def test_scalings_are_what_they_say(problem):
 
 
 # ------------------------------------------------------------------ core and reference
-
-
-def differs(core, numpy):
-    """The first row where two searches part by more than rounding, or None.
-
-    Looked at are 20 rows (some paths are chaotic) down to where the cost is rounding error.
-    """
-    for k in range(min(len(core.rows), len(numpy.rows), 20)):
-        a, b = core.rows[k], numpy.rows[k]
-        if a["predicted"] < 1e-7 * a["cost"] or a["trial_cost"] < 1e-16 * core.rows["cost"][0]:
-            return None
-        if any(a[name] != b[name] for name in ("iteration", "model", "verdict")):
-            return k
-        for name in ("trial_cost", "predicted", "actual", "damping", "radius", "step"):
-            room = 1e-9 * a["cost"] if name in ("trial_cost", "predicted", "actual") else 0.0
-            if not np.isclose(a[name], b[name], rtol=1e-5, atol=room, equal_nan=True):
-                return k
-    return None
 
 
 @every_strategy

@@ -13,7 +13,8 @@ Watts 1981). The other methods are rows of the table in `reference_methods`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ from .reference_verdict import look_around, rank_of, runaway, status_of
 
 MAX_TRIALS = 60  # at one Jacobian
 BEND_LIMIT, STRAIGHT = 0.75, 0.02  # acceleration / step: too much, and not worth asking for
+ATTEMPTS: tuple[dict[str, Any], ...] = ({"radius_factor": 0.003}, {"radius_factor": 0.001, "scaling": "mix"})
+CLOSE = 1e-3  # a stall with a smaller offset is near a minimum: another attempt would end there too
 
 
 def advance(loop: Loop, p: Point) -> Point | None:
@@ -236,14 +239,26 @@ def minimize(
     """Minimize ``sum(residuals(x)**2)`` for ``lower <= x <= upper``.
 
     ``jacobian(x)`` (m, n); ``f_vv(x, v)`` (m,) second derivative along v; ``hessian(x, f)`` (n, n) is
-    ``sum f_i H_i``; `size` is |y| in weighted units. The residuals must be finite at the start.
+    ``sum f_i H_i``; `size` is |y| in weighted units. The residuals must be finite at the start. A search that
+    stalls or runs away is begun again, more carefully; the lowest end is kept.
     """
     options = options or Options()
     x = np.clip(np.asarray(x0, float), lower, upper)
     box = Box(np.broadcast_to(lower, x.shape), np.broadcast_to(upper, x.shape))
     problem = Problem(residuals, jacobian, f_vv, hessian, size)
-    loop = Loop(problem, box, options, budget=options.max_evaluations or 100 * (x.size + 1))
-    p = loop.linearize(x, problem.value(x))
+    best = search(problem, x, box, options)
+    for careful in ATTEMPTS if options.retry and options.method == "auto" and hessian else ():
+        if best.status not in (Status.STALLED, Status.RUNAWAY) or best.offset <= CLOSE:
+            break
+        end = search(problem, x, box, replace(options, **careful))
+        best = end if end.cost < best.cost else best
+    return replace(best, nfev=problem.nfev, njev=problem.njev)
+
+
+def search(problem: Problem, x: Vector, box: Box, options: Options) -> Outcome:
+    loop = Loop(replace(problem, nfev=0, njev=0), box, options)
+    loop.budget = options.max_evaluations or 100 * (x.size + 1)
+    p = loop.linearize(x, loop.problem.value(x))
     if p is None:
         raise ValueError("the Jacobian is not finite at the start")
     loop.live = float(p.f @ p.f)
@@ -254,8 +269,10 @@ def minimize(
             p = polish(loop, p)
         q = look_around(loop, p)
         if q is None:
-            return conclude(loop, p)
+            break
         p = q
+    problem.nfev, problem.njev = problem.nfev + loop.problem.nfev, problem.njev + loop.problem.njev
+    return conclude(loop, p)
 
 
 def descend(loop: Loop, p: Point) -> Point:

@@ -92,6 +92,7 @@ class Loop:
     rows: int = 0  # rows that depend on x, as far as seen
     live: float = 0.0  # their sum of squares
     after: float = 0.0  # `live` at the last trial
+    first_live: float = 0.0  # of the start
     contraction: float = 1.0  # of |Q1'f| by the last undamped step
     lowest: Point | None = None  # of a method that also goes uphill
     escapes: int = 0
@@ -140,10 +141,15 @@ class Loop:
         p.explained = gauss_newton(p, unit, free, np.zeros(n)).explained()
         return p
 
+    @property
+    def reach(self) -> float:
+        """|D s|, s the sizes of x."""
+        return norm(self.D * self.magnitude)
+
     def restart(self, p: Point) -> None:
         """Let the control begin at this point."""
         diagonal = float(np.max((p.norms / self.D) ** 2, initial=0.0))
-        self.control = self.control.started(norm(self.D * self.magnitude), diagonal)
+        self.control = self.control.started(self.reach, diagonal)
         self.newton, self.bend = False, np.inf
 
     def offset(self, p: Point) -> float:
@@ -156,8 +162,8 @@ class Loop:
         return p.explained / float(max(rest, CERTIFIED * EPS * p.noise))
 
     def certified(self, p: Point) -> bool:
-        stationary = p.scaled_gradient() <= CERTIFIED or self.offset(p) <= self.options.tolerance
-        return stationary and bool(np.isfinite(p.f @ p.f))
+        small = p.scaled_gradient() <= CERTIFIED or self.offset(p) <= self.options.tolerance
+        return (small or p.arrived) and bool(np.isfinite(p.f @ p.f))
 
     def noise(self, p: Point) -> float:
         """The reduction of rss that rounding errors of the residuals can feign; x itself counts as exact."""
@@ -174,6 +180,8 @@ class Loop:
         if not np.all(np.isfinite(f1 * f1)):
             return x1, f1, -np.inf
         actual, rows, before, after = changed(p.f, f1)
+        if self.rows == 0:
+            self.first_live = before
         if rows >= self.rows:
             self.rows, self.live, self.after = rows, before, after
         else:

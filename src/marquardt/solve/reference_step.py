@@ -36,6 +36,8 @@ class Point:
     descent: Vector | None = None  # along which the cost falls although the gradient vanishes
     jumps: bool = False  # the residuals change in steps where J says that they do not change
     lost: list[int] = field(default_factory=list)  # without effect here, but with one elsewhere
+    strict: bool = False  # the full Hessian is positive definite
+    arrived: bool = False  # Newton's step is as small as rounding errors of x
 
     @property
     def noise(self) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import Status
 from .reference_state import Loop
-from .reference_step import EPS, Matrix, Point, Trial, Vector, norm
+from .reference_step import EPS, Matrix, Point, Rule, Spectrum, Trial, Vector, norm, propose
 
 DIFFERENCES_LIMIT = 8  # parameters up to which a Hessian is worked out by differences, in doubt
 MANY = 200_000  # residuals from which on the Hessian is asked for in doubt only
@@ -39,7 +39,7 @@ def look_around(loop: Loop, p: Point) -> Point | None:
     """A lower point near the end, where the method goes on from it; what is found is noted in `p`."""
     if p.x.size == 0 or loop.reason == "budget":
         return None
-    if not loop.certified(p):
+    if not loop.certified(p) and not newton_has_arrived(loop, p):
         return far_away(loop, p)
     null, accepted = rank_of(p).null_vectors, any(row.verdict == "go" for row in loop.trace)
     doubtful = null.size > 0 or not accepted
@@ -48,12 +48,13 @@ def look_around(loop: Loop, p: Point) -> Point | None:
     S = loop.hessian(p)
     if S is None and doubtful:
         S = p.S = hessian_by_differences(loop, p)
-    direction = None if S is None else negative_curvature(p, S)
-    if direction is not None:
-        found = downhill(loop, p, direction)
+    if S is not None:
+        curvature, direction = lowest_curvature(p, S)
+        p.strict = curvature > FLAT
+        found = downhill(loop, p, direction) if curvature < -FLAT else None
         if found is not None:
             return escape(loop, p, found, direction)
-    if null.size == 0 or runaway(loop, p):
+    if null.size == 0 or p.strict or runaway(loop, p):
         return None
     p.jumps = jumps_along(loop, p, null)
     return None if p.jumps else far_away(loop, p)
@@ -99,17 +100,29 @@ def downhill(loop: Loop, p: Point, direction: Vector) -> Lower | None:
     return None
 
 
-def negative_curvature(p: Point, S: Matrix) -> Vector | None:
-    """An eigenvector of C^-1 (J'J + S) C^-1 with a negative eigenvalue, in units of x; C = |J_j|."""
-    own = np.sqrt(np.abs(np.diag(S)))  # a unit for a parameter that J does not know
-    scale = np.where(p.norms > 0, p.norms, np.where(own > 0, own, 1.0))
-    free = np.ix_(p.free, p.free)
-    w, V = np.linalg.eigh(((p.R.T @ p.R + S) / np.outer(scale, scale))[free])
-    if w.size == 0 or w[0] >= -FLAT * np.max(np.abs(w)):
-        return None
-    direction = np.zeros_like(p.x)
+def newton_has_arrived(loop: Loop, p: Point) -> bool:
+    """Whether Newton's step proves a minimum where the residuals are stationary themselves (x^2 + 1 at 0).
+
+    J knows no direction there, but the Hessian is positive definite, and the step below the rounding of x.
+    """
+    S = loop.hessian(p)
+    if S is None or lowest_curvature(p, S)[0] <= FLAT:
+        return False
+    trial = propose(p, loop.D, S, Rule(Spectrum.within), np.inf, loop.box)
+    p.arrived = norm(trial.t) <= 4 * EPS * loop.reach
+    return p.arrived
+
+
+def lowest_curvature(p: Point, S: Matrix) -> tuple[float, Vector]:
+    """Smallest eigenvalue of C^-1 (J'J + S) C^-1, C = |J_j|, as a part of the largest; and its eigenvector
+    in units of x."""
+    own, direction = np.sqrt(np.abs(np.diag(S))), np.zeros_like(p.x)
+    if p.free.size == 0:
+        return 1.0, direction
+    scale = np.where(p.norms > 0, p.norms, np.where(own > 0, own, 1.0))  # S for what J does not know
+    w, V = np.linalg.eigh(((p.R.T @ p.R + S) / np.outer(scale, scale))[np.ix_(p.free, p.free)])
     direction[p.free] = V[:, 0] / scale[p.free]
-    return direction
+    return float(w[0] / (np.max(np.abs(w)) or 1.0)), direction
 
 
 def hessian_by_differences(loop: Loop, p: Point) -> Matrix | None:
@@ -140,7 +153,7 @@ def jumps_along(loop: Loop, p: Point, null: Matrix) -> bool:
 
     A smooth function changes there with the square of the step: by 100 between these two."""
     flat = np.sum(null, axis=0) / np.where(p.norms > 0, p.norms, loop.D)
-    flat *= norm(loop.D * loop.magnitude) / norm(loop.D * flat)
+    flat *= loop.reach / norm(loop.D * flat)
     far, near = (norm(loop.evaluate(p, p.x + part * flat)[1] - p.f) for part in (0.1, 0.01))
     smooth = far >= 20 * near if near > noise(p) else far <= 1e-3 * max(p.terms, norm(p.f))
     return not smooth
@@ -172,8 +185,14 @@ def far_away(loop: Loop, p: Point) -> Point | None:
 
 
 def is_silent(loop: Loop, p: Point, j: int) -> bool:
-    """Whether a change of parameter j by its own size would be lost in rounding errors."""
-    return bool(p.norms[j] * loop.magnitude[j] <= 1e3 * EPS * p.terms)
+    """Whether a change of parameter j by its own size would be lost in rounding errors.
+
+    Residuals that are not told what they are a difference of seem exact when they vanish: then their size at
+    the start is the measure.
+    """
+    untold = p.terms <= 2.02 * np.sqrt(loop.live)
+    size = max(p.terms, np.sqrt(loop.first_live)) if untold else p.terms
+    return bool(p.norms[j] * loop.magnitude[j] <= 1e3 * EPS * size)
 
 
 def runaway(loop: Loop, p: Point) -> list[int]:
@@ -209,6 +228,6 @@ def status_of(loop: Loop, p: Point, rank: int) -> Status:
         return Status.NOT_A_MINIMUM
     if p.jumps:
         return Status.STALLED
-    if rank < p.x.size:
+    if rank < p.x.size and not p.strict:
         return Status.NOT_UNIQUE
     return Status.CONVERGED if p.free.size == p.x.size else Status.CONVERGED_AT_BOUND
