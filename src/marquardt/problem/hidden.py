@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import math
+from functools import lru_cache
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -36,11 +37,17 @@ def has_hidden_state(function: Any) -> bool:
         return True
     if not all(_is_number(value) for value in numbers):
         return True
-    if any(isinstance(c, CodeType) for c in code.co_consts):
-        return True
-    if any(i.opname in _OUTWARD for i in dis.get_instructions(code)):
+    if _reaches_out(code):
         return True
     return not all(_is_known(name, function.__globals__) for name in code.co_names)
+
+
+@lru_cache(maxsize=256)
+def _reaches_out(code: CodeType) -> bool:
+    """Does it define a function, or write to anything but its own variables?"""
+    if any(isinstance(c, CodeType) for c in code.co_consts):
+        return True
+    return any(i.opname in _OUTWARD for i in dis.get_instructions(code))
 
 
 def _is_known(name: str, scope: dict[str, Any]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,10 @@ class Unknowns:
     """The components of x: ``x[0], x[1], ...``, with start and bounds."""
 
     names: tuple[str, ...]
+    free: tuple[int, ...]
     values: Vector
     lower: Vector
     upper: Vector
-    free: tuple[int, ...]
 
     @property
     def free_names(self) -> tuple[str, ...]:
@@ -42,19 +43,27 @@ def unknowns(x0: Any, bounds: Any) -> Unknowns:
         raise ParameterError(f"x0 must be an array of real numbers, not {x0!r}") from None
     if start.ndim != 1 or start.size == 0:
         raise ParameterError(f"x0 must be a number or an array of one dimension, not of shape {start.shape}")
-    names = tuple([f"x[{k}]" for k in range(start.size)])
-    for k in np.flatnonzero(~np.isfinite(start)).tolist():
+    for k in _where(~np.isfinite(start)):
         raise ParameterError(f"x0[{k}] is {start[k]}: a start must be finite")
     lower, upper = _pair(bounds, start.size)
-    for k in np.flatnonzero(~(lower <= upper)).tolist():
+    for k in _where(~(lower <= upper)):
         raise ParameterError(
             f"the bounds of x[{k}], {lower[k]:g} and {upper[k]:g}, leave nothing between them"
         )
-    for k in np.flatnonzero((start < lower) | (start > upper)).tolist():
+    for k in _where((start < lower) | (start > upper)):
         raise ParameterError(
             f"x0[{k}] = {start[k]:g} is outside its bounds [{lower[k]:g}, {upper[k]:g}]: start inside them"
         )
-    return Unknowns(names, start, lower, upper, tuple(range(start.size)))
+    return Unknowns(*_named(start.size), start, lower, upper)
+
+
+@lru_cache(maxsize=64)
+def _named(n: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    return tuple([f"x[{k}]" for k in range(n)]), tuple(range(n))
+
+
+def _where(wrong: NDArray[np.bool_]) -> list[int]:
+    return np.flatnonzero(wrong).tolist() if wrong.any() else []
 
 
 def _pair(bounds: Any, n: int) -> tuple[Vector, Vector]:
@@ -69,6 +78,8 @@ def _pair(bounds: Any, n: int) -> tuple[Vector, Vector]:
 
 def _side(given: Any, absent: float, n: int, which: str) -> Vector:
     values = [absent if v is None else v for v in given] if isinstance(given, list | tuple) else given
+    if isinstance(values, float):
+        return np.full(n, values)
     side = np.asarray(absent if values is None else values, dtype=np.float64)
     if side.ndim > 1 or side.size not in (1, n):
         raise ParameterError(f"{which} bounds of shape {side.shape} do not fit x0 of shape ({n},)")
