@@ -162,8 +162,19 @@ class Loop:
         return p.explained / float(max(rest, CERTIFIED * EPS * p.noise))
 
     def certified(self, p: Point) -> bool:
-        small = p.scaled_gradient() <= CERTIFIED or self.offset(p) <= self.options.tolerance
+        small = self.offset(p) <= self.options.tolerance or self.is_zero_to_rounding(p)
         return (small or p.arrived) and bool(np.isfinite(p.f @ p.f))
+
+    def is_zero_to_rounding(self, p: Point) -> bool:
+        """Every component of the gradient is below its rounding errors, and so is Q1'f: where columns nearly
+        cancel, J'f may be lost in rounding errors while QR still sees a reduction."""
+        if p.scaled_gradient() > CERTIFIED:
+            return False
+        noise = max(p.noise, float(np.sqrt(self.first_live)))
+        s = np.linalg.svd(p.R / np.where(p.norms > 0, p.norms, 1.0), compute_uv=False)
+        if s[-1] > 0:
+            noise += s[0] / s[-1] * np.sqrt(self.live)
+        return bool(p.explained <= CERTIFIED * EPS * noise)
 
     def noise(self, p: Point) -> float:
         """The reduction of rss that rounding errors of the residuals can feign; x itself counts as exact."""
