@@ -11,7 +11,7 @@ import pytest
 from scipy.integrate import quad
 
 import marquardt as mq
-from marquardt.datasets import michaelis_menten, nist
+from marquardt.datasets import mgh, michaelis_menten, nist
 from marquardt.report.dance import evaluated, evaluations, moves, path, refused, ring, steps_of, telling
 from marquardt.report.landscape import chosen, extent, landscape
 
@@ -57,6 +57,21 @@ def test_a_fit_without_steps_says_that_there_is_nothing_to_draw() -> None:
     fit = assay(trace=False)
     with pytest.raises(mq.DataError, match="trace=False"):
         fit.plot_trace()
+
+
+def test_a_wild_refused_cost_does_not_flatten_the_others() -> None:
+    problem = mgh.load("osborne_2")
+    fit = mq.least_squares(problem.residuals, problem.start_times(100))
+    assert fit.trace["trial_cost"].max() > 1e100
+    axes = fit.plot_trace().axes[0]
+    far = next(line for line in axes.lines if line.get_label() == "refused, far above")
+    assert len(far.get_xdata()) and axes.get_ylim()[1] < 1e5 * fit.trace["cost"].max()
+
+
+def test_a_start_at_the_minimum_has_a_landscape_too() -> None:
+    fit = mq.least_squares(lambda x: [x[0] - 1, x[1] - 2, x[0] * x[1] - 2], [1.0, 2.0])
+    assert len(fit.trace) == 0
+    assert fit.plot_landscape().axes[0].get_xlabel() == "x[0]"
 
 
 def test_the_path_ends_where_the_fit_does() -> None:
