@@ -25,6 +25,11 @@ lint: toolchain $(BIN)/python
 	cargo fmt --all --check
 	cargo clippy --release --all-targets --quiet -- -D warnings
 
+# Run the pages in docs/ and write what they print and draw into them.
+docs: toolchain $(BIN)/python
+	$(BIN)/pip install --quiet '.[test]'
+	$(BIN)/python -m tests.pages
+
 bench: toolchain $(BIN)/python
 	$(BIN)/pip install --quiet '.[bench]'
 	$(BIN)/python benchmarks/tape.py
