@@ -69,8 +69,8 @@ class Options:
     """First radius ``= radius_factor |D x0|``. None: 1, for "more" 100."""
 
     retry: bool = True
-    """Where the search of "auto" stalls or runs away, begin again from the start with ``radius_factor`` 0.003,
-    then with scaling "mix" and 0.001; the lowest end is kept. Only with exact derivatives."""
+    """Where the search of "auto" stalls or runs away, begin again from the start with ``radius_factor``
+    0.003, then with scaling "mix" and 0.001; the lowest end is kept. Only with exact derivatives."""
 
     threads: int | None = None
     """Threads that evaluate blocks of data points; None: all cores. Any number gives the same bits."""
