@@ -93,7 +93,7 @@ def test_a_parameter_without_effect_is_told_so() -> None:
 def test_a_staircase_is_told_apart_from_a_flat_direction() -> None:
     result = mq.fit(lambda x, a, b: a * np.floor(b * x), X, Y, start=[1, 1])
     assert result.status is Status.STALLED and result.reason == "jumps"
-    assert "in jumps" in result.message and "no smooth one" in result.advice[0]
+    assert "the residuals jump" in result.message and "not smooth" in result.advice[0]
 
 
 def test_a_search_that_diverged_says_so_and_names_a_cure() -> None:

@@ -154,7 +154,7 @@ def test_vanishing_residuals_are_found_without_second_derivatives(x0, jac):
 
 
 @pytest.mark.parametrize("column", [0, 1])
-@pytest.mark.parametrize("factor", [-1.0, 2.0, 1.05, 0.0])
+@pytest.mark.parametrize("factor", [-1.0, 2.0, 1.05, 0.0, 1.00001])
 def test_a_wrong_column_is_named_at_the_start(column, factor):
     def wrong(*arguments):
         J = decay_jacobian(*arguments)
@@ -226,6 +226,11 @@ def test_starts_at_zero_and_at_bounds_raise_no_false_alarm(x0):
 def test_a_jacobian_of_the_wrong_shape_is_refused():
     with pytest.raises(ModelError, match=r"shape \(2, 20\): 20 residuals of 2 parameters need \(20, 2\)"):
         mq.least_squares(decay, [1.0, 1.0], lambda *a: decay_jacobian(*a).T, args=(T, Y))
+
+
+def test_a_jacobian_that_is_not_finite_at_the_start_is_refused():
+    with pytest.raises(ModelError, match=r"jac gives nan for row 0, x\[1\] at the start"):
+        mq.least_squares(rosenbrock, [-1.2, 1.0], lambda x: rosenbrock_jacobian(x) * [1.0, np.nan])
 
 
 def test_three_point_differences_can_be_asked_for_with_a_step():

@@ -59,9 +59,11 @@ STEPS = (1e-4, 1e-5)
 """Steps of the differences, in units of the size of each parameter."""
 FAR = 0.1
 """A step that shows whether residuals that do not change at all over the small ones are a staircase."""
+OTHERS = (0.7, 1.3)
+"""Factors of the steps with which a suspicion is confirmed."""
 SURE = 10.0
-"""An entry is wrong when it is outside the range of all differences by so many times that range,"""
-RELATIVE = 1e-3
+"""An entry is wrong when it is off by so many times what makes the differences doubtful,"""
+RELATIVE = 1e-6
 """and by this part of the entry and of the difference."""
 EPS = float(np.finfo(float).eps)
 
@@ -75,8 +77,9 @@ def wrong_entries(
     `magnitude` (n,) tells the sizes of the parameters, 0 where nothing is known.
 
     Four evaluations along one direction that moves every parameter decide whether there is anything to
-    look for; only then each column gets four of its own. Differences to both sides with two steps agree for a
-    smooth function; where noise, a kink or a jump keeps them apart they prove nothing, and nothing is said.
+    look for; only then each column gets four of its own. Of a smooth function central differences with two
+    steps agree, and one-sided ones differ in proportion to the step; where noise, a kink or a jump spoils
+    that they prove nothing, and nothing is said.
     """
 
     def inside(near: Vector) -> bool:
@@ -93,6 +96,10 @@ def wrong_entries(
             v[j] = moves[j]
             claimed = J[:, j] * v[j]
             wrong, slope = _contradicted(residuals, claimed, np.abs(claimed), x, f, v, inside)
+            for other in OTHERS:  # noise may agree with itself by chance, but not again and again
+                if wrong.any():
+                    scaled = other * claimed
+                    wrong &= _contradicted(residuals, scaled, np.abs(scaled), x, f, other * v, inside)[0]
             if wrong.any():
                 i = int(np.argmax(np.where(wrong, np.abs(slope - claimed), 0.0)))
                 found.append(Wrong(i, j, float(J[i, j]), float(slope[i] / v[j])))
@@ -127,16 +134,28 @@ def _contradicted(
 
     `scale` is the size of the terms of which the claim is the sum.
     """
-    slopes = [(residuals(x + h * v) - f) / h for s in STEPS for h in (s, -s) if h > 0.0 or inside(x + h * v)]
-    table = np.stack(slopes)
-    low, high, slope = table.min(axis=0), table.max(axis=0), np.median(table, axis=0)
-    spread = high - low + 100.0 * EPS * np.abs(f) / STEPS[-1]
-    outside = np.maximum(low - claimed, claimed - high)
-    wrong = np.isfinite(high - low) & (outside > SURE * spread + RELATIVE * np.maximum(scale, np.abs(slope)))
-    still = wrong & (high == 0.0) & (low == 0.0)
+    slope, doubt = _slope(residuals, x, f, v, inside)
+    off = np.abs(slope - claimed)
+    wrong = np.isfinite(doubt) & (off > SURE * doubt + RELATIVE * np.maximum(scale, np.abs(slope)))
+    still = wrong & (slope == 0.0)
     if still.any():  # constant, or a staircase that is level just here
         wrong &= ~(still & (residuals(x + FAR * v) != f))
     return wrong, slope
+
+
+def _slope(
+    residuals: Callable[[Vector], Vector], x: Vector, f: Vector, v: Vector, inside: Callable[[Vector], bool]
+) -> tuple[Vector, Vector]:
+    """Derivative of the residuals along `v`, and its doubt: truncation, noise, kinks."""
+    ahead = [(residuals(x + h * v) - f) / h for h in STEPS]
+    rounding = 4.0 * EPS * np.abs(f) / STEPS[1]
+    if not inside(x - STEPS[0] * v):  # to one side only: extrapolated
+        slope = (STEPS[0] * ahead[1] - STEPS[1] * ahead[0]) / (STEPS[0] - STEPS[1])
+        return slope, np.abs(ahead[0] - ahead[1]) + rounding
+    behind = [(f - residuals(x - h * v)) / h for h in STEPS]
+    central = [(a + b) / 2.0 for a, b in zip(ahead, behind, strict=True)]
+    bend = [(a - b) / h for a, b, h in zip(ahead, behind, STEPS, strict=True)]
+    return central[1], np.abs(central[0] - central[1]) + STEPS[1] * np.abs(bend[0] - bend[1]) + rounding
 
 
 def wrong_jacobian(wrong: Sequence[Wrong], names: Sequence[str]) -> str:

@@ -91,7 +91,7 @@ REASONS = {
     "trials": "no trial step lowers the cost",
     "singular": "the Jacobian is singular and the undamped step does not exist",
     "diverged": "the undamped step leads where the residuals are not finite",
-    "jumps": "the residuals change in jumps where their derivatives are zero",
+    "jumps": "the residuals jump, or have no derivative, where it seems to be zero",
 }
 """Why a search ended short of a certificate, by its word in `marquardt.solve.trace.REASONS`."""
 

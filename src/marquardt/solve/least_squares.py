@@ -139,7 +139,12 @@ class Check:
         x = self.parameters.values
         self.nfev += 1
         f = self.problem.trial_residuals(x)
-        wrong = self._wrong(self.problem, x, f) if np.isfinite(f).all() else ()
+        if not np.isfinite(f).all():
+            return  # said where the minimizer meets it
+        J = self.problem.jacobian(x, f)
+        for i, j in np.argwhere(~np.isfinite(J)).tolist():
+            raise ModelError(f"jac gives {J[i, j]} for row {i}, {self.parameters.names[j]} at the start")
+        wrong = self._wrong(self.problem, x, f)
         if wrong:
             raise ModelError(f"jac is wrong at the start: {wrong_jacobian(wrong, self.parameters.names)}")
 
