@@ -83,13 +83,16 @@ class Browser:
         """One of mousePressed, mouseMoved, mouseReleased at a place of the window."""
         self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
 
-    def screenshot(self, path: Path) -> None:
-        """The whole page as PNG."""
+    def screenshot(self, path: Path, part: str | None = None) -> None:
+        """The whole page as PNG, or the first element that the CSS selector `part` names."""
         size = self._call("Page.getLayoutMetrics")["cssContentSize"]
-        clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
-        data = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)[
-            "data"
-        ]
+        box = [0, 0, size["width"], size["height"]]
+        if part is not None:
+            found = f"document.querySelector({json.dumps(part)}).getBoundingClientRect()"
+            box = self.run(f"(e => [e.x + scrollX, e.y + scrollY, e.width, e.height])({found})")
+        clip = {**dict(zip(("x", "y", "width", "height"), box, strict=True)), "scale": 1}
+        shot = {"format": "png", "captureBeyondViewport": True, "clip": clip}
+        data = self._call("Page.captureScreenshot", **shot)["data"]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(data))
 

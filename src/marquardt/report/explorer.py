@@ -55,7 +55,7 @@ def explorer(result: Result, a: str | None = None, b: str | None = None) -> Char
 
 def _frame(moving: tuple[list[Chart], Chart], trace: Any, row: int, first: int) -> Chart:
     data, axes = moving
-    place = {"x": 0.01, "xanchor": "left", "y": 0.985, "yanchor": "top", "font": {"size": 14}}
+    place = {"x": 0.01, "xanchor": "left", "y": 0.975, "yanchor": "top", "font": {"size": 14}}
     title = {"text": caption(trace, row), **place}
     traces = list(range(first, first + len(data)))
     return {"name": str(row + 1), "data": data, "traces": traces, "layout": {"title": title, **axes}}
