@@ -36,7 +36,7 @@ const ATTEMPTS: [(Option<Scaling>, f64); 2] = [(None, 0.003), (Some(Scaling::Mix
 
 /// Minimize half the sum of squared residuals over the box lower <= x <= upper, from x0 (clipped into it),
 /// where the residuals must be finite. With `options.retry` a search that stalls or runs away is begun again, more
-/// carefully; the best end is returned, the counts are those of all.
+/// carefully, with what is left of `options.max_evaluations`; the best end is returned, the counts are those of all.
 pub fn minimize(
     problem: &mut dyn Evaluate,
     x0: &[f64],
@@ -48,12 +48,22 @@ pub fn minimize(
     let mut best = search(problem, x0, lower, upper, options, observe)?;
     for (scaling, radius) in ATTEMPTS {
         let failed = matches!(best.status, Status::Stalled | Status::Runaway) && best.offset > CLOSE;
-        if !options.retry || !failed {
+        let left = options.max_evaluations.map(|most| most.saturating_sub(best.njev));
+        if !options.retry || !failed || left == Some(0) {
             break;
         }
-        let scaling = scaling.or(options.scaling);
-        let careful = Options { scaling, radius_factor: Some(radius), ..options.clone() };
-        best = best.or_better(search(problem, x0, lower, upper, &careful, observe)?);
+        let careful = Options {
+            scaling: scaling.or(options.scaling),
+            radius_factor: Some(radius),
+            max_evaluations: left,
+            ..options.clone()
+        };
+        let (nfev, njev) = (best.nfev, best.njev);
+        let mut all = |p: &Progress| observe(&Progress { nfev: nfev + p.nfev, njev: njev + p.njev, ..*p });
+        match search(problem, x0, lower, upper, &careful, &mut all) {
+            Err(Failure::Interrupted) => best.interrupt(),
+            end => best = best.or_better(end?),
+        }
     }
     Ok(best)
 }

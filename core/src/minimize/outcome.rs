@@ -97,9 +97,18 @@ impl Outcome {
     pub fn or_better(self, other: Outcome) -> Outcome {
         let (nfev, njev) = (self.nfev + other.nfev, self.njev + other.njev);
         let lower = other.cost < self.cost || !self.cost.is_finite();
+        let interrupted = other.status == Status::Interrupted;
         let mut kept = if lower { other } else { self };
         (kept.nfev, kept.njev) = (nfev, njev);
+        if interrupted {
+            kept.interrupt();
+        }
         kept
+    }
+
+    /// The search was stopped from outside.
+    pub fn interrupt(&mut self) {
+        (self.status, self.reason) = (Status::Interrupted, Reason::Interrupted);
     }
 
     /// sigma_1 / sigma_n of the column-scaled Jacobian, worked out when asked for.

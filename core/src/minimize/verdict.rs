@@ -19,6 +19,8 @@ const FLAT: f64 = 1e-9;
 const SURELY: f64 = 1e-3;
 /// A step below this part of x is lost in the rounding errors of x.
 const ARRIVED: f64 = 4.0 * f64::EPSILON;
+/// Error of a Jacobian from differences, as a part of its columns.
+const INEXACT: f64 = 1e-8;
 /// Saddles left at most; one is the rule.
 const ESCAPES: usize = 3;
 /// How far to look along negative curvature, in parts of the step that changes the residuals by their own size.
@@ -154,7 +156,9 @@ impl Loop<'_> {
         }
         let [far, near] = change;
         let size = self.here.terms().max(norm(&self.here.f));
-        let noise = self.noise();
+        // Where the Jacobian comes from differences, its flat directions are flat to ten digits only.
+        let slopes = self.here.norms.iter().zip(&self.trial.v).map(|(c, v)| (c * v) * (c * v));
+        let noise = self.noise() + INEXACT * slopes.sum::<f64>().sqrt();
         let smooth = if near > noise { far >= 20.0 * near } else { far <= 1e-3 * size };
         Ok(!smooth) // a value that is not finite is not smooth either
     }
