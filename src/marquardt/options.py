@@ -70,7 +70,8 @@ class Options:
 
     retry: bool = True
     """Where the search of "auto" stalls or runs away, begin again from the start with ``radius_factor``
-    0.003, then with scaling "mix" and 0.001; the lowest end is kept. Only with exact derivatives."""
+    0.003, then with scaling "mix" and 0.001, as far as ``max_evaluations`` allows; the lowest end is kept.
+    Only with exact derivatives."""
 
     threads: int | None = None
     """Threads that evaluate blocks of data points; None: all cores. Any number gives the same bits."""

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import marquardt as mq
 from marquardt.errors import Status
 from marquardt.options import Options
 
@@ -77,3 +78,52 @@ def test_methods_of_the_second_order_leave_a_stationary_point_and_others_name_th
 def test_a_peak_beside_the_data_is_named_as_out_of_their_reach(code):
     end = code(Exact(CASES["a peak beside the data"][0]), [1.0, 40.0])
     assert end.status is Status.RUNAWAY and end.runaway == [1]
+
+
+# ------------------------------------------------------------------ a second attempt
+
+
+def beale(b):
+    return np.array([1.5, 2.25, 2.625]) - b[0] * (1 - b[1] ** np.array([1.0, 2.0, 3.0]))
+
+
+ASTRAY = [1.00941932, 3.7353157]  # a start from which the first search follows the limit 0.452 to infinity
+
+
+@pytest.mark.parametrize("code", [in_core, in_numpy])
+def test_a_search_that_runs_away_is_begun_again_more_carefully(code):
+    once = code(Exact(beale), ASTRAY, options=Options(retry=False))
+    again = code(Exact(beale), ASTRAY)
+    assert once.status is Status.RUNAWAY and again.status is Status.CONVERGED
+    assert again.rss < 1e-20 and once.njev < again.njev < 2 * once.njev
+
+
+@pytest.mark.parametrize("code", [in_core, in_numpy])
+def test_all_attempts_together_keep_the_budget_asked_for(code):
+    once = code(Exact(beale), ASTRAY, options=Options(retry=False))
+    again = code(Exact(beale), ASTRAY, options=Options(max_evaluations=once.njev + 5))
+    assert again.njev == once.njev + 5 and again.status is Status.RUNAWAY
+
+
+def test_a_second_attempt_can_be_interrupted():
+    first = mq.least_squares(beale, ASTRAY, options=Options(retry=False)).nfev
+    seen = []
+
+    def stop(progress):
+        seen.append(progress.nfev)
+        return progress.nfev >= first + 3
+
+    end = mq.least_squares(beale, ASTRAY, callback=stop)
+    assert end.status is Status.INTERRUPTED and end.nfev == first + 3
+    assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_flat_direction_of_a_difference_jacobian_is_not_called_a_staircase(seed):
+    rows, columns = np.arange(1.0, 21), np.arange(1.0, 6)
+
+    def opaque(x):
+        return rows * sum(float(c) * float(v) for c, v in zip(columns, x, strict=True)) - 1
+
+    end = mq.least_squares(opaque, np.random.default_rng(seed).normal(size=5) + 1)
+    assert end.status is Status.NOT_UNIQUE

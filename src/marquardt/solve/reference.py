@@ -248,9 +248,10 @@ def minimize(
     problem = Problem(residuals, jacobian, f_vv, hessian, size)
     best = search(problem, x, box, options)
     for careful in ATTEMPTS if options.retry and options.method == "auto" and hessian else ():
-        if best.status not in (Status.STALLED, Status.RUNAWAY) or best.offset <= CLOSE:
+        left = options.max_evaluations and max(options.max_evaluations - problem.njev, 0)
+        if best.status not in (Status.STALLED, Status.RUNAWAY) or best.offset <= CLOSE or left == 0:
             break
-        end = search(problem, x, box, replace(options, **careful))
+        end = search(problem, x, box, replace(options, max_evaluations=left, **careful))
         best = end if end.cost < best.cost else best
     return replace(best, nfev=problem.nfev, njev=problem.njev)
 

@@ -14,6 +14,7 @@ from .reference_step import EPS, Matrix, Point, Rule, Spectrum, Trial, Vector, n
 DIFFERENCES_LIMIT = 8  # parameters up to which a Hessian is worked out by differences, in doubt
 MANY = 200_000  # residuals from which on the Hessian is asked for in doubt only
 FLAT = 1e-9  # an eigenvalue above minus this part of the largest is zero to rounding
+INEXACT = 1e-8  # error of a Jacobian from differences, as a part of its columns
 ESCAPES = 3  # saddles left at most
 REAL = 10.0  # reductions are real above so many rounding errors of the cost
 FAR, GROWN = 1e3, 10.0  # times the start value: far away, and far away where nothing reacts
@@ -155,7 +156,8 @@ def jumps_along(loop: Loop, p: Point, null: Matrix) -> bool:
     flat = np.sum(null, axis=0) / np.where(p.norms > 0, p.norms, loop.D)
     flat *= loop.reach / norm(loop.D * flat)
     far, near = (norm(loop.evaluate(p, p.x + part * flat)[1] - p.f) for part in (0.1, 0.01))
-    smooth = far >= 20 * near if near > noise(p) else far <= 1e-3 * max(p.terms, norm(p.f))
+    inexact = INEXACT * norm(p.norms * 0.01 * flat)  # flat to ten digits only, where J comes from differences
+    smooth = far >= 20 * near if near > noise(p) + inexact else far <= 1e-3 * max(p.terms, norm(p.f))
     return not smooth
 
 
