@@ -69,9 +69,9 @@ def _commands(source: str) -> None:
 
 
 def same(actual: str, shown: str) -> bool:
-    """Equal words; numbers may differ by a tenth, and counts above 1000 by a half: rounding errors, which differ
-    between processors, move the end of a long walk. Those below 1e-12 or above 1e12, and how many rounding
-    errors something is, may be any."""
+    """Equal words; numbers may differ by a tenth, and counts above 1000 by a half: rounding errors, which
+    differ between processors, move the end of a long walk. Those below 1e-12 or above 1e12, and how many
+    rounding errors something is, may be any."""
     a, b = (ERRORS.sub("#", text).split() for text in (actual, shown))
     return len(a) == len(b) and all(map(_same_word, a, b))
 

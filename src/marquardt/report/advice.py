@@ -44,8 +44,8 @@ def _ending(fit: Result) -> Iterator[str]:
 
 
 STALLED = {
-    "jumps": "The function is not smooth here (rounding, integers, a table; a root or an absolute value at 0): "
-    "start elsewhere, smooth it, or search that parameter on a grid.",
+    "jumps": "The function is not smooth here (rounding, integers, a table; a root or an absolute value "
+    "at 0): start elsewhere, smooth it, or search that parameter on a grid.",
     "singular": "Choose a damped method (method='auto'), or fix a parameter that has no effect at the start.",
     "diverged": "Choose a damped method (method='auto'), or start nearer to the minimum.",
     "noise": "The point is the best that rounding allows; improve it by writing the residuals with less "
