@@ -113,9 +113,7 @@ def test_the_page_holds_the_dance_of_every_method(tmp_path: Path) -> None:
     found = rosenbrock(methods=["levenberg", "auto"])
     text = found.to_html(tmp_path / "page.html")
     assert text == (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert text.count("Explore the dance") == 2 and text.count("Plotly.newPlot(") == 3 + text.count(
-        "/*newPlot"
-    )
+    assert text.count("The dance of ") == 2 and text.count("Plotly.newPlot(") == 3 + text.count("/*newPlot")
 
 
 @pytest.mark.parametrize("name", ["rosenbrock", "beale", "michaelis"])

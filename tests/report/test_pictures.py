@@ -11,9 +11,9 @@ import pytest
 from scipy.integrate import quad
 
 import marquardt as mq
-from marquardt.datasets import michaelis_menten, nist
+from marquardt.datasets import mgh, michaelis_menten, nist
 from marquardt.report.dance import evaluated, evaluations, moves, path, refused, ring, steps_of, telling
-from marquardt.report.landscape import chosen, extent, landscape
+from marquardt.report.landscape import chosen, extent, landscape, near
 
 METHODS = ("auto", "levenberg", "more", "dogleg", "gauss-newton", "gradient-descent")
 
@@ -57,6 +57,21 @@ def test_a_fit_without_steps_says_that_there_is_nothing_to_draw() -> None:
     fit = assay(trace=False)
     with pytest.raises(mq.DataError, match="trace=False"):
         fit.plot_trace()
+
+
+def test_a_wild_refused_cost_does_not_flatten_the_others() -> None:
+    problem = mgh.load("osborne_2")
+    fit = mq.least_squares(problem.residuals, problem.start_times(100))
+    assert np.nanmax(fit.trace["trial_cost"]) > 1e100
+    axes = fit.plot_trace().axes[0]
+    far = next(line for line in axes.lines if line.get_label() == "refused, far above")
+    assert len(far.get_xdata()) and axes.get_ylim()[1] < 1e5 * fit.trace["cost"].max()
+
+
+def test_a_start_at_the_minimum_has_a_landscape_too() -> None:
+    fit = mq.least_squares(lambda x: [x[0] - 1, x[1] - 2, x[0] * x[1] - 2], [1.0, 2.0])
+    assert len(fit.trace) == 0
+    assert fit.plot_landscape().axes[0].get_xlabel() == "x[0]"
 
 
 def test_the_path_ends_where_the_fit_does() -> None:
@@ -113,11 +128,23 @@ def test_refitting_the_others_never_raises_the_cost() -> None:
     assert refit.others == "the others optimized"
 
 
+def one(*way: float) -> Any:
+    return np.array(way)[:, None]
+
+
 def test_a_wild_excursion_does_not_flatten_the_map() -> None:
-    way = np.array([0.0, 1e6, 0.4, 0.9, 1.0])
-    assert extent(way, 1.0, 0.0)[1] < 2.0
-    far_start = np.array([1e6, 0.2, 0.9, 1.0])
-    assert extent(far_start, 1.0, 0.0)[1] < 2.0
+    assert near(one(0.0, 1e6, 0.4, 0.9, 1.0), np.ones(1)).tolist() == [True, False, True, True, True]
+    assert near(one(1e6, 0.2, 0.9, 1.0), np.ones(1)).tolist() == [False, True, True, True]
+
+
+def test_a_way_that_diverges_is_shown_where_it_leaves() -> None:
+    away = near(one(80.0, -418.0, -1.8e5, -3e10, -8.8e20), np.array([80.0]))
+    assert away.tolist() == [True, True, False, False, False]
+
+
+def test_a_point_is_stray_when_one_of_its_parameters_is() -> None:
+    way = np.array([[0.0, 0.0], [1.0, 300.0], [0.9, 0.8], [1.0, 1.0]])
+    assert near(way, np.ones(2)).tolist() == [True, False, True, True]
 
 
 def test_a_start_at_the_minimum_has_a_map_as_wide_as_its_uncertainty() -> None:
@@ -125,6 +152,14 @@ def test_a_start_at_the_minimum_has_a_map_as_wide_as_its_uncertainty() -> None:
     assert (low, high) == (4.7, 5.3)
     low, high = extent(np.array([0.0]), 0.0, 0.0)
     assert low < 0.0 < high
+
+
+def test_thousands_of_small_steps_do_not_narrow_the_map() -> None:
+    problem = mgh.load("rosenbrock")
+    options = mq.Options(method="gradient-descent", max_evaluations=4000)
+    found = landscape(mq.least_squares(problem.residuals, problem.start, options=options))
+    low, high = found.axes[1][[0, -1]]
+    assert low < 0.2 and high > 1.0
 
 
 def test_bounds_end_the_map() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dance import Costs, costs, evaluations, steps_of, telling
+from .dance import FAR_MARK, GO_MARK, STOP_MARK, UNSEEN_MARK, Costs, costs, evaluations, steps_of, telling
 from .figure import ACCENT, CALM, GO, INK, STOP
 from .plot_trace import RHO_SHOWN
 from .series import series
@@ -167,21 +167,22 @@ def trace_chart(result: Result) -> Chart:
     return {"data": data, "layout": layout(620, **axes)}
 
 
+_MARKS = {
+    GO_MARK: (GO, "circle"), STOP_MARK: (STOP, "x"), FAR_MARK: (STOP, "triangle-up"),
+    UNSEEN_MARK: (STOP, "triangle-down-open"),
+}  # fmt: skip
+
+
 def _costs(k: Any, rows: Any, trace: Any, shown: Costs, spent: Any) -> list[Chart]:
     """A mark for each trial at its cost; at the cost before, where it was refused without one."""
-    go, trial = np.asarray(trace["accepted"]), shown.trial[rows]
     said = zip(trace["verdict"].tolist(), spent.tolist(), strict=True)
     words = np.array([f"{escape(verdict)}, {n} evaluations so far" for verdict, n in said], dtype=object)
-    kinds = (
-        (go, trial, "accepted: go", GO, "circle"),
-        (~go & np.isfinite(trial), trial, "refused: stop", STOP, "x"),
-        (~go & ~np.isfinite(trial), shown.before[rows], "refused without a cost", STOP, "triangle-down-open"),
-    )
-    return [
-        dots(k[pick], cost[pick], name, color, symbol, text=words[pick].tolist())
-        for pick, cost, name, color, symbol in kinds
-        if pick.any()
-    ]
+    out = []
+    for name, (which, cost) in shown.marks.items():
+        pick = which[rows]
+        if pick.any():
+            out.append(dots(k[pick], cost[rows][pick], name, *_MARKS[name], text=words[pick].tolist()))
+    return out
 
 
 def _gains(k: Any, trace: Any) -> list[Chart]:

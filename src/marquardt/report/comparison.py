@@ -131,5 +131,6 @@ def page(comparison: Comparison) -> str:
     parts.append(section("Cost against evaluations", chart(comparison), "comparison", f"<p>{_STARS}</p>"))
     walked = {name: r for name, r in comparison.results.items() if len(r.trace)}
     for k, (name, result) in enumerate(walked.items()):
-        parts.append(f"<h1>{escape(name)}</h1><p>{escape(result.message)}</p>{dance(result, f'm{k}-')}")
+        title = f"The dance of {name}: {result.status.name.lower().replace('_', ' ')}"
+        parts.append(dance(result, f"m{k}-", title, words=k == 0))
     return document(comparison.title, parts)

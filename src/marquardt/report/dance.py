@@ -54,28 +54,42 @@ def best_cost(trace: Any) -> Vector:
     return np.asarray(np.fmin.accumulate(np.concatenate([trace["cost"][:1], seen]))[1:])
 
 
+GO_MARK, STOP_MARK, FAR_MARK, UNSEEN_MARK = (
+    "accepted: go", "refused: stop", "refused, far above", "refused without a cost",
+)  # fmt: skip
+"""What became of a trial, as far as its mark tells."""
+FAR_ABOVE, FAR_BELOW = 1e3, 1e-40
+"""In parts of the highest cost of the way: refused ones above are drawn there, costs below are zero."""
+
+
 @dataclass(frozen=True)
 class Costs:
-    """Costs as they are drawn: on a log axis where they differ much, zero a decade below the least."""
+    """Costs as they are drawn: on a log axis where they differ much, zero at its lower end."""
 
     best: Vector
     """The lowest known at the start and after each trial, shape (k + 1,)."""
-    trial: Vector
-    """At each trial point; NaN where it was not evaluated."""
-    before: Vector
-    """Where each trial started."""
+    marks: dict[str, tuple[NDArray[np.bool_], Vector]]
+    """By what became of them: which trials, shape (k,), and at which costs all would be drawn."""
     log: bool
 
 
 def costs(trace: Any) -> Costs:
     """The costs of a trace, ready to be drawn."""
-    every = np.concatenate([trace["cost"], trace["trial_cost"]])
-    every = every[np.isfinite(every) & (every > 0)]
-    least = 0.1 * float(every.min()) if every.size else 1.0
-    best = np.append(trace["cost"][0], best_cost(trace))
-    shown = (np.where(c == 0, least, c) for c in (best, np.asarray(trace["trial_cost"]), trace["cost"]))
-    best, trial, before = shown
-    return Costs(best, trial, before, bool(every.size and every.max() > 20 * every.min()))
+    go, trial, before = (np.asarray(trace[n]) for n in ("accepted", "trial_cost", "cost"))
+    best = np.append(before[0], best_cost(trace))
+    way = np.concatenate([before, trial[go]])
+    high = float(way.max())
+    known = np.concatenate([way, trial[np.isfinite(trial)]])
+    least = max(0.1 * float(known[known > 0].min(initial=high or 1.0)), FAR_BELOW * high)
+    seen, top = np.isfinite(trial), FAR_ABOVE * (high or np.inf)
+    near = trial <= top
+    marks = {
+        GO_MARK: (go, np.maximum(trial, least)),
+        STOP_MARK: (~go & seen & near, np.maximum(trial, least)),
+        FAR_MARK: (~go & seen & ~near, np.full(trial.size, top)),
+        UNSEEN_MARK: (~go & ~seen, np.maximum(before, least)),
+    }
+    return Costs(np.maximum(best, least), marks, bool(high > 20 * known.min()))
 
 
 def telling(count: int, most: int) -> NDArray[np.intp]:

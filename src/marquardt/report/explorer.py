@@ -85,6 +85,8 @@ def caption(trace: Any, row: int) -> str:
         verdict = f"<b style='color:{STOP}'>stop</b>: {escape(str(r['verdict']))}"
     numbers = (("λ", "damping"), ("Δ", "radius"), ("|D p|", "step"), ("ρ", "gain_ratio"))
     facts = [f"{name} = {float(r[field]):.3g}" for name, field in numbers if np.isfinite(r[field])]
+    if not np.isfinite(r["radius"]) and r["damping"] == 0:  # a method without either
+        facts = facts[1:]
     cost = f"cost {float(r['cost']):.6g}"
     if np.isfinite(r["trial_cost"]):
         cost += f" → {float(r['trial_cost']):.6g}"

@@ -16,7 +16,7 @@ from ..options import Options
 from ..problem.callback import REJECTS
 from ..problem.held import HeldProblem
 from ..solve.minimize import minimize
-from .dance import path, steps_of
+from .dance import path, steps_of, telling
 
 if TYPE_CHECKING:
     from ..solve.result import Result
@@ -31,8 +31,11 @@ SECONDS = 1.5
 """About as long may one map take: a slow model gets a coarser one."""
 SAMPLE = 4096
 """A map of more residuals than this is made from so many of them, evenly spaced, where that is possible."""
-STRAY = 2.0
-"""Points of the path further off than so many times where most of it is are left outside the map."""
+TELLING = 60
+"""Points of a path from which the ranges are read."""
+STRAY, ALONE = 8.0, 20.0
+"""A point so many times further off than those before is left outside the map; a start so many times
+further off than all later points, too."""
 
 
 @dataclass(frozen=True)
@@ -109,38 +112,49 @@ def chosen(result: Result, a: str | None = None, b: str | None = None) -> tuple[
 
 def ranges(result: Result, index: tuple[int, ...], more: Matrix | None = None) -> list[tuple[float, float]]:
     """Limits that show start, end and the path between them, but not its wildest excursions."""
-    problem_bounds = result._parameters.lower, result._parameters.upper
     free = list(result._parameters.free)
+    lower, upper = result._parameters.lower[free], result._parameters.upper[free]
     end = np.asarray(result._outcome.x, dtype=float)
     way = path(steps_of(result)) if len(result.trace) else end[None, :]
-    way = way if more is None else np.vstack([way, more])
+    way = way[telling(len(way), TELLING)]  # thousands of small steps at the end say nothing about the width
+    way = (way if more is None else np.vstack([way, more]))[:, index]
+    shown = way[near(way, end[list(index)])]
     stderr = np.nan_to_num(np.asarray(result.stderr, dtype=float), posinf=0.0)
     out = []
-    for i in index:
-        low, high = extent(way[:, i], end[i], 3.0 * stderr[i])
+    for k, i in enumerate(index):
+        low, high = extent(shown[:, k], end[i], 3.0 * stderr[i])
         margin = 0.12 * (high - low)
-        lower, upper = (float(side[free[i]]) for side in problem_bounds)
-        out.append((max(low - margin, lower), min(high + margin, upper)))
+        out.append((max(low - margin, float(lower[i])), min(high + margin, float(upper[i]))))
     return out
 
 
+def near(way: Matrix, end: Vector) -> NDArray[np.bool_]:
+    """Which points of a way (k, d) belong on the map of its end: those that no sudden leap took away.
+
+    Distances are measured by that of the start in each parameter, or by the first move away from the end.
+    """
+    distance = np.abs(way - end)
+    moved = distance > 1e-9 * np.maximum(np.abs(end), np.abs(way[0]))
+    first = distance[np.argmax(moved, axis=0), np.arange(end.size)]
+    size = (distance / np.where(moved.any(axis=0), first, np.inf)).max(axis=1)
+    if len(size) > 3 and size[0] > ALONE * size[1:].max() > 0:
+        size[0] = np.inf
+    kept, reach = np.zeros(len(way), dtype=bool), 1.0
+    for k, s in enumerate(size.tolist()):
+        kept[k] = s <= STRAY * reach
+        reach = max(reach, s) if kept[k] else reach
+    return kept
+
+
 def extent(way: Vector, end: float, around: float) -> tuple[float, float]:
-    """Limits in one parameter: start and end, points of the way not too far off, and some room at the end.
+    """Limits in one parameter: the way, the end, and some room around it.
 
-    A start that alone is far away (20 times as far as all else) is left out.
-
-    >>> extent(np.array([-1.0, 50.0, 0.5, 1.0]), 1.0, 0.0)
+    >>> extent(np.array([-1.0, 0.5, 1.0]), 1.0, around=0.0)
     (-1.0, 1.1)
     """
-    way = way[np.isfinite(way)]
-    start, later = way[0], way[1:]
-    if later.size > 2 and abs(start - end) > 20 * np.abs(later - end).max() > 0:
-        start = later[0]
-    low, high = min(start, end), max(start, end)
-    width = max(high - low, float(np.quantile(np.abs(way - end), 0.75, method="lower")))
-    near = way[(way >= low - STRAY * width) & (way <= high + STRAY * width)]
-    low, high = min(low, near.min(initial=low)), max(high, near.max(initial=high))
-    room = max(min(around, 0.5 * abs(end) + width), 0.05 * (high - low))
+    low, high = min(end, float(way.min(initial=end))), max(end, float(way.max(initial=end)))
+    width = high - low
+    room = max(min(around, 0.5 * abs(end) + width), 0.05 * width)
     low, high = min(low, end - room), max(high, end + room)
     if high - low <= 1e-9 * abs(end):
         low, high = end - max(0.5 * abs(end), 1e-9), end + max(0.5 * abs(end), 1e-9)

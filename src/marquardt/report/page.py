@@ -46,10 +46,10 @@ def sections(result: Result, prefix: str = "") -> list[str]:
     return parts
 
 
-def dance(result: Result, prefix: str = "") -> str:
-    """The explorer with what it shows in words."""
+def dance(result: Result, prefix: str = "", title: str = "Explore the dance", words: bool = True) -> str:
+    """The explorer, with what it shows in words."""
     chart = explorer(result)
-    return section("Explore the dance", chart, f"{prefix}explorer", explanation(result, chart))
+    return section(title, chart, f"{prefix}explorer", explanation(result, chart, words))
 
 
 _MAP = (
@@ -64,10 +64,10 @@ _LINE = (
 )
 
 
-def explanation(result: Result, chart: Chart) -> str:
-    """What the explorer shows, and what it leaves out."""
+def explanation(result: Result, chart: Chart, words: bool = True) -> str:
+    """What the explorer shows, and what it leaves out (without `words` only that)."""
     n = len(result.free_names)
-    text = _MAP if n > 1 else _LINE
+    text = "" if not words else _MAP if n > 1 else _LINE
     if n > 2:
         x, y = (chart["layout"][side]["title"]["text"] for side in ("xaxis", "yaxis"))
         text += (

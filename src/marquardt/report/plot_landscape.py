@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .dance import path, refused, steps_of
+from .dance import path, refused
 from .figure import ACCENT, GO, INK, STOP, new_figure, short, tidy
 from .landscape import Landscape, cost_at, landscape
 
@@ -28,8 +28,10 @@ def plot_landscape(
     scene = landscape(result, a, b, others)
     figure = new_figure(7.0, 5.6)
     axes = figure.subplots()
-    trace = steps_of(result)
-    way, stops = path(trace), refused(trace)
+    trace = result.trace
+    way, stops = scene.end[None, :], np.empty((0, scene.end.size))
+    if len(trace):
+        way, stops = path(trace), refused(trace)
     if len(scene.index) == 1:
         _curve(axes, result, scene, way, stops)
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .dance import costs, steps_of
+from .dance import FAR_MARK, GO_MARK, STOP_MARK, UNSEEN_MARK, costs, steps_of
 from .figure import ACCENT, CALM, GO, INK, STOP, new_figure, short, tidy
 
 if TYPE_CHECKING:
@@ -37,17 +37,18 @@ def plot_trace(result: Result) -> Figure:
     return figure
 
 
+_MARKS = {GO_MARK: ("o", GO, GO), STOP_MARK: ("x", STOP, STOP), FAR_MARK: ("^", STOP, STOP),
+          UNSEEN_MARK: ("v", STOP, "none")}  # fmt: skip
+
+
 def _cost(axes: Any, k: Any, trace: Any, size: float) -> None:
-    go, shown = np.asarray(trace["accepted"]), costs(trace)
+    shown = costs(trace)
     axes.step(np.append(0, k), shown.best, where="post", color=INK, lw=1.2, label="best cost so far")
-    axes.plot(k[go], shown.trial[go], "o", ms=size, color=GO, label="accepted: go")
-    seen = np.isfinite(shown.trial)
-    stop, unseen = ~go & seen, ~go & ~seen
-    if stop.any():
-        axes.plot(k[stop], shown.trial[stop], "x", ms=size + 2, color=STOP, label="refused: stop")
-    if unseen.any():
-        style = {"mfc": "none", "ms": size + 1, "color": STOP, "label": "refused without a cost"}
-        axes.plot(k[unseen], shown.before[unseen], "v", **style)
+    for name, (which, cost) in shown.marks.items():
+        mark, color, face = _MARKS[name]
+        if which.any():
+            larger = size + 2 * (name != GO_MARK)
+            axes.plot(k[which], cost[which], mark, ms=larger, color=color, mfc=face, label=name)
     if shown.log:
         axes.set_yscale("log")
     axes.set_ylabel("cost ½ Σ r²")
