@@ -30,9 +30,7 @@ def main() -> None:
     ways = rosenbrock.plot_landscape()
     ways.axes[0].set_ylim(-0.6, 1.25)  # the sprinter leaps out of this picture, for the sake of the others
     save(ways, "rosenbrock_ways")
-    save(rosenbrock.plot(), "rosenbrock_evaluations")
     fit = mq.fit(assay.formula, data=assay, start={"Vmax": 80, "Km": 1.0}, method="marquardt")
-    save(fit.plot_trace(), "trace")
     program = find()
     if program is None:
         print("no browser: docs/explorer.png is left as it is")
