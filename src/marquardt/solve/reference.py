@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import Status
 from ..options import Options
-from .reference_methods import ACCEPT, Judged
+from .reference_methods import ACCEPT, Free, Judged
 from .reference_state import Loop, Problem, Row
 from .reference_step import Box, Matrix, Point, Rule, Spectrum, Trial, Vector, norm, propose, reduction
 from .reference_verdict import look_around, rank_of, runaway, status_of
@@ -32,73 +32,87 @@ ATTEMPTS: tuple[dict[str, Any], ...] = ({"radius_factor": 0.003}, {"radius_facto
 CLOSE = 1e-3  # a stall with a smaller offset is near a minimum: another attempt would end there too
 
 
+@dataclass
+class Round:
+    """What is remembered from trial to trial at one Jacobian."""
+
+    before: Free  # the control it began with
+    switched: bool = False  # the other model was given its chance
+    held_back: bool = False  # the last proposal bent too much
+    straight: bool = False  # from now on none is bent
+
+
 def advance(loop: Loop, p: Point) -> Point | None:
     """Trials at one Jacobian until a step is accepted; None: the search ends here, for a `reason`."""
-    switched = held_back = straight = False
-    before = loop.control
+    round_ = Round(loop.control)
+    loop.reason = "trials"
     for _ in range(MAX_TRIALS):
-        S = loop.second(p) if wants_newton(loop) else None
-        loop.newton = S is not None
-        trial = loop.propose(p, S)
-        size = norm(trial.t)
-        if undamped_step_is_missing(loop, p):
-            return ends(loop, "singular")
-        if np.all(p.x + trial.v == p.x):
-            if not held_back:
-                return ends(loop, "spacing")
-            held_back, straight = False, True  # bends at the spacing of x mean nothing
-            loop.control = before
-            continue
-        if trial.predicted <= 10 * loop.noise(p) and ends_in_noise(loop, trial):
-            if not (trial.clipped and loop.control.retreats):
-                return ends(loop, "noise")
-            loop.control = loop.control.refused(size)  # a step bent by the box may lead uphill
-            continue
-        v = trial.v if straight else bend(loop, p, trial)
-        row = loop.row(p, trial)
-        if v is None:
-            held_back = True
-            loop.control = loop.control.bent(size, loop.bend)
-            loop.record(row, "bends too much")
-            continue
-        if loop.problem.nfev >= 4 * loop.budget:
-            return ends(loop, "budget")
-        x1, f1, actual = try_first(loop, p, v, size)
-        if actual == -np.inf:
-            loop.record(row, "not finite", f1, actual)
-            if not loop.control.retreats:
-                return ends(loop, "diverged")
-            loop.control = loop.control.refused(size)
-            continue
-        gain = actual / trial.predicted
-        if not switched and other_model_was_better(loop, p, v, trial.predicted, actual):
-            loop.newton = not loop.newton
-            if gain < ACCEPT:
-                switched = True
-                loop.record(row, "other model", f1, actual)
-                continue
-        accepts = loop.control.accepts(gain, actual)
-        loop.control = loop.control.judged(Judged(gain, actual, loop.live, size, trial.slope, trial.damping))
-        q = arrive(loop, p, trial, x1, f1) if accepts else None
-        loop.record(row, verdict(accepts, q, actual), f1, actual)
+        trial = aim(loop, p, round_)
+        if isinstance(trial, str):
+            loop.reason = trial
+            return None
+        q = attempt(loop, p, round_, trial) if trial else None
         if q is not None:
             return q
-        if accepts:
-            if not loop.control.retreats:
-                return ends(loop, "diverged")
-            loop.control = loop.control.refused(size)
-    return ends(loop, "trials")
-
-
-def ends(loop: Loop, reason: str) -> Point | None:
-    loop.reason = reason
+        if trial and not loop.control.retreats:
+            loop.reason = "diverged"
+            return None
     return None
 
 
-def ends_in_noise(loop: Loop, trial: Trial) -> bool:
+def aim(loop: Loop, p: Point, round_: Round) -> Trial | str | None:
+    """A step worth an evaluation, None where the limit was tightened instead, or why the search is over."""
+    S = loop.second(p) if wants_newton(loop) else None
+    loop.newton = S is not None
+    trial = loop.propose(p, S)
+    if undamped_step_is_missing(loop, p):
+        return "singular"
+    if np.all(p.x + trial.v == p.x):
+        if not round_.held_back:
+            return "spacing"
+        round_.held_back, round_.straight = False, True  # bends at the spacing of x mean nothing
+        loop.control = round_.before
+        return None
+    if trial.predicted <= 10 * loop.noise(p) and ends_in_noise(loop):
+        if not (trial.clipped and loop.control.retreats):
+            return "noise"
+        loop.control = loop.control.refused(norm(trial.t))  # a step bent by the box may lead uphill
+        return None
+    if not round_.straight and not bend(loop, p, trial):
+        round_.held_back = True
+        loop.record(loop.row(p, trial), "bends too much")
+        loop.control = loop.control.bent(norm(trial.t), loop.bend)
+        return None
+    return "budget" if loop.problem.nfev >= 4 * loop.budget else trial
+
+
+def attempt(loop: Loop, p: Point, round_: Round, trial: Trial) -> Point | None:
+    """Evaluate the step, judge it by the gain ratio, and move or retreat."""
+    row, first, size = loop.row(p, trial), loop.problem.nfev == 1, norm(trial.t)
+    x1, f1, actual = loop.evaluate(p, p.x + trial.v)
+    if first:
+        loop.control = loop.control.tried_first(size)
+    gain, q = actual / trial.predicted, None
+    if actual == -np.inf:
+        verdict = "not finite"
+        loop.control = loop.control.refused(size)
+    elif not round_.switched and switches_model(loop, p, trial, actual):
+        round_.switched, verdict = True, "other model"
+    else:
+        loop.control = loop.control.judged(Judged(gain, actual, loop.live, size, trial.slope, trial.damping))
+        verdict = "too little gain" if actual > 0 else "uphill"
+        if loop.control.accepts(gain, actual):
+            q = arrive(loop, p, trial, x1, f1)
+            verdict = "go" if q else "jacobian not finite"
+            loop.control = loop.control if q else loop.control.refused(size)
+    loop.record(row, verdict, f1, actual)
+    return q
+
+
+def ends_in_noise(loop: Loop) -> bool:
     """Where every step is taken, the cost has no say: the search goes on while the gradient falls."""
     falls = loop.contraction < 1 or loop.problem.njev == 1
-    return loop.control.retreats or trial.clipped or not falls
+    return loop.control.retreats or not falls
 
 
 def wants_newton(loop: Loop) -> bool:
@@ -110,54 +124,41 @@ def undamped_step_is_missing(loop: Loop, p: Point) -> bool:
     return loop.control.limit == np.inf and not loop.newton and bool(np.any(p.model.w == 0))
 
 
-def try_first(loop: Loop, p: Point, v: Vector, size: float) -> tuple[Vector, Vector, float]:
-    """Evaluate a trial; the first of all also shortens the radius to its own length."""
-    first = loop.problem.nfev == 1
-    tried = loop.evaluate(p, p.x + v)
-    if first:
-        loop.control = loop.control.tried_first(size)
-    return tried
-
-
-def verdict(accepts: bool, q: Point | None, actual: float) -> str:
-    if accepts:
-        return "go" if q is not None else "jacobian not finite"
-    return "too little gain" if actual > 0 else "uphill"
-
-
-def bend(loop: Loop, p: Point, trial: Trial) -> Vector | None:
-    """The step v + a/2, ``(J'J + damping D^2) a = -J'f_vv``; None when it bends too much."""
+def bend(loop: Loop, p: Point, trial: Trial) -> bool:
+    """Let the step be v + a/2, ``(J'J + damping D^2) a = -J'f_vv``; False where it bends too much."""
     f_vv_of, s = loop.problem.f_vv, trial.spectrum
     wanted = loop.method.accelerated and not loop.newton and not trial.clipped
     if f_vv_of is None or not wanted or (trial.damping == 0 and loop.bend < STRAIGHT):
-        return trial.v
+        return True
     f_vv = f_vv_of(p.x, trial.v)
     if not np.all(np.isfinite(f_vv)):
-        return trial.v
+        return True
     push = np.where(s.c != 0, s.V.T @ ((p.J.T @ f_vv)[s.free] / loop.D[s.free]), 0.0)
     t = Spectrum(s.w, push, s.V, s.free).step(trial.damping)
-    loop.bend, loop.bent = norm(t) / norm(trial.t), True
+    loop.bend = norm(t) / norm(trial.t)
+    loop.bent = loop.bend <= BEND_LIMIT or loop.control.retreats
     if loop.bend > BEND_LIMIT:
-        return None if loop.control.retreats else unbent(loop, trial)
+        return not loop.control.retreats
     v = trial.v.copy()
     v[s.free] += 0.5 * (s.V @ t) / loop.D[s.free]
-    return trial.v if np.any(loop.box.leaves(p.x + v)) else v
+    trial.v = trial.v if np.any(loop.box.leaves(p.x + v)) else v
+    return True
 
 
-def unbent(loop: Loop, trial: Trial) -> Vector:
-    loop.bent = False
-    return trial.v
+def switches_model(loop: Loop, p: Point, trial: Trial, actual: float) -> bool:
+    """Let the other model make the next step where it predicted this one better (as in NL2SOL).
 
-
-def other_model_was_better(loop: Loop, p: Point, v: Vector, predicted: float, actual: float) -> bool:
-    """Per-step choice of the model (as in NL2SOL); the Hessian is asked for only after a poor prediction."""
-    if loop.method.newton is not None or (not loop.newton and abs(actual / predicted - 1) <= 0.25):
-        return False
+    True where that replaces a step that failed."""
+    gain = actual / trial.predicted
+    if loop.method.newton is not None or (not loop.newton and abs(gain - 1) <= 0.25):
+        return False  # the Hessian is asked for only after a poor prediction
     S = loop.second(p)
     if S is None:
         return False
-    other = reduction(p, v, None if loop.newton else S)
-    return abs(other - actual) < abs(predicted - actual)
+    other = reduction(p, trial.v, None if loop.newton else S)
+    better = abs(other - actual) < abs(trial.predicted - actual)
+    loop.newton ^= better
+    return better and gain < ACCEPT
 
 
 def arrive(loop: Loop, p: Point, trial: Trial, x1: Vector, f1: Vector) -> Point | None:
@@ -211,7 +212,7 @@ def polish(loop: Loop, p: Point) -> Point:
         if q is None:
             loop.record(row, "jacobian not finite", f1, actual)
             break
-        contraction = q.explained / p.explained
+        contraction = q.explained / p.explained if p.explained > 0 else np.inf
         loop.record(row, "go" if contraction < 1 else "gradient rose", f1, actual)
         if contraction < 1:
             loop.live, p = loop.after, q
