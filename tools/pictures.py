@@ -1,4 +1,4 @@
-"""Draws the pictures of the README into docs/: python tools/pictures.py
+"""Draws pictures of the pages into docs/: python tools/pictures.py (the tutorial draws its own: make docs)
 
 The picture of the explorer needs a browser (chromium) and is left as it is without one.
 """
@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 import marquardt as mq  # noqa: E402
 from marquardt.cli.demos import DEMOS  # noqa: E402
 from marquardt.datasets import michaelis_menten  # noqa: E402
+from tests.pages import shrink  # noqa: E402
 from tests.report.browser import Browser, find  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -30,12 +31,11 @@ def main() -> None:
     ways = rosenbrock.plot_landscape()
     ways.axes[0].set_ylim(-0.6, 1.25)  # the sprinter leaps out of this picture, for the sake of the others
     save(ways, "rosenbrock_ways")
-    fit = mq.fit(assay.formula, data=assay, start={"Vmax": 80, "Km": 1.0}, method="marquardt")
     program = find()
     if program is None:
         print("no browser: docs/explorer.png is left as it is")
         return
-    explorer(program, fit)
+    explorer(program, mq.fit(assay.formula, data=assay, start={"Vmax": 80, "Km": 1.0}, method="marquardt"))
 
 
 def save(figure: Any, name: str) -> None:
@@ -54,13 +54,6 @@ def explorer(program: str, fit: Any) -> None:
         show = f"Plotly.animate('explorer', ['{STEP}'], {{mode: 'immediate', transition: {{duration: 0}}}})"
         browser.run(f"{show}.then(() => {jump}).then(() => 1)")
         browser.screenshot(DOCS / "explorer.png", "#explorer")
-
-
-def shrink(path: Path) -> None:
-    """Fewer colors: a third of the bytes, and no difference to the eye."""
-    from PIL import Image
-
-    Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)
 
 
 if __name__ == "__main__":
