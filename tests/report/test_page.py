@@ -147,3 +147,11 @@ def test_an_unbent_step_inside_the_region_is_the_sprinters_and_lies_on_the_curve
         assert gap <= 0.35 * np.linalg.norm(lens.D * lens.step)
         # λ stands for the region whose edge the step touches.
         assert not lens.own and np.isclose(np.linalg.norm(lens.D * lens.step), lens.radius, rtol=1e-6)
+
+
+def test_the_explorer_shows_the_parameters_that_are_named() -> None:
+    fit = thurber()
+    text = fit.to_html(a="b1", b="b7")
+    assert "Of 7 parameters b1 and b7 are shown" in text
+    with pytest.raises(mq.ParameterError, match="no free parameter 'b9'"):
+        fit.to_html(a="b9")

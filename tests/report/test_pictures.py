@@ -13,7 +13,7 @@ from scipy.integrate import quad
 import marquardt as mq
 from marquardt.datasets import mgh, michaelis_menten, nist
 from marquardt.report.dance import evaluated, evaluations, moves, path, refused, ring, steps_of, telling
-from marquardt.report.landscape import chosen, extent, landscape, near
+from marquardt.report.landscape import chosen, cost_at, extent, landscape, near
 
 METHODS = ("auto", "levenberg", "more", "dogleg", "gauss-newton", "gradient-descent")
 
@@ -251,3 +251,34 @@ def test_pictures_without_matplotlib_say_what_to_install(monkeypatch: pytest.Mon
     for draw in (fit.plot, fit.plot_trace, fit.plot_landscape):
         with pytest.raises(mq.MissingPackageError, match="pip install matplotlib"):
             draw()
+
+
+def test_axes_show_units_where_the_data_tell_them() -> None:
+    fit = assay()
+    top, bottom = fit.plot().axes
+    labels = (bottom.get_xlabel(), top.get_ylabel(), bottom.get_ylabel())
+    assert labels == ("S (ppm)", "v (counts/min²)", "residual (counts/min²)")
+    axes = fit.plot_landscape().axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("Vmax (counts/min²)", "Km (ppm)")
+
+
+def test_units_of_a_data_frame_are_in_its_attributes() -> None:
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"t": np.arange(6.0), "y": np.exp(-0.5 * np.arange(6.0)) + 0.01})
+    assert mq.fit("y ~ exp(-k*t)", data=table, start={"k": 1}).units == {}
+    table.attrs["units"] = {"t": "s", "k": "1/s"}
+    fit = mq.fit("y ~ exp(-k*t)", data=table, start={"k": 1})
+    assert fit.plot().axes[1].get_xlabel() == "t (s)"
+    assert fit.plot_landscape().axes[0].get_xlabel() == "k (1/s)"
+
+
+def test_the_cost_of_a_penalized_fit_includes_the_penalty() -> None:
+    data = michaelis_menten()
+    fit = mq.fit(
+        data.formula, data=data, start={"Vmax": 80, "Km": 1.0}, prior={"Km": (0.2, 0.01)}, sigma=10.0
+    )
+    assert np.isclose(cost_at(fit._outcome.problem, fit.x), fit.cost, rtol=1e-12)
+    problem = nist("Thurber")
+    fit = mq.fit(problem.formula, data=problem, start=problem.start1, ridge={"b4": 1.0})
+    scene = landscape(fit, "b1", "b3", "refit", count=5)
+    assert np.nanmin(scene.cost) >= fit.cost * (1 - 1e-9)

@@ -22,6 +22,18 @@ def is_table(data: object) -> bool:
     return hasattr(data, "columns") and hasattr(data, "__getitem__")
 
 
+def units(data: Any) -> Mapping[str, str]:
+    """Units by name where the table tells them: ``data.units``, or ``data.attrs["units"]`` as in pandas.
+
+    >>> from marquardt.datasets import michaelis_menten
+    >>> units(michaelis_menten())["S"]
+    'ppm'
+    """
+    attributes = getattr(data, "attrs", None)
+    known = attributes.get("units") if isinstance(attributes, Mapping) else getattr(data, "units", None)
+    return {str(name): str(unit) for name, unit in known.items()} if isinstance(known, Mapping) else {}
+
+
 def column_names(data: Any) -> tuple[str, ...]:
     """Names of the columns of a table, in order."""
     if isinstance(data, np.ndarray) and data.dtype.names is not None:

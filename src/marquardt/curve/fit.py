@@ -16,7 +16,7 @@ from ..options import Options, chosen_options
 from ..problem.callback import as_real
 from ..problem.model import Model, compile_model
 from ..solve.minimize import minimize
-from .columns import column, column_names, is_table, numbers
+from .columns import column, column_names, is_table, numbers, units
 from .data import Data, convert, from_table, from_x, gather, plain_data, response_of, thin
 from .parameters import Parameters, arrange, names_given, plain_parameters
 from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle
@@ -103,7 +103,10 @@ def fit(
         setup.penalty = arrange_penalty(prior, ridge, setup.parameters)
     if setup.penalty is None:
         _check_constant(setup)
-    return _run(setup, options, observer(callback))
+    result = _run(setup, options, observer(callback))
+    if data is not None:
+        result.units = units(data)
+    return result
 
 
 FORMULAS = (str, Formula)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ class Dataset(Mapping[str, Column]):
     formula: str
     source: str
     columns: Mapping[str, Column]
+    units: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """Units of columns and parameters, for the axes of pictures."""
 
     def __getitem__(self, key: str) -> Column:
         return self.columns[key]

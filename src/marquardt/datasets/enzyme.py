@@ -6,6 +6,7 @@ import numpy as np
 
 from .dataset import Dataset
 
+UNITS = {"S": "ppm", "v": "counts/min²", "Vmax": "counts/min²", "Km": "ppm"}
 SOURCE = "Treloar (1974), as printed in Bates and Watts (1988), Nonlinear Regression Analysis, table A1.3"
 
 
@@ -24,4 +25,4 @@ def michaelis_menten(treated: bool = True) -> Dataset:
     header, *rows = [line for line in lines if not line.startswith("#")]
     table = np.array([[float(cell) for cell in row.split(",")] for row in rows])
     columns = {key: np.ascontiguousarray(table[:, k]) for k, key in enumerate(header.split(","))}
-    return Dataset(name, "v ~ Vmax*S/(Km + S)", SOURCE, columns)
+    return Dataset(name, "v ~ Vmax*S/(Km + S)", SOURCE, columns, units=UNITS)

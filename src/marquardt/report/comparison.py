@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .charts import Chart, axis, layout, line
 from .dance import best_cost, evaluations, telling
+from .explorer import explorer
 from .figure import new_figure, short, tidy
 from .page import dance, document, section
 from .sentences import align
@@ -132,5 +133,5 @@ def page(comparison: Comparison) -> str:
     walked = {name: r for name, r in comparison.results.items() if len(r.trace)}
     for k, (name, result) in enumerate(walked.items()):
         title = f"The dance of {name}: {result.status.name.lower().replace('_', ' ')}"
-        parts.append(dance(result, f"m{k}-", title, words=k == 0))
+        parts.append(dance(result, explorer(result), f"m{k}-explorer", title, words=k == 0))
     return document(comparison.title, parts)

@@ -71,7 +71,7 @@ def _region(radius: float, cost: Vector, here: float) -> Chart:
 
 def axes(scene: Landscape) -> Chart:
     """The four axes: the curve left, the close-up right."""
-    name = scene.names[0]
+    name = scene.labels[0]
     return {
         "xaxis": axis(name, domain=[0, 0.45], range=numbers(scene.axes[0][[0, -1]])),
         "yaxis": axis("cost ½ Σ r²"),

@@ -96,7 +96,7 @@ def moving(result: Result, scene: Landscape, row: int) -> tuple[list[Chart], Cha
 
 def axes(scene: Landscape) -> Chart:
     """The four axes."""
-    x, y = scene.names
+    x, y = scene.labels
     left, upright = (numbers(side[[0, -1]]) for side in scene.axes)
     return {
         "xaxis": axis(x, domain=[0, 0.46], range=left),

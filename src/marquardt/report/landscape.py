@@ -50,6 +50,8 @@ class Landscape:
     """(len(second axis), len(first axis)), or (len(axis),) for one parameter; NaN where the model refuses."""
     others: str
     """What the remaining parameters do, in words; empty where there are none."""
+    labels: tuple[str, ...]
+    """The names as axes show them."""
     end: Vector
     """All free parameters at the end point."""
     end_cost: float
@@ -84,8 +86,9 @@ def landscape(
     count = _affordable(cost, end, count)
     axes = tuple(np.linspace(*limits, count) for limits in ranges(result, index, more))
     names = tuple(result.free_names[i] for i in index)
+    labels = tuple(result.label(name) for name in names)
     grid = factor * section(cost, end, index, axes)
-    return Landscape(names, index, axes, grid, words, end, float(result.cost))
+    return Landscape(names, index, axes, grid, words, labels, end, float(result.cost))
 
 
 def chosen(result: Result, a: str | None = None, b: str | None = None) -> tuple[int, ...]:

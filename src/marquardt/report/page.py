@@ -24,32 +24,30 @@ h2 { font-size: 1.15rem; margin: 2rem 0 0.3rem } p { max-width: 50rem }
 _CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
-def page(result: Result) -> str:
+def page(result: Result, a: str | None = None, b: str | None = None) -> str:
     """Report, charts and explorer of one result. Raises MissingPackageError without plotly."""
-    return document(result.title, [f"<h1>{escape(result.title)}</h1>", fragment(result), *sections(result)])
+    head = [f"<h1>{escape(result.title)}</h1>", fragment(result)]
+    return document(result.title, [*head, *sections(result, a, b)])
 
 
-def sections(result: Result, prefix: str = "") -> list[str]:
-    """The charts of one result, each under its heading; `prefix` keeps the names of their places apart."""
+def sections(result: Result, a: str | None = None, b: str | None = None) -> list[str]:
+    """The charts of one result, each under its heading; the explorer over the parameters `a` and `b`."""
     parts = []
     if isinstance(result, FitResult):
-        parts.append(section("Curve, band and residuals", fit_chart(result), f"{prefix}fit"))
+        parts.append(section("Curve, band and residuals", fit_chart(result), "fit"))
     else:
-        parts.append(section("Residuals", residual_chart(result), f"{prefix}residuals"))
+        parts.append(section("Residuals", residual_chart(result), "residuals"))
     if len(result.free_names) > 1:
-        parts.append(
-            section("Correlation of the parameters", correlation_chart(result), f"{prefix}correlation")
-        )
+        parts.append(section("Correlation of the parameters", correlation_chart(result), "correlation"))
     if result.trace is not None and len(result.trace):
-        parts.append(section("The dance, step by step", trace_chart(result), f"{prefix}trace"))
-        parts.append(dance(result, prefix))
+        parts.append(section("The dance, step by step", trace_chart(result), "trace"))
+        parts.append(dance(result, explorer(result, a, b), "explorer", "Explore the dance"))
     return parts
 
 
-def dance(result: Result, prefix: str = "", title: str = "Explore the dance", words: bool = True) -> str:
-    """The explorer, with what it shows in words."""
-    chart = explorer(result)
-    return section(title, chart, f"{prefix}explorer", explanation(result, chart, words))
+def dance(result: Result, chart: Chart, name: str, title: str, words: bool = True) -> str:
+    """An explorer under its heading, with what it shows in words."""
+    return section(title, chart, name, explanation(result, chart, words))
 
 
 _MAP = (

@@ -38,10 +38,10 @@ def plot_landscape(
         contours(figure, axes, scene)
         i, j = scene.index
         _walk(axes, way[:, i], way[:, j], stops[:, i], stops[:, j])
-        axes.set_ylabel(scene.names[1])
+        axes.set_ylabel(scene.labels[1])
         axes.set_ylim(*scene.axes[1][[0, -1]])
     axes.set_xlim(*scene.axes[0][[0, -1]])
-    axes.set_xlabel(scene.names[0])
+    axes.set_xlabel(scene.labels[0])
     title = short(f"The landscape of {result.title}")
     axes.set_title(f"{title}\n({scene.others})" if scene.others else title, fontsize="medium")
     handles = axes.get_legend_handles_labels()[0]

@@ -52,8 +52,8 @@ def plot_paths(comparison: Comparison, a: str | None = None, b: str | None = Non
     axes.plot(start[[i]], start[[j]], "s", ms=8, color="white", mec=INK, label="start")
     axes.set_xlim(*scene.axes[0][[0, -1]])
     axes.set_ylim(*scene.axes[1][[0, -1]])
-    axes.set_xlabel(scene.names[0])
-    axes.set_ylabel(scene.names[1])
+    axes.set_xlabel(scene.labels[0])
+    axes.set_ylabel(scene.labels[1])
     title = short(comparison.title)
     axes.set_title(f"{title}\n({scene.others})" if scene.others else title, fontsize="medium")
     handles = axes.get_legend_handles_labels()[0]

@@ -59,19 +59,22 @@ def series(fit: FitResult, level: float = 0.95) -> Series:
     name = (
         "residual / sigma" if fit.sigma is not None else "weighted residual" if fit.weighted else "residual"
     )
+    y_name = fit.label(fit.response_name)
+    if fit.response_name in fit.units and name == "residual":
+        name = f"residual ({fit.units[fit.response_name]})"
     residuals = -fit.residuals[: y.size]
     if x is None or x.size != y.size:
         predicted = np.broadcast_to(as_rows(np.asarray(fit.predict())), y.shape)
         ends = np.array([min(predicted.min(), y.min()), max(predicted.max(), y.max())])
         return Series(
-            predicted, y, sigma, f"predicted {fit.response_name}", f"observed {fit.response_name}",
+            predicted, y, sigma, f"predicted {y_name}", f"observed {y_name}",
             ends, ends, "observed = predicted", None, None, False, residuals, name,
         )  # fmt: skip
     log_x = bool(np.all(x > 0) and x.max() > 1e3 * x.min())
     grid = np.geomspace(x.min(), x.max(), GRID) if log_x else np.linspace(x.min(), x.max(), GRID)
     grid, curve, lower, upper = _curve(fit, x, grid, level)
     return Series(
-        x, y, sigma, x_name, fit.response_name, grid, curve, "fit", lower, upper, log_x, residuals, name
+        x, y, sigma, fit.label(x_name), y_name, grid, curve, "fit", lower, upper, log_x, residuals, name
     )
 
 

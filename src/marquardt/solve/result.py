@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -52,6 +54,9 @@ class Result:
 
     evidence = "residuals"
     """What determines the parameters, in a word."""
+
+    units: Mapping[str, str] = MappingProxyType({})
+    """Units of columns and parameters by name, for the axes of pictures; from ``data.units`` where given."""
 
     _parameters: Parameters
 
@@ -285,6 +290,10 @@ class Result:
 
     # ---------------------------------------------------------------------------------------------- showing
 
+    def label(self, name: str) -> str:
+        """A name as the axis of a picture shows it: with its unit, where that is known."""
+        return f"{name} ({self.units[name]})" if name in self.units else name
+
     def plot_trace(self) -> Figure:
         """Cost, damping and radius, and gain ratio of every trial step as a matplotlib figure."""
         from ..report.plot_trace import plot_trace
@@ -302,14 +311,16 @@ class Result:
 
         return plot_landscape(self, a, b, others)
 
-    def to_html(self, path: Any = None) -> str:
+    def to_html(self, path: Any = None, a: str | None = None, b: str | None = None) -> str:
         """Report, charts and the explorer of the dance as one page that works offline, written to `path`.
 
-        Raises MissingPackageError without plotly, whose JavaScript (4.8 MB) goes into the page.
+        The explorer shows the free parameters `a` and `b`, by default the two most correlated ones. Raises
+        MissingPackageError without plotly, whose JavaScript (4.8 MB) goes into the page, and ParameterError
+        for an unknown name.
         """
         from ..report.page import page
 
-        text = page(self)
+        text = page(self, a, b)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
