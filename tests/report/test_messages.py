@@ -118,29 +118,23 @@ def test_a_parameter_that_runs_away_is_named_with_the_limit_of_the_sum_of_square
     assert "lies at infinity" in result.advice[0] and not any("no effect" in s for s in result.advice)
 
 
-class Ending:
-    """An outcome with another ending than it had."""
-
-    def __init__(self, outcome: Any, **changed: Any) -> None:
-        self._outcome, self._changed = outcome, changed
-
-    def __getattr__(self, name: str) -> Any:
-        return self._changed[name] if name in self._changed else getattr(self._outcome, name)
+def saddle(x: Any) -> Any:
+    return np.stack([(x[0] - 1.0) ** 2 - 1.0, x[1] - 2.0])
 
 
-def test_no_minimum_is_told_with_the_direction_and_the_eigenvalue() -> None:
-    result = mq.least_squares(lambda x: np.stack([x[0] * x[1] - 1.0, 0.1 * (x[0] - x[1])]), [0.0, 0.0])
-    saddle = Ending(
-        result._outcome, status=Status.NOT_A_MINIMUM, x=np.zeros(2), f=np.array([-1.0, 0.0]), hessian=None,
-        descent=np.array([1.0, 1.0]), factor=np.diag([0.1, 0.1, 1.0]), R=np.diag([0.1, 0.1]),
-        active=np.zeros(2, dtype=np.int8), inverse_gram=None, rank=2, jumps=False, offset=0.0,
-    )  # fmt: skip
-    told = mq.LeastSquaresResult(saddle, result._parameters, "saddle")
-    assert told.message.startswith(
-        "not a minimum, the cost falls along ('x[0]' +0.01, 'x[1]' +0.01), smallest"
-    )
-    assert told.certificate.smallest_eigenvalue == pytest.approx(1.0 - 100.0, rel=1e-4)
-    assert not told.success and "direction named" in told.advice[0]
+@pytest.mark.parametrize("method", ["more", "dogleg", "levenberg", "marquardt"])
+def test_no_minimum_is_told_with_the_direction_and_the_eigenvalue(method: str) -> None:
+    """The second residual vanishes; the first, which bends, has not moved."""
+    result = mq.least_squares(saddle, [1.0, 1.0], method=method)
+    assert result.status is Status.NOT_A_MINIMUM and not result.success
+    assert result.message.startswith("not a minimum, the cost falls along ('x[0]' ")
+    assert "smallest eigenvalue -2 < 0" in result.message and "direction named" in result.advice[0]
+
+
+def test_a_saddle_that_was_left_is_told() -> None:
+    result = mq.least_squares(saddle, [1.0, 1.0])
+    assert result.success and abs(result.x[0] - 1.0) == pytest.approx(1.0)
+    assert result.n_escapes == 1 and "left a saddle" in str(result)
 
 
 @pytest.mark.parametrize("status", list(Status))

@@ -115,14 +115,18 @@ impl Loop<'_> {
         (model.w[lowest] / largest, direction)
     }
 
-    /// Is the cost really lower somewhere along +-direction? The point is left in `there`.
+    /// Is the cost really lower somewhere along +-direction? The point is left in `there`. Looked for in units of the
+    /// residuals that have moved; if those vanish, of all: what bends here may not have moved yet.
     fn find_lower(&mut self, direction: &[f64]) -> Result<bool, Exit> {
-        for part in LENGTHS {
-            for sign in [1.0, -1.0] {
-                self.step_along(direction, sign * part * self.live.sqrt());
-                self.begin_row();
-                if self.try_row()? > REAL * self.cost_noise() {
-                    return Ok(true);
+        let vanish = self.live < 0.5 * self.here_rss;
+        for squares in [Some(self.live), vanish.then_some(self.here_rss)].into_iter().flatten() {
+            for part in LENGTHS {
+                for sign in [1.0, -1.0] {
+                    self.step_along(direction, sign * part * squares.sqrt());
+                    self.begin_row();
+                    if self.try_row()? > REAL * self.cost_noise() {
+                        return Ok(true);
+                    }
                 }
             }
         }

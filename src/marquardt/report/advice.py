@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import MarquardtError, Status
 from .penalty import penalty_advice
-from .sentences import join, moved, values_of
+from .sentences import has_run, join, moved, values_of
 
 if TYPE_CHECKING:
     from ..curve.result import FitResult
@@ -39,6 +39,8 @@ def curve_advice(fit: FitResult) -> tuple[str, ...]:
 def _ending(fit: Result) -> Iterator[str]:
     if fit.status is Status.STALLED and fit.reason in STALLED:
         yield STALLED[fit.reason]
+    elif fit.status is Status.RUNAWAY and not any(has_run(fit.params[name]) for name in fit.runaway):
+        yield "The cost is lower, or may be, where that parameter has an effect: start there, or fix it."
     elif not fit.success:
         yield fit.status.advice
 

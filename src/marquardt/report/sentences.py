@@ -9,6 +9,7 @@ from ..errors import Status
 from ..solve.certificate import ZERO
 
 if TYPE_CHECKING:
+    from ..solve.estimates import Parameter
     from ..solve.flat import Flat
     from ..solve.result import Result
 
@@ -68,7 +69,7 @@ def _runaway(result: Result) -> str:
     parts = []
     for name in result.runaway:
         p = result.params[name]
-        if abs(p.value) >= FAR * abs(p.start) > 0.0:
+        if has_run(p):
             parts.append(f"{name!r} runs away (from {p.start:.3g} to {p.value:.3g})")
         else:
             parts.append(f"{name!r} (at {p.value:.3g}) is out of the reach of the {result.evidence}")
@@ -77,6 +78,11 @@ def _runaway(result: Result) -> str:
 
 FAR = 10.0
 """So many times as large as at its start a parameter has run away; another has no effect where it is."""
+
+
+def has_run(p: Parameter) -> bool:
+    """Is it far from its start?"""
+    return abs(p.value) >= FAR * abs(p.start) > 0.0
 
 
 def _stalled(result: Result) -> str:

@@ -52,6 +52,8 @@ def facts(result: Result) -> str:
         if result.search is not None:
             found = result.search
             counts.append(f"start found: {found.n_reached} of {found.n_finished} best ended here")
+    if result.n_escapes:
+        counts.append("left a saddle" if result.n_escapes == 1 else f"left {result.n_escapes} saddles")
     return ", ".join(counts) + f"\nderivatives: {result.derivative}"
 
 

@@ -92,12 +92,17 @@ def escape(loop: Loop, p: Point, found: Lower, direction: Vector | None) -> Poin
 
 
 def downhill(loop: Loop, p: Point, direction: Vector) -> Lower | None:
-    """A lower point along +-direction, from the step that changes the residuals by their own size inwards."""
-    for length in np.sqrt(loop.live) * 10.0 ** -np.arange(10):
-        for sign in (1, -1):
-            found = lower(loop, p, sign * length * direction, loop.noise(p))
-            if found is not None:
-                return found
+    """A lower point along +-direction, from the step that changes the residuals by their own size inwards.
+
+    By the size of those that have moved; if they vanish, of all: what bends here may not have moved yet.
+    """
+    rss = float(p.f @ p.f)
+    for squares in (loop.live, rss) if loop.live < 0.5 * rss else (loop.live,):
+        for length in np.sqrt(squares) * 10.0 ** -np.arange(10):
+            for sign in (1, -1):
+                found = lower(loop, p, sign * length * direction, loop.noise(p))
+                if found is not None:
+                    return found
     return None
 
 

@@ -282,6 +282,11 @@ class Result:
         """Accepted steps."""
         return int(self._outcome.n_accepted)
 
+    @property
+    def n_escapes(self) -> int:
+        """How often a saddle, or a flat place, was left for a lower point."""
+        return int(self._outcome.escapes)
+
     @cached_property
     def trace(self) -> Trace:
         """One row per trial step: what was tried, what became of it; `print` shows it as a log."""
