@@ -22,7 +22,17 @@ WITHOUT_ACCELERATION = ("gradient-descent", "dogleg", "newton")
 
 @dataclass(frozen=True)
 class Options:
-    """Options of the minimizer.
+    """Options of the minimizer; each field states its formula, docs/methods.md the sources.
+
+    method, damping, acceleration : how steps are made; `fit` and `least_squares` take them as arguments too.
+    tolerance : converged where the relative offset ``|Q1'f| / |Q2'f|`` is at most this.
+    max_evaluations : most Jacobian evaluations.
+    polish : refine the end point by undamped steps, judged by the gradient.
+    newton : let "auto" use exact second derivatives where they predict better.
+    scaling, radius_factor : the norm in which steps are measured, and the first radius in it.
+    retry : let "auto" begin again, more carefully, where its search failed.
+    threads : that evaluate the data; any number gives the same bits.
+    trace : keep one row per trial step.
 
     Raises OptionError for an impossible value.
 

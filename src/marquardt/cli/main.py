@@ -29,7 +29,7 @@ The file is CSV, TSV, separated by semicolons or by white space, gzip or not, or
 standard input. Lines that start with # are comments. The first line may hold names; without it the names are
 x and y for two columns, and c1, c2, ... otherwise. Empty cells, NA and NaN are missing.
 
-Exit code: 0 the minimum is certified; 1 fitted, but not certified; 2 bad input."""
+Exit code: 0 a certified minimum that is unique; 1 any other end; 2 bad input."""
 
 
 def parser() -> argparse.ArgumentParser:
