@@ -88,6 +88,13 @@ def test_curves_fall_from_the_start_to_the_lowest_cost() -> None:
         assert np.isclose(cost[0], 12.1) and spent[0] == 2
 
 
+def test_curves_end_at_the_evaluations_of_the_table() -> None:
+    problem = mgh.load("beale")  # from far away it takes several attempts
+    found = mq.compare(problem.residuals, x0=problem.start_times(10), methods=["auto", "more"])
+    for name, (spent, _) in curves(found).items():
+        assert spent[-1] == found.results[name].nfev + found.results[name].njev
+
+
 def test_the_picture_has_a_line_for_each_method() -> None:
     axes = assay(start={"Vmax": 80, "Km": 1.0}, methods=["levenberg", "auto"]).plot().axes[0]
     named = [line.get_label() for line in axes.lines if not line.get_label().startswith("_")]

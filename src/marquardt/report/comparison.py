@@ -76,11 +76,14 @@ def curves(comparison: Comparison) -> dict[str, tuple[NDArray[Any], NDArray[Any]
     out = {}
     for name, result in comparison.results.items():
         trace = result.trace
-        spent, cost = np.array([result.nfev + result.njev]), np.array([result.cost])
+        total = result.nfev + result.njev
+        spent, cost = np.array([total]), np.array([result.cost])
         if len(trace):
             rows = telling(len(trace), MOST)
             spent = np.append(2, evaluations(trace)[rows])
             cost = np.append(trace["cost"][0], best_cost(trace)[rows])
+            if total > spent[-1]:  # other attempts, and looks around the end
+                spent, cost = np.append(spent, total), np.append(cost, cost[-1])
         floor = max(FLOOR * float(cost[0]), EPS * comparison.lowest, 1e-300)
         out[name] = spent, np.maximum(cost - comparison.lowest, floor)
     return out
