@@ -95,7 +95,7 @@ def show(name: str, folder: Path) -> int:
     print(table(comparison))
     comparison.plot().savefig(folder / f"{name}.png", dpi=150)
     comparison.plot_landscape(*demo.pair).savefig(folder / f"{name}_landscape.png", dpi=150)
-    comparison.to_html(folder / f"{name}.html")
+    comparison.to_html(folder / f"{name}.html", *demo.pair)
     place = folder / name
     print(f"\nPictures: {place}.png, {place}_landscape.png   A page to explore: {place}.html")
     last = comparison.results.get("marquardt (auto)")

@@ -60,11 +60,14 @@ class Comparison:
 
         return plot_paths(self, a, b)
 
-    def to_html(self, path: Any = None) -> str:
-        """Table, chart, and the dance of every method to explore, as one page that works offline."""
+    def to_html(self, path: Any = None, a: str | None = None, b: str | None = None) -> str:
+        """Table, chart, and the dance of every method to explore, as one page that works offline.
+
+        The explorers show the free parameters `a` and `b`, by default those most correlated at the best end.
+        """
         from ..report.comparison import page
 
-        text = page(self)
+        text = page(self, a, b)
         if path is not None:
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)

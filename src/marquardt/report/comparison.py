@@ -12,6 +12,7 @@ from .charts import Chart, axis, layout, line
 from .dance import best_cost, evaluations, telling
 from .explorer import explorer
 from .figure import new_figure, short, tidy
+from .landscape import chosen
 from .page import dance, document, section
 from .sentences import align
 
@@ -129,12 +130,23 @@ def chart(comparison: Comparison) -> Chart:
 _STARS = "A star ends the line of a method that arrived at the lowest cost, a cross one that did not."
 
 
-def page(comparison: Comparison) -> str:
-    """Table, chart and the explorer of every method."""
+def page(comparison: Comparison, a: str | None = None, b: str | None = None) -> str:
+    """Table, chart and the explorer of every method, all over the same parameters."""
     parts = [f"<h1>{escape(comparison.title)}</h1>", fragment(comparison)]
     parts.append(section("Cost against evaluations", chart(comparison), "comparison", f"<p>{_STARS}</p>"))
-    walked = {name: r for name, r in comparison.results.items() if len(r.trace)}
-    for k, (name, result) in enumerate(walked.items()):
+    center = best(comparison)
+    pair = [] if center is None else [center.free_names[i] for i in chosen(center, a, b)]
+    for k, (name, result) in enumerate(walks(comparison).items()):
         title = f"The dance of {name}: {result.status.name.lower().replace('_', ' ')}"
-        parts.append(dance(result, explorer(result), f"m{k}-explorer", title, words=k == 0))
+        parts.append(dance(result, explorer(result, *pair), f"m{k}-explorer", title, words=k == 0))
     return document(comparison.title, parts)
+
+
+def walks(comparison: Comparison) -> dict[str, Result]:
+    """The methods that took a step at least."""
+    return {name: r for name, r in comparison.results.items() if len(r.trace)}
+
+
+def best(comparison: Comparison) -> Result | None:
+    """Of the methods that took a step one that arrived, or else the one that came lowest."""
+    return min(walks(comparison).values(), key=lambda r: (not arrived(r, comparison), r.cost), default=None)

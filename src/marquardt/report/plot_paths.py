@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import DataError
-from .comparison import COLORS, arrived
+from .comparison import COLORS, arrived, best, walks
 from .dance import path, telling
 from .figure import INK, new_figure, short, tidy
 from .landscape import landscape
@@ -27,12 +27,11 @@ def plot_paths(comparison: Comparison, a: str | None = None, b: str | None = Non
 
     Raises DataError where no method took a step, or where there is one parameter only.
     """
-    walked = {name: r for name, r in comparison.results.items() if len(r.trace)}
-    if not walked or len(next(iter(walked.values())).free_names) < 2:
+    walked, center = walks(comparison), best(comparison)
+    if center is None or len(center.free_names) < 2:
         raise DataError("a landscape with ways needs two parameters and a method that took a step")
-    best = min(walked.values(), key=lambda r: (not arrived(r, comparison), r.cost))
     ways = {name: path(result.trace) for name, result in walked.items()}
-    scene = landscape(best, a, b, more=np.vstack([way[telling(len(way), FEW)] for way in ways.values()]))
+    scene = landscape(center, a, b, more=np.vstack([way[telling(len(way), FEW)] for way in ways.values()]))
     figure = new_figure(7.5, 5.6)
     axes = figure.subplots()
     contours(figure, axes, scene)
@@ -48,7 +47,7 @@ def plot_paths(comparison: Comparison, a: str | None = None, b: str | None = Non
         axes.plot(shown[:, i], shown[:, j], "o-", color=color, label=name, **line)
         mark, size = ("*", 13) if arrived(walked[name], comparison) else ("X", 9)
         axes.plot(way[-1:, i], way[-1:, j], mark, ms=size, color=color, mec="white", mew=0.8, zorder=4)
-    start = np.asarray(best.trace.points)[0]
+    start = np.asarray(center.trace.points)[0]
     axes.plot(start[[i]], start[[j]], "s", ms=8, color="white", mec=INK, label="start")
     axes.set_xlim(*scene.axes[0][[0, -1]])
     axes.set_ylim(*scene.axes[1][[0, -1]])
