@@ -141,7 +141,10 @@ class Trace(np.ndarray[Any, Any]):
 
 
 def log(trace: Trace) -> str:
-    """The dance in words, one line per trial."""
+    """The dance in words, one line per trial.
+
+    The cost is that of the trial where it was evaluated. A polish shows no gain ratio: it is judged by the gradient.
+    """
     with_radius = bool(np.any(np.isfinite(trace["radius"])))
     leash = "radius" if with_radius else "damping"
     lines = [f"{'step':>5} {'cost':>12} {'gain':>8} {leash:>9} {'|D p|':>9}  model         verdict"]
@@ -151,11 +154,14 @@ def log(trace: Trace) -> str:
             lines.append(f"  ... {len(trace) - 55} more ...")
             continue
         row = trace[k]
-        gain = "" if np.isnan(row["gain_ratio"]) else f"{row['gain_ratio']:8.3g}"
+        judged = np.isfinite(row["gain_ratio"]) and row["model"] != "polish"
+        gain = f"{row['gain_ratio']:8.3g}" if judged else ""
         cost = row["trial_cost"] if np.isfinite(row["trial_cost"]) else row["cost"]
         word = "go" if row["accepted"] else f"stop: {row['verdict']}"
         numbers = f"{k + 1:5d} {cost:12.6g} {gain:>8} {row[leash]:9.2e} {row['step']:9.2e}"
         lines.append(f"{numbers}  {row['model']:<13} {word}")
+    if not len(trace):
+        return "no steps: the search ended where it began, or kept no trace"
     if trace.dropped:
         lines.append(f"  ... and {trace.dropped} steps that were not recorded")
     return "\n".join(lines)
