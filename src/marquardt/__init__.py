@@ -8,7 +8,7 @@
 0.5
 """
 
-from . import datasets
+from . import datasets, models
 from .curve.compare import Comparison, compare
 from .curve.fit import fit
 from .curve.result import FitResult
@@ -49,4 +49,5 @@ __all__ = [
     "datasets",
     "fit",
     "least_squares",
+    "models",
 ]

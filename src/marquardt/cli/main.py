@@ -20,6 +20,7 @@ Fit a formula to the columns of a file and print a report.
   marquardt fit decay.csv "y ~ a*exp(-b*t) + c"
   marquardt fit assay.tsv "v ~ Vmax*S/(Km + S)" --start Vmax=200,Km=0.1 --bounds Km=0: --plot fit.png
   marquardt fit Misra1a.dat --start b1=500,b2=0.0001          (a NIST file brings its formula along)
+  marquardt fit growth.csv "y ~ logistic4(x)"                 (`marquardt models` lists what there is)
 
 In the formula, names of columns are data and all others are parameters; ^ and ** are powers; functions are
 those of NumPy (exp, log, sqrt, sin, arctan, min, max, where(condition, a, b), ...) and erf, gamma,
@@ -38,11 +39,15 @@ def parser() -> argparse.ArgumentParser:
         prog="marquardt", description="Nonlinear least squares with results that tell the truth."
     )
     top.add_argument("--version", action="version", version=f"marquardt {marquardt.__version__}")
-    commands = top.add_subparsers(dest="command", metavar="{fit,nist,mgh,demo}")
+    commands = top.add_subparsers(dest="command", metavar="{fit,models,nist,mgh,demo}")
     _add_fit(commands.add_parser(
         "fit", help="fit a formula to a file", description=_FIT_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ))  # fmt: skip
+    models = commands.add_parser(
+        "models", help="the built-in models", description="List the models that a formula may call by name."
+    )
+    models.add_argument("names", nargs="*", metavar="NAME", help="print all about these models")
     nist = commands.add_parser(
         "nist", help="the certified problems of NIST, digit by digit",
         description="Fit the 27 NIST StRD problems from both published starts and count correct digits.",
@@ -140,6 +145,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "fit":
         from .fit import run
+    elif arguments.command == "models":
+        from .models import run
     elif arguments.command == "nist":
         from .nist import run
     elif arguments.command == "mgh":

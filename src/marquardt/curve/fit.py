@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ModelError, Status
 from ..expr.formula import Formula, parse
+from ..models.table import row_named
 from ..options import Options, chosen_options
 from ..problem.callback import as_real
 from ..problem.model import Model, compile_model
@@ -305,7 +306,7 @@ def _from_formula(
     elif x is not None:
         raise DataError("with data= a formula takes its columns by name; leave x out")
     known = column_names(table)
-    formula = parse(model, known) if isinstance(model, str) else model
+    formula = parse(model, known, row_named) if isinstance(model, str) else model
     if not formula.data_names and known:
         raise ModelError(f"the formula {formula.text!r} uses none of the columns ({', '.join(known)})")
     response, y_name = _response(formula, y, table)

@@ -3,6 +3,8 @@
 A few hundred points of a scrambled Sobol sequence are spread over the ranges of `ranges`; at each the
 linear parameters follow by linear least squares. The best points are polished by a few iterations of the
 minimizer, the best of those finished. The seed is fixed: the same data give the same fit.
+Where a built-in model has a start rule, its guess is tried first; the search follows only if that is not
+convincing.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from .candidates import Candidates, sample
 from .data import Data
 from .parameters import Parameters
 from .ranges import Ranges, ranges, typical_size
+from .self_start import SelfStart, beats_polynomial, guesses, self_starts
 from .symmetry import canonical
 
 Vector = NDArray[np.float64]
@@ -49,6 +52,8 @@ class Search:
     n_finished: int
     n_reached: int
     """How many of the finished starts ended at the returned optimum."""
+    rule: str = ""
+    """The built-in model whose start rule led here; empty after a search."""
 
 
 def search(
@@ -59,6 +64,15 @@ def search(
     Raises DataError when the model is not finite at any candidate.
     """
     version = model.versions[0] if model.reason is None and model.versions else None
+    guessed: list[Vector] = []
+    if version is not None:
+        starts, whole = self_starts(model.function, data)
+        if starts:
+            guessed, complete = _by_rules(starts, whole, version.trace, data, parameters)
+            if guessed and complete:
+                found = _finish_rule(starts[0].row.name, guessed, problem, data, parameters, options, watch)
+                if found is not None:
+                    return _labelled(version.trace, data, problem, found, parameters, options)
     if version is None:
         candidates, stopped = _by_calls(problem, data, parameters)
         if stopped and candidates:
@@ -69,17 +83,23 @@ def search(
             )
             return Search(outcome, 0, 0, len(candidates), 0, 0)
     else:
-        candidates = _by_projection(version.trace, data, parameters)
+        candidates = guessed + _by_projection(version.trace, data, parameters)
     if not candidates:
         raise DataError(
             "no starting point was found: the model is not finite anywhere it was tried; give start={...}"
         )
     found = _finish(problem, candidates, parameters, options or Options(), watch)
+    return found if version is None else _labelled(version.trace, data, problem, found, parameters, options)
+
+
+def _labelled(
+    trace: Any, data: Data, problem: Any, found: Search, parameters: Parameters, options: Options | None
+) -> Search:
+    """The preferred copy of an optimum, unless something given tells the copies apart."""
     nothing_given = np.isnan(parameters.values).all() and not _bounded(parameters).any()
-    stopped = found.outcome.status is Status.INTERRUPTED
-    if version is not None and nothing_given and not stopped:
-        return _preferred_copy(version.trace, data, problem, found, parameters, options)
-    return found
+    if not nothing_given or found.outcome.status is Status.INTERRUPTED:
+        return found
+    return _preferred_copy(trace, data, problem, found, parameters, options)
 
 
 def _bounded(parameters: Parameters) -> NDArray[np.bool_]:
@@ -121,6 +141,33 @@ def _by_projection(trace: Any, data: Data, parameters: Parameters) -> list[Vecto
     drawn = sample(where, others, parameters)
     costs, full = table.project(drawn, linear, parameters)
     return _best_first(full, costs)
+
+
+def _by_rules(
+    starts: Sequence[SelfStart], whole: bool, trace: Any, data: Data, parameters: Parameters
+) -> tuple[list[Vector], bool]:
+    """Candidates by the start rules of built-in models, best first, linear parameters solved for.
+
+    The second value says whether one rule speaks of all that is not linear; where it does not, the rest
+    is drawn.
+    """
+    table = Table.of(trace, data)
+    unknown = np.isnan(parameters.values)
+    avoid = set(np.flatnonzero(_bounded(parameters)).tolist())
+    linear = [i for i in linear_parameters(table.outputs, avoid) if unknown[i]]
+    rows = []
+    complete = len(starts) == 1
+    for guess in guesses(starts, whole, data.flat()[0], len(unknown)):
+        known = np.where(unknown, np.clip(guess, parameters.lower, parameters.upper), parameters.values)
+        others = [i for i in np.flatnonzero(np.isnan(known)).tolist() if i not in linear]
+        complete = complete and not others
+        drawn = sample(table.ranges(len(unknown)), others, replace(parameters, values=known), 64)
+        rows.append(drawn)
+    if not rows:
+        return [], False
+    drawn = np.concatenate(rows)
+    costs, full = table.project(drawn, linear, parameters)
+    return _best_first(full, costs)[:4], complete
 
 
 def _by_calls(problem: Any, data: Data, parameters: Parameters) -> tuple[list[Vector], bool]:
@@ -227,16 +274,34 @@ def _spread(n: int) -> NDArray[np.intp] | slice:
 # ----------------------------------------------------------------------------------------------- finishing
 
 
+def _finish_rule(
+    name: str, guessed: list[Vector], problem: Any, data: Data, parameters: Parameters,
+    options: Options | None, watch: Watch,
+) -> Search | None:  # fmt: skip
+    """The fit from the guesses of a start rule; None where it does not convince."""
+    try:
+        found = _finish(problem, guessed, parameters, options or Options(), watch, ((len(guessed), None),))
+    except DataError:
+        return None
+    end = found.outcome
+    if end.status is Status.INTERRUPTED:
+        return found
+    certain = end.status.success and end.status is not Status.NOT_UNIQUE
+    convincing = certain and beats_polynomial(float(end.cost), data, len(parameters.free))
+    return replace(found, rule=name) if convincing else None
+
+
 def _finish(
-    problem: Any, candidates: list[Vector], parameters: Parameters, options: Options, watch: Watch
-) -> Search:
+    problem: Any, candidates: list[Vector], parameters: Parameters, options: Options, watch: Watch,
+    stages: Sequence[tuple[int, int | None]] = STAGES,
+) -> Search:  # fmt: skip
     """Polish the best candidates in stages; return the best end, a certified one where costs are equal."""
     index = parameters.free_index
     lower, upper = parameters.lower[index], parameters.upper[index]
     points = [np.clip(c[index], lower, upper) for c in candidates]
     nfev = njev = 0
     ends: list[Any] = []
-    for keep, budget in STAGES:
+    for keep, budget in stages:
         allowed = (
             options if budget is None else replace(options, max_evaluations=budget, trace=False, polish=False)
         )

@@ -8,13 +8,15 @@ Grammar, loosest first; operators mean what they mean in Python, and ``^`` is th
 
 A name that is a column is data; ``pi`` is the constant; every other name is a parameter, in order of
 appearance (also ``e``: write ``exp(x)``). Names hold letters of any alphabet, digits, ``_`` and inner dots.
+A model called by name brings its parameters along, ``gaussian(x)``, or takes those that are written,
+``gaussian(x, h, c, w)``; `parse` is told which models there are.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NoReturn
 
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, FormulaError
 from .formula_functions import FUNCTIONS, GREEK, Function
+from .formula_models import ModelCall, Models, NamedModel, instance
 from .formula_tokens import Token, fail, near, tokenize
 from .graph import Graph, Node
 
@@ -62,13 +65,15 @@ class Formula(Expression):
     """A parsed formula: the fields describe its model side; `response` is the left side, if there is one."""
 
     response: Expression | None = None
+    calls: tuple[ModelCall, ...] = ()
+    """The models called by name."""
 
     def __repr__(self) -> str:
         return f"Formula({self.text!r})"
 
 
-def parse(text: str, columns: Collection[str] = ()) -> Formula:
-    """Read a formula; names in `columns` are data, the others parameters.
+def parse(text: str, columns: Collection[str] = (), models: Models | None = None) -> Formula:
+    """Read a formula; names in `columns` are data, the others parameters; `models` finds models by name.
 
     >>> formula = parse("v ~ Vmax*S/(Km + S)", columns=["S", "v"])
     >>> formula.param_names, formula.data_names, formula.response.data_names
@@ -78,21 +83,21 @@ def parse(text: str, columns: Collection[str] = ()) -> Formula:
     """
     if not isinstance(text, str):
         raise FormulaError(f"a formula is a string such as 'y ~ a*x + b', not {type(text).__name__}")
-    return _parse(text, tuple(map(str, columns)))
+    return _parse(text, tuple(map(str, columns)), models)
 
 
 @lru_cache(maxsize=256)
-def _parse(text: str, columns: tuple[str, ...]) -> Formula:
+def _parse(text: str, columns: tuple[str, ...], models: Models | None) -> Formula:
     tokens = tokenize(text)
     tildes = [k for k, token in enumerate(tokens) if token.text == "~"]
     if len(tildes) > 1:
         fail(text, tokens[tildes[1]], "a second `~`: a formula has one, between response and model")
     if not tildes:
-        return _Side(text, tokens, columns, "formula").formula(None)
+        return _Side(text, tokens, columns, "formula", models).formula(None)
     cut = tildes[0]
     left = [*tokens[:cut], Token("end", "~", tokens[cut].start, tokens[cut].end)]
-    response = _Side(text, left, columns, "response").expression()
-    return _Side(text, tokens[cut + 1 :], columns, "model").formula(response)
+    response = _Side(text, left, columns, "response", models).expression()
+    return _Side(text, tokens[cut + 1 :], columns, "model", models).formula(response)
 
 
 def _column(data: Mapping[str, Any], name: str) -> NDArray[np.float64]:
@@ -106,6 +111,10 @@ def _column(data: Mapping[str, Any], name: str) -> NDArray[np.float64]:
         raise DataError(f"column `{name}` is not numeric: {error}") from None
 
 
+def _no_models(name: str) -> NamedModel | None:
+    return None
+
+
 # ---------------------------------------------------------------------------------------------------- parser
 _COMPARISONS = {"<": "lt", "<=": "le", "==": "eq", "!=": "ne", ">": "lt", ">=": "le"}
 _SUMS = {"+": "add", "-": "sub"}
@@ -115,13 +124,23 @@ _PRODUCTS = {"*": "mul", "/": "div", "//": "", "%": "mod"}
 class _Side:
     """Recursive descent over the tokens of one side; nodes are built as they are read."""
 
-    def __init__(self, text: str, tokens: list[Token], columns: Collection[str], role: str) -> None:
+    def __init__(
+        self,
+        text: str,
+        tokens: list[Token],
+        columns: Collection[str],
+        role: str,
+        models: Models | None = None,
+    ) -> None:
         self.text, self.tokens, self.known, self.role = text, tokens, frozenset(columns), role
+        self.models = models or _no_models
         self.place = self.depth = 0
         self.graph = Graph()
         self.params: dict[str, Node] = {}
         self.columns: dict[str, Node] = {}
         self.called: set[str] = set()
+        self.calls: list[ModelCall] = []
+        self.owner: dict[str, str] = {}
 
     # -- the two results
     def expression(self) -> Expression:
@@ -130,7 +149,8 @@ class _Side:
 
     def formula(self, response: Expression | None) -> Formula:
         node = self._whole()
-        return Formula(self.text, self.graph, node, tuple(self.params), tuple(self.columns), response)
+        calls = tuple(replace(call, whole=call.node is node) for call in self.calls)
+        return Formula(self.text, self.graph, node, tuple(self.params), tuple(self.columns), response, calls)
 
     def _source(self) -> str:
         return self.text[self.tokens[0].start : self.tokens[-1].start].strip()
@@ -307,6 +327,16 @@ class _Side:
         if self.role == "response":
             why = "is not a column, and a response cannot hold parameters"
             self._fail(f"`{name}` {why}{self._columns_hint(name)}", token)
+        if name in self.owner:
+            model = self.owner[name]
+            self._fail(
+                f"`{name}` is already a parameter of `{model}(...)`: use another name, or write out the "
+                f"parameters of `{model}`",
+                token,
+            )
+        return self._param(name)
+
+    def _param(self, name: str) -> Node:
         if name not in self.params:
             self.params[name] = self.graph.param(len(self.params))
         return self.params[name]
@@ -314,7 +344,8 @@ class _Side:
     def _call(self, token: Token) -> Node:
         name, opening = token.text, self.tokens[self.place - 1]
         function, product = FUNCTIONS.get(name), f"; for a product write `{name}*(...)`"
-        if function is None:
+        model = self.models(name) if function is None else None
+        if function is None and model is None:
             like = "" if name in self.known or name in self.params else near(name, FUNCTIONS)
             self._fail(f"there is no function `{name}`{like or product}", token)
         if name in self.known:
@@ -323,10 +354,44 @@ class _Side:
             self._fail(f"`{name}` is used as a parameter and as a function: rename the parameter", token)
         self.called.add(name)
         arguments = self._arguments(opening)
+        if model is not None:
+            return self._model(model, arguments, token)
+        assert function is not None
         self._check_count(token, function, len(arguments))
         if function.order and arguments[0].op != "const":
             self._fail(f"the first argument of `{name}` is its order, a plain number", token)
         return function.build(self.graph, *arguments)
+
+    def _model(self, model: NamedModel, given: list[Node], token: Token) -> Node:
+        """A model with its own parameters, or with those given after its variables."""
+        if self.role == "response":
+            self._fail(f"`{model.name}` is a model: it belongs right of `~`", token)
+        if len(given) == model.n_x:
+            given = given + [self._own(name, model, token) for name in model.arguments[model.n_x :]]
+        if len(given) != len(model.arguments):
+            short, full = ", ".join(model.arguments[: model.n_x]), ", ".join(model.arguments)
+            self._fail(f"write `{model.name}({short})`, or with all parameters `{model.name}({full})`", token)
+        node = instance(self.graph, model, given)
+        self.calls.append(ModelCall(model.name, tuple(given[: model.n_x]), tuple(given[model.n_x :]), node))
+        return node
+
+    def _own(self, name: str, model: NamedModel, token: Token) -> Node:
+        """A parameter that a model brings along: its name must be free."""
+        if name in self.known:
+            what = "a column"
+        elif name in self.owner:
+            what = f"a parameter of `{self.owner[name]}(...)`"
+        elif name in self.params:
+            what = "a parameter of the formula"
+        else:
+            self.owner[name] = model.name
+            return self._param(name)
+        names = ", ".join([*model.arguments[: model.n_x], *[f"{n}_1" for n in model.arguments[model.n_x :]]])
+        self._fail(
+            f"the parameter `{name}` of `{model.name}` is already {what}: name its parameters, as in "
+            f"`{model.name}({names})`",
+            token,
+        )
 
     def _arguments(self, opening: Token) -> list[Node]:
         if self._take(")"):

@@ -51,7 +51,11 @@ def facts(result: Result) -> str:
         counts.insert(0, points)
         if result.search is not None:
             found = result.search
-            counts.append(f"start found: {found.n_reached} of {found.n_finished} best ended here")
+            counts.append(
+                f"start by the rule of {found.rule}"
+                if found.rule
+                else f"start found: {found.n_reached} of {found.n_finished} best ended here"
+            )
     if result.n_escapes:
         counts.append("left a saddle" if result.n_escapes == 1 else f"left {result.n_escapes} saddles")
     return ", ".join(counts) + f"\nderivatives: {result.derivative}"
