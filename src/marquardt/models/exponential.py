@@ -35,7 +35,7 @@ def exponential_decay(x: Any, amplitude: Any, rate: Any, offset: Any) -> Any:
     Start: the best of a grid of rates between 1/span and 1/spacing, both signs, amplitude and offset by
     linear least squares. The model is Newton's law of cooling, first-order kinetics, radioactive decay.
 
-    >>> exponential_decay(0.0, 3.0, 0.5, 1.0)
+    >>> float(exponential_decay(0.0, 3.0, 0.5, 1.0))
     4.0
     """
     return amplitude * np.exp(-rate * x) + offset
@@ -56,7 +56,7 @@ def exponential_rise(x: Any, amplitude: Any, rate: Any, offset: Any) -> Any:
     Start: as for `exponential_decay`. With offset 0 the equation of von Bertalanffy (1938) and of a
     charging capacitor.
 
-    >>> exponential_rise(0.0, 3.0, 0.5, 1.0)
+    >>> float(exponential_rise(0.0, 3.0, 0.5, 1.0))
     1.0
     """
     return offset - amplitude * np.expm1(-rate * x)
@@ -75,7 +75,7 @@ def biexponential(x: Any, amplitude1: Any, rate1: Any, amplitude2: Any, rate2: A
 
     Start: the best pair of a grid of rates, the rest by linear least squares (Golub, Pereyra 1973).
 
-    >>> biexponential(0.0, 3.0, 2.0, 1.0, 0.5, 0.25)
+    >>> float(biexponential(0.0, 3.0, 2.0, 1.0, 0.5, 0.25))
     4.25
     """
     return amplitude1 * np.exp(-rate1 * x) + amplitude2 * np.exp(-rate2 * x) + offset
@@ -97,7 +97,7 @@ def triexponential(
     Start: the best triple of a grid of rates, the rest by linear least squares. Data seldom determine
     three rates: Lanczos (1956) shows two decimals that cannot tell three exponentials from two.
 
-    >>> triexponential(0.0, 3.0, 5.0, 2.0, 1.0, 1.0, 0.2, 0.5)
+    >>> float(triexponential(0.0, 3.0, 5.0, 2.0, 1.0, 1.0, 0.2, 0.5))
     6.5
     """
     return (
@@ -142,7 +142,7 @@ def stretched_exponential(x: Any, amplitude: Any, scale: Any, exponent: Any, off
     Start: the best of a grid of scales and exponents, the rest by linear least squares. Source:
     Kohlrausch (1854); Williams, Watts (1970).
 
-    >>> stretched_exponential(0.0, 3.0, 2.0, 0.5, 1.0)
+    >>> float(stretched_exponential(0.0, 3.0, 2.0, 0.5, 1.0))
     4.0
     """
     return amplitude * np.exp(-((x / scale) ** exponent)) + offset

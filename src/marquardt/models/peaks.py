@@ -23,7 +23,7 @@ def gaussian(x: Any, height: Any, center: Any, width: Any) -> Any:
     Start: the best of a grid of centers (the highest points, and places spread over the data) and widths
     between spacing and span, height by linear least squares. Source: Gauss (1809).
 
-    >>> gaussian(1.0, 3.0, 1.0, 0.5)
+    >>> float(gaussian(1.0, 3.0, 1.0, 0.5))
     3.0
     """
     return height * np.exp(-0.5 * ((x - center) / width) ** 2)
@@ -36,7 +36,7 @@ def lorentzian(x: Any, height: Any, center: Any, width: Any) -> Any:
 
     Start: as for `gaussian`. Source: Lorentz (1916).
 
-    >>> lorentzian(1.5, 3.0, 1.0, 0.5)
+    >>> float(lorentzian(1.5, 3.0, 1.0, 0.5))
     1.5
     """
     return height / (1.0 + ((x - center) / width) ** 2)
@@ -70,7 +70,7 @@ def pseudo_voigt(x: Any, height: Any, center: Any, width: Any, fraction: Any) ->
     Start: the best Lorentzian's center and width, then the best of a grid of places, widths and fractions
     near them. Source: Wertheim, Butler, West, Buchanan (1974).
 
-    >>> pseudo_voigt(1.5, 3.0, 1.0, 0.5, 0.3)
+    >>> float(pseudo_voigt(1.5, 3.0, 1.0, 0.5, 0.3))
     1.5
     """
     u = ((x - center) / width) ** 2

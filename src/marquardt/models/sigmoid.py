@@ -95,7 +95,7 @@ def gompertz(x: Any, top: Any, inflection: Any, rate: Any) -> Any:
     Start: the best of a grid of inflections and rates, the level by linear least squares. Source: Gompertz
     (1825); Winsor (1932).
 
-    >>> round(gompertz(2.0, 3.0, 2.0, 0.7), 6)
+    >>> round(float(gompertz(2.0, 3.0, 2.0, 0.7)), 6)
     1.103638
     """
     return top * np.exp(-np.exp(-rate * (x - inflection)))

@@ -69,7 +69,7 @@ def sum_of(peak: Callable[..., Any], count: int) -> Callable[..., Any]:
     by linear least squares; the best of it. Two and three peaks are also tried in all places at once.
 
     >>> two = sum_of(gaussian, 2)
-    >>> two(0.0, height1=2.0, center1=0.0, width1=1.0, height2=1.0, center2=50.0, width2=1.0)
+    >>> float(two(0.0, height1=2.0, center1=0.0, width1=1.0, height2=1.0, center2=50.0, width2=1.0))
     2.0
     """
     if PEAKS.get(getattr(peak, "__name__", "")) is not peak:

@@ -24,7 +24,7 @@ def sine(x: Any, amplitude: Any, frequency: Any, phase: Any, offset: Any) -> Any
     Start: the peak of the periodogram, the rest by linear least squares. Source: Lomb (1976), Scargle (1982)
     for uneven points.
 
-    >>> sine(0.25, 3.0, 1.0, 0.0, 1.0)
+    >>> float(sine(0.25, 3.0, 1.0, 0.0, 1.0))
     4.0
     """
     return amplitude * np.sin(2.0 * math.pi * frequency * x + phase) + offset
@@ -42,7 +42,7 @@ def damped_sine(x: Any, amplitude: Any, rate: Any, frequency: Any, phase: Any, o
 
     Start: the highest peaks of the periodogram with a grid of rates, the rest by linear least squares.
 
-    >>> damped_sine(0.25, 3.0, 0.0, 1.0, 0.0, 1.0)
+    >>> float(damped_sine(0.25, 3.0, 0.0, 1.0, 0.0, 1.0))
     4.0
     """
     return amplitude * np.exp(-rate * x) * np.sin(2.0 * math.pi * frequency * x + phase) + offset
