@@ -161,6 +161,19 @@ def test_a_failed_fit_gets_no_advice_about_its_curve() -> None:
     assert not any("barely determined" in s or "long runs" in s for s in result.advice)
 
 
+def test_equations_with_as_many_unknowns_are_solved_without_advice() -> None:
+    assert (
+        mq.least_squares(lambda x: np.stack([x[0] + x[1] - 3.0, x[0] - x[1] - 1.0]), [0.0, 0.0]).advice == ()
+    )
+
+
+def test_fewer_residuals_than_unknowns_are_told_in_these_words() -> None:
+    result = mq.least_squares(lambda x: x[:1] * x[1:] - 3.0, [1.0, 1.0])
+    assert result.advice == (
+        "1 residual cannot determine 2 parameters: fix at least 1 of them, or add residuals.",
+    )
+
+
 def test_the_verdict_goes_into_the_record() -> None:
     from marquardt.report.record import record
 

@@ -79,10 +79,12 @@ def _not_unique(fit: Result) -> Iterator[str]:
 
 def _few_points(fit: Result) -> Iterator[str]:
     n, p = fit.n_points, len(fit.free_names)
+    of_data = fit.evidence == "data"
     if n < p and not fit.unique:
-        points = "point" if n == 1 else "points"
-        yield f"{n} {points} cannot determine {p} parameters: fix at least {p - n} of them, or add data."
-    elif fit.dof <= 0 and not fit.sigma_known:
+        points = ("point" if of_data else "residual") + "s" * (n != 1)
+        more = "add data" if of_data else "add residuals"
+        yield f"{n} {points} cannot determine {p} parameters: fix at least {p - n} of them, or {more}."
+    elif of_data and fit.dof <= 0 and not fit.sigma_known:
         yield "No degree of freedom is left: standard errors are undefined. Add data, or give a known sigma."
 
 
