@@ -143,7 +143,7 @@ class Trace(np.ndarray[Any, Any]):
 def log(trace: Trace) -> str:
     """The dance in words, one line per trial.
 
-    The cost is that of the trial where it was evaluated. A polish shows no gain ratio: the gradient is its judge.
+    The cost is the trial's where it was evaluated. A polish shows no gain ratio: the gradient judged it.
     """
     with_radius = bool(np.any(np.isfinite(trace["radius"])))
     leash = "radius" if with_radius else "damping"
