@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod penalty;
 pub mod reduction;
 
+use crate::linear::small::norm;
 use reduction::{Reduction, reduction};
 
 /// Why an evaluation could not be carried out at all (a non-finite residual is not a failure).
@@ -29,6 +30,23 @@ pub struct Linearization {
     pub gradient: Vec<f64>,
     /// sum_i |J_ij| (|y_i| + |model_i| + |f_i|) in weighted units: what rounding can do to the gradient.
     pub rounding: Vec<f64>,
+}
+
+impl Linearization {
+    /// |J_j| of every column.
+    pub fn column_norms(&self, norms: &mut Vec<f64>) {
+        let n = self.gradient.len();
+        let entry = |i: usize, j: usize| self.factor[i * (n + 1) + j];
+        norms.clear();
+        for j in 0..n {
+            let squares: f64 = (0..=j).map(|i| entry(i, j) * entry(i, j)).sum();
+            norms.push(if squares.is_normal() {
+                squares.sqrt()
+            } else {
+                norm(&(0..=j).map(|i| entry(i, j)).collect::<Vec<f64>>()) // safe against under- and overflow
+            });
+        }
+    }
 }
 
 /// A least-squares problem as the minimizer sees it: n parameters, m residuals.

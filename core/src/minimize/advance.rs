@@ -51,6 +51,7 @@ impl Loop<'_> {
             let verdict = self.attempt(&mut round)?;
             self.report()?;
             if verdict == Verdict::Accepted {
+                self.reason = Reason::Certified;
                 return Ok(true);
             }
             if !self.strategy.control.retreats() {

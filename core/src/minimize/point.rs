@@ -49,11 +49,7 @@ impl Point {
     /// Derive norms, rounding and the active set from a fresh linearization.
     pub fn digest(&mut self, lower: &[f64], upper: &[f64]) {
         let n = self.n();
-        self.norms.clear();
-        for j in 0..n {
-            let squares: f64 = (0..=j).map(|i| self.r(i, j) * self.r(i, j)).sum();
-            self.norms.push(squares.sqrt());
-        }
+        self.linearization.column_norms(&mut self.norms);
         // Where nothing is subtracted, x itself is known to eps only: that moves f by eps |J_k x_k|.
         let reach: f64 = self.norms.iter().zip(&self.x).map(|(c, x)| c * x.abs()).sum();
         let rounding = self.linearization.rounding.iter().zip(&self.norms).map(|(r, c)| r.max(c * reach));

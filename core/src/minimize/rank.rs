@@ -38,12 +38,11 @@ pub fn condition(linearization: &Linearization) -> f64 {
 /// R with columns of length 1 (or 0), row-major, and their number.
 fn scaled(linearization: &Linearization) -> (Vec<f64>, usize) {
     let (n, factor) = (linearization.gradient.len(), &linearization.factor);
-    let mut a = vec![0.0; n * n];
+    let (mut a, mut norms) = (vec![0.0; n * n], Vec::new());
+    linearization.column_norms(&mut norms);
     for j in 0..n {
-        let column = |i: usize| factor[i * (n + 1) + j];
-        let length = (0..=j).map(|i| column(i) * column(i)).sum::<f64>().sqrt();
         for i in 0..=j {
-            a[i * n + j] = if length > 0.0 { column(i) / length } else { 0.0 };
+            a[i * n + j] = if norms[j] > 0.0 { factor[i * (n + 1) + j] / norms[j] } else { 0.0 };
         }
     }
     (a, n)

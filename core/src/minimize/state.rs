@@ -238,6 +238,9 @@ impl<'a> Loop<'a> {
         if let Some((rss, x)) = self.lowest.take()
             && self.here_rss - rss > 1e-10 * self.live
         {
+            if self.reason == Reason::Certified {
+                self.reason = Reason::Diverged; // where it arrived is no minimum worth the name
+            }
             self.there.x = x; // as a step from far away it would be rounded
             self.evaluate_there()?;
             self.go_there()?;
