@@ -26,6 +26,9 @@ residual plus Jacobian evaluations for marquardt, whose derivatives are exact; f
 differentiates by finite differences, all calls of the function. A run that raised an error (residuals that
 are not finite at the start) is not solved.
 
+Brown's almost-linear function is stationary at 1, where it falls with the ninth power of a step: a minimum to
+rounding. Success there counts as false, too.
+
 "scipy lm" is MINPACK itself; "more" is the same algorithm with exact derivatives, and ends with a verdict.
 """
 
