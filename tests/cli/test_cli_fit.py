@@ -209,6 +209,14 @@ def test_an_impossible_penalty_is_refused(assay, capsys, option, text, says):
     assert says in capsys.readouterr().err
 
 
+def test_a_method_is_chosen_and_its_log_printed(assay, capsys):
+    start = ["--start", "Vmax=100,Km=1", "--method", "levenberg", "--damping", "delayed", "--trace"]
+    assert main(["fit", str(assay), ASSAY, *start]) == 0
+    report, log = capsys.readouterr().out.split("\n\n step")
+    assert "converged" in report
+    assert "stop: uphill" in log and log.rstrip().endswith("go")
+
+
 def test_mgh_table_counts_what_is_solved_and_certified(capsys):
     assert main(["mgh", "auto", "--runs"]) == 0
     lines = capsys.readouterr().out.splitlines()

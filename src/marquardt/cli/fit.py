@@ -38,12 +38,16 @@ def run(arguments: argparse.Namespace) -> int:
         weights=_WEIGHTS if arguments.weights else None,
         prior=priors(arguments.prior) or None,
         ridge=ridge(arguments.ridge),
+        method=arguments.method,
+        damping=arguments.damping,
         missing="drop" if arguments.drop_missing else "error",
     )
     if arguments.json == "-":
         print(as_json(result))
     else:
         print(result)
+        if arguments.trace:
+            print(f"\n{result.trace}")
     _write(result, arguments)
     return 0 if result.success and result.unique else 1
 

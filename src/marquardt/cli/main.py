@@ -94,6 +94,11 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         "--ridge", action="append", default=[], metavar="NUMBER",
         help="add half of NUMBER times the squares of all parameters to the cost; or by name: a=0.1,b=1",
     )  # fmt: skip
+    fit.add_argument("--method", default="auto", help=f"of {', '.join(METHODS)}")
+    fit.add_argument(
+        "--damping", metavar="RULE", help="of levenberg and marquardt: nielsen, classic, delayed"
+    )
+    fit.add_argument("--trace", action="store_true", help="print the log of all steps after the report")
     fit.add_argument(
         "--sigma",
         metavar="COLUMN",
@@ -108,7 +113,7 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument(
         "--plot", metavar="FILE", help="draw data, curve, confidence band and residuals (png, pdf, svg)"
     )
-    fit.add_argument("--html", metavar="FILE", help="write the report as a web page")
+    fit.add_argument("--html", metavar="FILE", help="write the report and the explorer as a web page")
     fit.add_argument(
         "--json", metavar="FILE", help="write the result as JSON; - is standard output, without the report"
     )
