@@ -93,6 +93,21 @@ def test_functions_words_and_integers_among_the_arguments_are_not_confused():
     assert abs(found[3][1] - found[0][1]) > 0.01
 
 
+def test_an_object_among_the_arguments_is_read_anew():
+    class Settings:
+        scale = 1.0
+
+    def residuals(p, settings, t, y):
+        return settings.scale * p[0] * np.exp(-p[1] * t) - y
+
+    settings = Settings()
+    first = mq.least_squares(residuals, [1.0, 1.0], args=(settings, T, Y))
+    settings.scale = 2.0
+    second = mq.least_squares(residuals, [1.0, 1.0], args=(settings, T, Y))
+    np.testing.assert_allclose(second.x, first.x * [0.5, 1.0], rtol=1e-9)
+    assert second.derivative == "exact (traced)"
+
+
 def test_keywords_are_passed_on_and_read_anew():
     def shifted(x, by=0.0):
         return x - by

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ class Bound:
     fun: Callable[..., Any]
     fixed: tuple[tuple[int, type, Any], ...]
     """Position among the extra arguments, type and value of each that is no data."""
+
+    @property
+    def __name__(self) -> str:
+        return title_of(self.fun)
 
     def __call__(self, x: Any, *data: Any, **options: Any) -> Any:
         extra = list(data)
@@ -41,6 +46,8 @@ class Residuals:
     options: Mapping[str, Any]
     title: str
     args: tuple[Any, ...]
+    lasting: bool
+    """Can what was traced serve again? Not where an extra argument is an object that may have changed."""
 
     def like(self, other: Callable[..., Any]) -> Callable[[Any], Any]:
         """Another function of x with the same extra arguments."""
@@ -58,13 +65,19 @@ def residual_function(
         raise ModelError(f"fun must be a function that returns residuals, not {type(fun).__name__}")
     if not isinstance(args, tuple):
         args = tuple(args) if isinstance(args, list) else (args,)
-    title = getattr(fun, "__name__", None) or type(fun).__name__
+    title = title_of(fun)
     data = tuple(a for a in args if is_data(a))
     fixed = tuple((k, type(a), a) for k, a in enumerate(args) if not is_data(a))
+    options = kwargs or {}
+    lasting = all([_is_lasting(v) for v in (*(v for _, _, v in fixed), *options.values())])
     name = None if fixed else _first_argument(fun)
     if name is None:
-        return Residuals(Bound(fun, fixed), "x", data, kwargs or {}, title, args)
-    return Residuals(fun, name, data, kwargs or {}, title, args)
+        return Residuals(Bound(fun, fixed), "x", data, options, title, args, lasting)
+    return Residuals(fun, name, data, options, title, args, lasting)
+
+
+def title_of(fun: Callable[..., Any]) -> str:
+    return str(getattr(fun, "__name__", None) or type(fun).__name__)
 
 
 def is_data(value: Any) -> bool:
@@ -72,6 +85,15 @@ def is_data(value: Any) -> bool:
     if isinstance(value, np.ndarray):
         return value.dtype.kind in "biufc"
     return isinstance(value, float | np.floating) or hasattr(value, "to_numpy")
+
+
+def _is_lasting(value: Any) -> bool:
+    """A value that cannot change, or a function, whose surroundings a trace watches."""
+    if isinstance(value, tuple):
+        return all(_is_lasting(v) for v in value)
+    return value is None or isinstance(
+        value, int | float | str | bytes | complex | type | FunctionType | np.ufunc
+    )
 
 
 def _first_argument(fun: Callable[..., Any]) -> str | None:

@@ -109,10 +109,12 @@ def _problem(
     shapes = {function.name: x0.shape}
     if diff_step is not None and jac != "3-point":
         raise OptionError("diff_step belongs to differences: say jac='3-point' as well, or leave it out")
-    if jac is None:
+    if jac is None and function.lasting:
         model = compile_model(function.call, data, shapes, function.options)
+    else:
+        model = Model(function.call, shapes, function.options)
+    if jac is None:
         return model.problem(data, None, None, x0, parameters.free), None
-    model = Model(function.call, shapes, function.options)
     if callable(jac):
         return GivenProblem(model, data, x0, function.like(jac)), "given (jac=), compared with differences"
     if jac == "3-point":
