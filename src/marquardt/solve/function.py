@@ -87,6 +87,9 @@ def is_data(value: Any) -> bool:
     return isinstance(value, float | np.floating) or hasattr(value, "to_numpy")
 
 
+_PLAIN = (int, float, complex, str, bytes, type, FunctionType, np.ufunc)
+
+
 def _is_lasting(value: Any) -> bool:
     """A value that cannot change, or a function, whose surroundings a trace watches."""
     if isinstance(value, tuple):
