@@ -94,6 +94,10 @@ def test_the_page_is_self_contained_and_escaped(tmp_path: Path) -> None:
     assert not any(script.startswith("alert") for script in checker.scripts)
 
 
+def test_no_button_of_the_page_uploads_a_chart() -> None:
+    assert '"showSendToCloud":false' in assay("levenberg").to_html()
+
+
 def test_the_page_is_small_beside_its_javascript() -> None:
     from plotly.offline import get_plotlyjs
 

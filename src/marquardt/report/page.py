@@ -21,7 +21,12 @@ body { margin: 1.5rem auto; max-width: 70rem; padding: 0 1rem; color: #2c3e50; b
 .mq > pre { display: none } h1 { font-size: 1.5rem }
 h2 { font-size: 1.15rem; margin: 2rem 0 0.3rem } p { max-width: 50rem }
 """
-_CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+_CONFIG = {
+    "displaylogo": False,
+    "responsive": True,
+    "showSendToCloud": False,  # a button that uploads the chart
+    "modeBarButtonsToRemove": ["select2d", "lasso2d"],
+}
 
 
 def page(result: Result, a: str | None = None, b: str | None = None) -> str:
