@@ -89,7 +89,7 @@ def in_numpy(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=No
                accepted(rows), o.reason, o.escapes, o.runaway, descent, rows)  # fmt: skip
 
 
-def differs(core, numpy, rows=20):
+def differs(core, numpy, rows=12):
     """The first of so many rows where two searches part by more than rounding, or None.
 
     Some paths are chaotic; and all are where the cost is rounding error.

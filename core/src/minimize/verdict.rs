@@ -19,6 +19,8 @@ const FLAT: f64 = 1e-9;
 const SURELY: f64 = 1e-3;
 /// A step below this part of x is lost in the rounding errors of x.
 const ARRIVED: f64 = 4.0 * f64::EPSILON;
+/// A search that lowered rss by less than this part has hardly left its start.
+const UNMOVED: f64 = 1e-8;
 /// Error of a Jacobian from differences, as a part of its columns.
 const INEXACT: f64 = 1e-8;
 /// Saddles left at most; one is the rule.
@@ -43,7 +45,9 @@ impl Loop<'_> {
             return Ok(self.is_lower_elsewhere()? && self.escape(Vec::new())?);
         }
         let rank = Rank::of(&self.here.linearization, self.here.threshold());
-        let doubtful = rank.rank < n || self.n_accepted == 0;
+        // A gradient of rounding errors at the start may be followed by steps of rounding errors.
+        let unmoved = self.n_accepted == 0 || self.first_live - self.live <= UNMOVED * self.first_live;
+        let doubtful = rank.rank < n || unmoved;
         if !doubtful && self.here.f.len() >= MANY {
             return Ok(false);
         }

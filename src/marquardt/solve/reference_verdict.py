@@ -14,6 +14,7 @@ from .reference_step import EPS, Matrix, Point, Rule, Spectrum, Trial, Vector, n
 DIFFERENCES_LIMIT = 8  # parameters up to which a Hessian is worked out by differences, in doubt
 MANY = 200_000  # residuals from which on the Hessian is asked for in doubt only
 FLAT = 1e-9  # an eigenvalue above minus this part of the largest is zero to rounding
+UNMOVED = 1e-8  # a search that lowered rss by less than this part has hardly left its start
 INEXACT = 1e-8  # error of a Jacobian from differences, as a part of its columns
 ESCAPES = 3  # saddles left at most
 REAL = 10.0  # reductions are real above so many rounding errors of the cost
@@ -43,7 +44,9 @@ def look_around(loop: Loop, p: Point) -> Point | None:
     if not loop.certified(p) and not newton_has_arrived(loop, p):
         return far_away(loop, p)
     null, accepted = rank_of(p).null_vectors, any(row.verdict == "go" for row in loop.trace)
-    doubtful = null.size > 0 or not accepted
+    # A gradient of rounding errors at the start may be followed by steps of rounding errors.
+    unmoved = not accepted or loop.first_live - loop.live <= UNMOVED * loop.first_live
+    doubtful = null.size > 0 or unmoved
     if not doubtful and p.f.size >= MANY:
         return None
     S = loop.hessian(p)
