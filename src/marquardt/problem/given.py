@@ -33,16 +33,22 @@ class GivenProblem(CallbackProblem):
 
         Raises ModelError where it has another shape.
         """
-        J: Any = self.given(x.copy())
-        if hasattr(J, "toarray"):  # a sparse matrix
-            J = J.toarray()
-        dense: Matrix = np.ascontiguousarray(np.atleast_2d(np.asarray(J, dtype=np.float64)))
-        if dense.shape != (self.size, x.size):
-            raise ModelError(
-                f"jac gives an array of shape {dense.shape}: {self.size} residuals of {x.size} parameters "
-                f"need ({self.size}, {x.size})"
-            )
-        return dense
+        return dense_jacobian(self.given(x.copy()), self.size, x.size)
+
+
+def dense_jacobian(J: Any, m: int, n: int) -> Matrix:
+    """What a caller's function gave, as an (m, n) array.
+
+    Raises ModelError where it has another shape.
+    """
+    if hasattr(J, "toarray"):  # a sparse matrix
+        J = J.toarray()
+    dense: Matrix = np.ascontiguousarray(np.atleast_2d(np.asarray(J, dtype=np.float64)))
+    if dense.shape != (m, n):
+        raise ModelError(
+            f"jac gives an array of shape {dense.shape}: {m} residuals of {n} parameters need ({m}, {n})"
+        )
+    return dense
 
 
 @dataclass(frozen=True)

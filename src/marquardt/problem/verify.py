@@ -81,7 +81,7 @@ def _interpreted(version: Version, values: Vector) -> TracedAt:
     def traced(arguments: Sequence[Any], _: slice) -> Vector:
         if version.pointwise:
             found = version.evaluate[0](values, [arguments[k] for k in version.argument_of])[0]
-            return np.array(np.broadcast_to(found, common_shape(arguments)))
+            return np.array(np.broadcast_to(found, common_shape(arguments))).ravel()
         out = np.empty(version.size)
         for run, family in zip(version.evaluate, version.trace.families, strict=True):
             columns = [c.extract(arguments) for c in family.columns]

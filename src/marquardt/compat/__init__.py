@@ -1,0 +1,1 @@
+"""Other libraries' names for what marquardt does: ``marquardt.compat.scipy``."""

@@ -1,0 +1,98 @@
+"""A model function ``f(x, *parameters)`` with its data as a problem of the minimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..curve.signature import Signature, signature_of
+from ..errors import ModelError
+from ..problem.model import Model, compile_model
+from ..problem.traced import Problem
+from .derivatives import Called, Supplied, Whitened
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+
+def number_of_parameters(f: Callable[..., Any]) -> int:
+    """Positional arguments after the first. Raises ValueError where their number cannot be told."""
+    try:
+        signature = signature_of(f)
+    except ModelError:
+        signature = None
+    count = 0 if signature is None else len(_positional(signature))
+    if count < 2:
+        raise ValueError("Unable to determine number of fit parameters: give their start, p0.")
+    return count - 1
+
+
+def _positional(signature: Signature) -> tuple[str, ...]:
+    return tuple([n for n in (*signature.required, *signature.defaults) if n not in signature.keywords])
+
+
+def curve_problem(
+    f: Callable[..., Any], x: Any, y: Vector, w: Vector | None, L: Matrix | None, start: Vector, jac: Any,
+    step: Any,
+) -> Problem:  # fmt: skip
+    """Residuals ``(f(x, *p) - y) * w``, or ``L^-1 (f(x, *p) - y)``, of parameters p, (n,).
+
+    Traced where that can be done, else called back: with differences by the scheme `jac`, or with the
+    caller's function `jac`.
+    """
+    call, shapes = called_as(f, start.size)
+    if y.size == 1:
+        y, w = _as_long_as_the_model(np.size(f(x, *start)), y, w)
+    if callable(jac):
+        supplied = Supplied(Model(call, shapes, {}), (x,), y, w, start)
+        supplied.supply(_weighted(jac, x, w), start)
+        problem: Problem = supplied
+    else:
+        model = compile_model(call, (x,), shapes)
+        problem = model.problem((x,), y, w, start, _all(start.size))
+        if not problem.exact:
+            problem = Called(model, (x,), y, w, start, jac or "2-point", step)
+    return problem if L is None else Whitened(problem, L)
+
+
+@lru_cache(maxsize=64)
+def _all(n: int) -> tuple[int, ...]:
+    return tuple(range(n))
+
+
+def called_as(f: Callable[..., Any], n: int) -> tuple[Callable[..., Any], dict[str, tuple[int, ...]]]:
+    """`f` as a function of x and of parameters by name, with their shapes.
+
+    Raises TypeError where f takes fewer than n parameters.
+    """
+    try:
+        signature = signature_of(f)
+        names = _positional(signature)
+    except ModelError:  # a built-in function: nothing is known of its arguments
+        names = ()
+    if not names:
+        return (lambda x, p: f(x, *p)), {"p": (n,)}
+    scalars = names[1 : n + 1]
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(scalars, ())
+    left = n - len(scalars)
+    if left and signature.star is None:
+        raise TypeError(f"{signature.name}() takes {len(names) - 1} parameters after x, but p0 has {n}")
+    if signature.star is not None:
+        shapes[signature.star] = (left,)
+    return signature.callable(names[:1], tuple(shapes)), shapes
+
+
+def _as_long_as_the_model(m: int, y: Vector, w: Vector | None) -> tuple[Vector, Vector | None]:
+    """One value of y is compared with all m of the model."""
+    return np.full(m, y[0]), None if w is None else np.full(m, w[0])
+
+
+def _weighted(jac: Callable[..., Any], x: Any, w: Vector | None) -> Callable[[Vector], Any]:
+    if w is None:
+        return lambda p: jac(x, *p)
+    column = w[:, None]
+    return lambda p: column * np.asarray(jac(x, *p))
