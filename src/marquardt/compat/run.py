@@ -42,13 +42,12 @@ class Settings:
         """With a traced function a tight tolerance costs next to nothing; calls are worth saving.
 
         SciPy ends *after* a step that lowered the cost by ftol of it; here the promise of the next step
-        counts, ``offset^2``, and a part of the offset makes up for the step that is not taken.
+        counts, ``offset^2``, and a hundredth of the offset makes up for the step that is not taken.
         """
         by_jacobian = isinstance(self.x_scale, str)
         if problem.exact and self.ftol <= USUAL:
             return BY_JACOBIAN if by_jacobian else PLAIN
-        forward = getattr(problem, "scheme", "") == "2-point" and not hasattr(problem, "given")
-        wanted = (0.1 if forward else 0.01) * math.sqrt(self.ftol) if self.ftol > 0.0 else PLAIN.tolerance
+        wanted = 0.01 * math.sqrt(self.ftol) if self.ftol > 0.0 else PLAIN.tolerance
         return Options(
             tolerance=min(max(wanted, PLAIN.tolerance), 0.1), acceleration=False, polish=False,
             scaling="running-max" if by_jacobian else "auto",
