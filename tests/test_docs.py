@@ -54,6 +54,18 @@ def test_links_of_a_page_lead_to_files(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda p: p.name)
+def test_source_files_that_a_page_names_exist(page: Path) -> None:
+    """From the root, or by the last parts of its path."""
+    sources = [
+        path.as_posix()
+        for folder in ("core", "src", "tests", "tools")
+        for path in (ROOT / folder).rglob("*.*")
+    ]
+    for named in re.findall(r"`([\w/.]+\.(?:rs|py|sh))`", page.read_text()):
+        assert any(source.endswith("/" + named) for source in sources), named
+
+
 @pytest.mark.parametrize("picture", sorted(PICTURES.glob("*")), ids=lambda p: p.name)
 def test_pictures_are_small_and_shown(picture: Path) -> None:
     assert picture.stat().st_size < 100_000
