@@ -66,6 +66,13 @@ def test_wrong_settings_are_refused_by_name() -> None:
         rosenbrock(methods=[])
 
 
+def test_a_curve_and_a_residual_function_are_told_apart() -> None:
+    with pytest.raises(mq.OptionError, match="start as x0="):
+        mq.compare(lambda x: x - 1, [0.5])
+    with pytest.raises(mq.OptionError, match="start="):
+        mq.compare(lambda t, a: a * t, [1, 2], [2, 4], x0=[1.0])
+
+
 def test_what_a_method_raises_stands_in_the_table() -> None:
     found = rosenbrock(methods={"bent dogleg": {"method": "dogleg", "acceleration": True}, "auto": {}})
     assert list(found.results) == ["auto"]

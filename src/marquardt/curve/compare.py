@@ -101,7 +101,8 @@ def compare(
     x0 : start of a residual function.
     settings : all else that `fit` (or `least_squares`) takes. A start that is not given is searched once.
 
-    Raises OptionError for an unknown method; what a method raises on the way is in its `Run`.
+    Raises OptionError for an unknown method, or where curve and residual function are mixed up; what a
+    method raises on the way is in its `Run`.
 
     >>> rosenbrock = lambda x: [10 * (x[1] - x[0] ** 2), 1 - x[0]]
     >>> found = compare(rosenbrock, x0=[-1.2, 1], methods=["gauss-newton", "dogleg"])
@@ -109,6 +110,14 @@ def compare(
     True
     """
     chosen = strategies(methods)
+    if x0 is not None and (x is not None or y is not None):
+        raise OptionError(
+            "x0 is the start of a residual function, without x and y; that of a curve is start="
+        )
+    if x0 is None and y is None and settings.get("data") is None and not isinstance(model, str | Formula):
+        raise OptionError(
+            "y is missing: a curve needs x and y, or data=; a residual function its start as x0="
+        )
     settings = {**settings, "options": _recording(settings.get("options"))}
 
     def solve(start: Any, strategy: Settings) -> Result:
