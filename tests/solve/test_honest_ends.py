@@ -14,7 +14,7 @@ DECAY = 5 * np.exp(-1.3 * T) + 1 + 0.05 * np.sin(17 * T)
 each_way = pytest.mark.parametrize("way", WAYS)
 each_path = pytest.mark.parametrize("path", PATHS)
 known_gap = pytest.mark.xfail(
-    reason="one of the ways is certified or doubted wrongly: looking around an end disturbs the sums of the path"
+    reason="one way is certified or doubted wrongly: looking around an end disturbs the sums of the path"
 )
 
 
