@@ -43,6 +43,11 @@ impl Loop<'_> {
         f64::EPSILON * self.live.sqrt() * self.here.terms()
     }
 
+    /// The squares of the residuals are zero already at the start, the residuals are not: nothing can be compared.
+    fn is_lost_in_underflow(&self) -> bool {
+        self.n_accepted == 0 && self.here_rss < f64::MIN_POSITIVE && self.here.f.iter().any(|f| *f != 0.0)
+    }
+
     pub fn within_budget(&mut self) -> bool {
         if self.njev >= self.budget {
             self.reason = Reason::Budget;
@@ -52,8 +57,8 @@ impl Loop<'_> {
 
     pub fn conclude(mut self, interrupted: bool) -> Outcome {
         let rank = Rank::of(&self.here.linearization, self.here.threshold());
-        let certified = self.certified();
-        let runaway = self.runaway();
+        let certified = self.certified() && !self.is_lost_in_underflow();
+        let runaway = self.runaway(certified);
         let status = if !runaway.is_empty() && !interrupted {
             Status::Runaway
         } else if certified && !self.around.descent.is_empty() {

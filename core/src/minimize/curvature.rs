@@ -45,7 +45,7 @@ impl Loop<'_> {
         let mut sum = 0.0;
         for sign in [1.0, -1.0] {
             self.trial.v = v.iter().map(|v| sign * v).collect();
-            self.evaluate_trial()?;
+            self.probe()?;
             let inside = (0..v.len()).all(|j| self.there.x[j] == self.here.x[j] + sign * v[j]);
             let along = self.here.f.iter().zip(&self.there.f).map(|(f, g)| f * (g - f));
             sum += if inside { along.sum() } else { f64::NAN };

@@ -257,6 +257,14 @@ impl<'a> Loop<'a> {
         self.evaluate_there()
     }
 
+    /// The same off the path: what is known of the rows that depend on x stays as it is.
+    pub fn probe(&mut self) -> Result<(), Exit> {
+        let known = (self.rows, self.first_live, self.live, self.after);
+        self.evaluate_trial()?;
+        (self.rows, self.first_live, self.live, self.after) = known;
+        Ok(())
+    }
+
     fn evaluate_there(&mut self) -> Result<Reduction, Exit> {
         let there = &mut self.there;
         let hopeful = self.hopeful.then_some(&mut there.linearization);
@@ -274,7 +282,7 @@ impl<'a> Loop<'a> {
         if change.rows >= self.rows {
             (self.rows, self.live, self.after) = (change.rows, change.before, change.after);
         } else {
-            self.after = self.live - change.actual;
+            self.after = (self.live - change.actual).max(change.after); // rounding could make it negative
         }
         Ok(change)
     }

@@ -33,6 +33,10 @@ const REAL: f64 = 10.0;
 const FAR: f64 = 1e3;
 /// or so many times as large and they do not notice at all.
 const GROWN: f64 = 10.0;
+/// They do not notice a change by less than so many of their rounding errors; where the search ends uncertified, a
+/// thousand times as many are no sign of an effect either (a logistic curve through a step stalls there).
+const SILENT: f64 = 1e3;
+const HARDLY_HEARD: f64 = 1e6;
 
 impl Loop<'_> {
     /// Look around the end. True: a lower point was found and taken.
@@ -58,7 +62,7 @@ impl Loop<'_> {
                 return self.escape(direction);
             }
         }
-        if rank.rank == n || self.around.strict || !self.runaway().is_empty() {
+        if rank.rank == n || self.around.strict || !self.runaway(true).is_empty() {
             return Ok(false);
         }
         self.around.jumps = self.jumps_along(&rank.null_vectors)?;
@@ -158,7 +162,7 @@ impl Loop<'_> {
         let mut change = [0.0; 2];
         for (change, part) in change.iter_mut().zip([0.1, 0.01]) {
             self.step_along(&direction, part * reach / size);
-            self.evaluate_trial()?;
+            self.probe()?;
             let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
             *change = differences.sum::<f64>().sqrt();
         }
@@ -167,7 +171,7 @@ impl Loop<'_> {
         // Where the Jacobian comes from differences, its flat directions are flat to ten digits only.
         let slopes = self.here.norms.iter().zip(&self.trial.v).map(|(c, v)| (c * v) * (c * v));
         let noise = self.noise() + INEXACT * slopes.sum::<f64>().sqrt();
-        let smooth = if near > noise { far >= 20.0 * near } else { far <= 1e-3 * size };
+        let smooth = if near > noise { far >= 20.0 * near } else { far <= (1e-3 * size).max(20.0 * noise) };
         Ok(!smooth) // a value that is not finite is not smooth either
     }
 
@@ -180,7 +184,8 @@ impl Loop<'_> {
     /// change there, the parameter has run out of the reach of the data.
     fn is_lower_elsewhere(&mut self) -> Result<bool, Exit> {
         let n = self.here.n();
-        let silent: Vec<usize> = self.here.free.iter().copied().filter(|&j| self.is_silent(j)).collect();
+        let silent: Vec<usize> =
+            self.here.free.iter().copied().filter(|&j| self.is_silent(j, SILENT)).collect();
         for j in silent {
             let (mut heard, mut lower) = (false, false);
             for factor in [0.1, 10.0, 0.01, 100.0] {
@@ -205,23 +210,24 @@ impl Loop<'_> {
         Ok(false)
     }
 
-    /// Would a change of parameter j by its own size be lost in rounding errors? Residuals that are not told what they
+    /// Would a change of parameter j by its own size be lost in so many rounding errors? Residuals that are not told what they
     /// are a difference of seem exact when they vanish: then their size at the start is the measure.
-    fn is_silent(&self, j: usize) -> bool {
+    fn is_silent(&self, j: usize, roundings: f64) -> bool {
         let terms = self.here.terms();
-        let untold = terms <= 2.02 * self.live.sqrt();
+        let untold = terms <= 2.02 * norm(&self.here.f);
         let size = if untold { terms.max(self.first_live.sqrt()) } else { terms };
-        self.here.norms[j] * self.scales.magnitude[j] <= 1e3 * f64::EPSILON * size
+        self.here.norms[j] * self.scales.magnitude[j] <= roundings * f64::EPSILON * size
     }
 
     /// Parameters that head for infinity: much larger than at the start, with residuals that hardly react any more.
-    pub fn runaway(&self) -> Vec<usize> {
+    pub fn runaway(&self, certified: bool) -> Vec<usize> {
         let (p, first) = (&self.here, &self.scales.first);
         let growth = |j: usize| p.x[j].abs() / first[j];
         if !p.free.iter().any(|&j| growth(j) >= GROWN) || !self.around.lost.is_empty() {
             return self.around.lost.clone();
         }
-        let gone = |&j: &usize| growth(j) >= GROWN && self.is_silent(j);
+        let roundings = if certified { SILENT } else { HARDLY_HEARD };
+        let gone = |&j: &usize| growth(j) >= GROWN && self.is_silent(j, roundings);
         let alone: Vec<usize> = p.free.iter().copied().filter(gone).collect();
         if !alone.is_empty() || self.offset() <= self.options.tolerance {
             return alone;

@@ -196,8 +196,15 @@ class Loop:
         if rows >= self.rows:
             self.rows, self.live, self.after = rows, before, after
         else:
-            self.after = self.live - actual
+            self.after = max(self.live - actual, after)  # rounding could make it negative
         return x1, f1, actual
+
+    def probe(self, p: Point, x: Vector) -> tuple[Vector, Vector]:
+        """The same off the path: what is known of the rows that depend on x stays as it is."""
+        known = self.rows, self.first_live, self.live, self.after
+        x1, f1, _ = self.evaluate(p, x)
+        self.rows, self.first_live, self.live, self.after = known
+        return x1, f1
 
     def second(self, p: Point) -> Matrix | None:
         """sum f_i H_i for steps, where the method uses it and it can be had."""

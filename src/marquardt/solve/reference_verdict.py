@@ -18,6 +18,7 @@ UNMOVED = 1e-8  # a search that lowered rss by less than this part has hardly le
 INEXACT = 1e-8  # error of a Jacobian from differences, as a part of its columns
 ESCAPES = 3  # saddles left at most
 REAL = 10.0  # reductions are real above so many rounding errors of the cost
+SILENT, HARDLY_HEARD = 1e3, 1e6  # rounding errors that hide an effect, at a certified end and elsewhere
 FAR, GROWN = 1e3, 10.0  # times the start value: far away, and far away where nothing reacts
 
 
@@ -152,7 +153,7 @@ def bend_along(loop: Loop, p: Point, v: Vector) -> float:
     """f'(f(x + v) - 2 f(x) + f(x - v)); not finite where a bound is in the way."""
     total = 0.0
     for sign in (1, -1):
-        x1, f1, _ = loop.evaluate(p, p.x + sign * v)
+        x1, f1 = loop.probe(p, p.x + sign * v)
         total += float(p.f @ (f1 - p.f)) if np.all(x1 == p.x + sign * v) else np.nan
     return total
 
@@ -163,9 +164,10 @@ def jumps_along(loop: Loop, p: Point, null: Matrix) -> bool:
     A smooth function changes there with the square of the step: by 100 between these two."""
     flat = np.sum(null, axis=0) / np.where(p.norms > 0, p.norms, loop.D)
     flat *= loop.reach / norm(loop.D * flat)
-    far, near = (norm(loop.evaluate(p, p.x + part * flat)[1] - p.f) for part in (0.1, 0.01))
-    inexact = INEXACT * norm(p.norms * 0.01 * flat)  # flat to ten digits only, where J comes from differences
-    smooth = far >= 20 * near if near > noise(p) + inexact else far <= 1e-3 * max(p.terms, norm(p.f))
+    far, near = (norm(loop.probe(p, p.x + part * flat)[1] - p.f) for part in (0.1, 0.01))
+    # Flat to ten digits only, where J comes from differences.
+    least = noise(p) + INEXACT * norm(p.norms * 0.01 * flat)
+    smooth = far >= 20 * near if near > least else far <= max(1e-3 * max(p.terms, norm(p.f)), 20 * least)
     return not smooth
 
 
@@ -194,15 +196,15 @@ def far_away(loop: Loop, p: Point) -> Point | None:
     return None
 
 
-def is_silent(loop: Loop, p: Point, j: int) -> bool:
-    """Whether a change of parameter j by its own size would be lost in rounding errors.
+def is_silent(loop: Loop, p: Point, j: int, roundings: float = SILENT) -> bool:
+    """Whether a change of parameter j by its own size would be lost in so many rounding errors.
 
     Residuals that are not told what they are a difference of seem exact when they vanish: then their size at
     the start is the measure.
     """
-    untold = p.terms <= 2.02 * np.sqrt(loop.live)
+    untold = p.terms <= 2.02 * norm(p.f)
     size = max(p.terms, np.sqrt(loop.first_live)) if untold else p.terms
-    return bool(p.norms[j] * loop.magnitude[j] <= 1e3 * EPS * size)
+    return bool(p.norms[j] * loop.magnitude[j] <= roundings * EPS * size)
 
 
 def runaway(loop: Loop, p: Point) -> list[int]:
@@ -210,7 +212,8 @@ def runaway(loop: Loop, p: Point) -> list[int]:
     growth = np.abs(p.x) / loop.first
     if p.lost or not np.any(growth[p.free] >= GROWN):
         return p.lost
-    alone = [int(j) for j in p.free if growth[j] >= GROWN and is_silent(loop, p, j)]
+    roundings = SILENT if loop.certified(p) else HARDLY_HEARD
+    alone = [int(j) for j in p.free if growth[j] >= GROWN and is_silent(loop, p, j, roundings)]
     if alone or loop.offset(p) <= loop.options.tolerance:
         return alone
     return [j for j in runaway_together(loop, p) if growth[j] >= GROWN]
@@ -228,11 +231,17 @@ def runaway_together(loop: Loop, p: Point) -> list[int]:
     return []
 
 
+def is_lost_in_underflow(loop: Loop, p: Point) -> bool:
+    """The squares of the residuals are zero already at the start, the residuals are not."""
+    started = any(row.verdict == "go" for row in loop.trace)
+    return not started and bool(p.f @ p.f < np.finfo(float).tiny and np.any(p.f))
+
+
 def status_of(loop: Loop, p: Point, rank: int) -> Status:
     """What the certificate and the look around grant."""
     if runaway(loop, p):
         return Status.RUNAWAY
-    if not loop.certified(p):
+    if not loop.certified(p) or is_lost_in_underflow(loop, p):
         return Status.MAX_EVALUATIONS if loop.reason == "budget" else Status.STALLED
     if p.descent is not None:
         return Status.NOT_A_MINIMUM
