@@ -210,8 +210,8 @@ impl Loop<'_> {
         Ok(false)
     }
 
-    /// Would a change of parameter j by its own size be lost in so many rounding errors? Residuals that are not told what they
-    /// are a difference of seem exact when they vanish: then their size at the start is the measure.
+    /// Would a change of parameter j by its own size be lost in so many rounding errors? Residuals seem exact when they
+    /// vanish where nobody says what they are a difference of: then their size at the start is the measure.
     fn is_silent(&self, j: usize, roundings: f64) -> bool {
         let terms = self.here.terms();
         let untold = terms <= 2.02 * norm(&self.here.f);
