@@ -225,7 +225,7 @@ def test_jac_sparsity_is_handed_to_scipy() -> None:
     assert issparse(result.jac) and "jac_sparsity" in result.message
 
 
-def test_workers_are_used_for_a_function_that_is_called_back() -> None:
+def test_workers_evaluate_the_differences_of_a_function_that_is_called_back() -> None:
     used = []
 
     def workers(function: Any, points: Any) -> Any:
@@ -233,9 +233,21 @@ def test_workers_are_used_for_a_function_that_is_called_back() -> None:
         used.append(len(points))
         return map(function, points)
 
-    result = least_squares(Counted(rosenbrock), START, workers=workers)
-    assert used and result.success and "workers" in result.message
-    assert least_squares(rosenbrock, START, workers=workers).solver == "marquardt"
+    alone = least_squares(Counted(rosenbrock), START)
+    together = least_squares(Counted(rosenbrock), START, workers=workers)
+    assert used == [2] * together.njev
+    assert np.array_equal(together.x, alone.x) and together.nfev == alone.nfev
+    central = least_squares(Counted(rosenbrock), START, jac="3-point", workers=workers)
+    assert central.solver == "scipy" and "workers" in central.message
+    assert least_squares(rosenbrock, START, workers=workers).derivative == "exact (traced)"
+
+
+def test_a_number_of_workers_is_a_pool_of_processes() -> None:
+    assert np.array_equal(
+        least_squares(OPAQUE, START, workers=2).x, least_squares(OPAQUE, START, workers=None).x
+    )
+    with pytest.raises(TypeError):
+        least_squares(OPAQUE, START, workers="many")
 
 
 def test_verbose_prints_the_end_and_the_steps(capsys: pytest.CaptureFixture[str]) -> None:

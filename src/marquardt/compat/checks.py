@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -116,8 +117,18 @@ def tolerances(ftol: Any, xtol: Any, gtol: Any, method: str) -> tuple[float, flo
     return given[0], given[1], given[2]
 
 
+@dataclass(frozen=True)
+class Extra:
+    """``function(x)`` with extra arguments; a process of a pool can be sent it."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+    def __call__(self, x: Any) -> Any:
+        return self.function(x, *self.args, **self.kwargs)
+
+
 def extra(function: Callable[..., Any], args: Any, kwargs: Any) -> Callable[[Any], Any]:
     """``function(x)`` with the extra arguments put in."""
-    positional = args if isinstance(args, tuple) else (args,)
-    named = kwargs or {}
-    return lambda x: function(x, *positional, **named)
+    return Extra(function, args if isinstance(args, tuple) else (args,), kwargs or {})

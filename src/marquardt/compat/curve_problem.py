@@ -48,14 +48,14 @@ def curve_problem(
     if y.size == 1:
         y, w = _as_long_as_the_model(np.size(f(x, *start)), y, w)
     if callable(jac):
-        supplied = Supplied(Model(call, shapes, {}), (x,), y, w, start)
+        supplied = Supplied(Model(call, shapes, {}), lambda p: f(x, *p), y, w, start)
         supplied.supply(_weighted(jac, x, w), start)
         problem: Problem = supplied
     else:
         model = compile_model(call, (x,), shapes)
         problem = model.problem((x,), y, w, start, _all(start.size))
         if not problem.exact:
-            problem = Called(model, (x,), y, w, start, jac or "2-point", step)
+            problem = Called(model, lambda p: f(x, *p), y, w, start, jac or "2-point", step)
     return problem if L is None else Whitened(problem, L)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing import Pool
 from typing import Any
 
 import numpy as np
@@ -51,7 +54,7 @@ def least_squares(
     A function that can be traced has exact derivatives, whatever scheme `jac` names; another one is called
     back, with differences by that scheme, or with the caller's Jacobian. All three methods stand for the
     trust region of `marquardt.least_squares`. Another loss than "linear", a sparse Jacobian or
-    LinearOperator, `jac_sparsity`, ``tr_solver="lsmr"``, and `workers` for a function that is called back:
+    LinearOperator, `jac_sparsity`, ``tr_solver="lsmr"``, and `workers` for other than forward differences:
     the whole call is handed to SciPy, which ``result.solver`` and ``result.message`` say.
 
     The result has ``x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, status, message, success``
@@ -80,15 +83,15 @@ def least_squares(
     function = residual_function(fun, args, kwargs)
     problem: Problem
     if callable(jac):
-        supplied = supplied_problem(function, start, extra(jac, args, kwargs))
+        supplied = supplied_problem(function, extra(fun, args, kwargs), start, extra(jac, args, kwargs))
         J = supplied.at_start
         if issparse(J) or isinstance(J, LinearOperator):
             return handover.least_squares(fun, x0, given, f"the Jacobian is a {type(J).__name__}")
         problem = supplied
     else:
-        problem = traced_or_called(function, start, jac, diff_step)
-        if workers is not None and not problem.exact:
-            return handover.least_squares(fun, x0, given, "workers evaluate differences")
+        problem = traced_or_called(function, extra(fun, args, kwargs), start, jac, diff_step)
+        if workers is not None and not problem.exact and jac != "2-point":
+            return handover.least_squares(fun, x0, given, f"workers evaluate differences by {jac!r}")
     if method == "lm" and problem.size < start.size:
         raise ValueError(
             f"Method 'lm' doesn't work when the number of residuals ({problem.size}) is less than the number "
@@ -98,7 +101,10 @@ def least_squares(
         warnings.warn("A callback is not called with method 'lm'.", stacklevel=2)
         callback = None
     settings = Settings(*close, max_nfev, x_scale=x_scale, callback=callback, verbose=verbose)
-    end = run(problem, start, lower, upper, settings)
+    with pool_of(workers, problem) as mapped:
+        if isinstance(problem, Called):
+            problem.workers = mapped
+        end = run(problem, start, lower, upper, settings)
     result = optimize_result(end)
     if method == "lm" and not callable(jac):
         result.njev = None
@@ -107,20 +113,39 @@ def least_squares(
     return result
 
 
-def supplied_problem(function: Residuals, x0: Vector, jac: Callable[[Any], Any]) -> Supplied:
-    """`function` with the caller's Jacobian, both evaluated at x0.
+@contextmanager
+def pool_of(workers: Any, problem: Problem) -> Iterator[Callable[..., Any] | None]:
+    """`workers` as a function like map: itself, or that of a pool of so many processes.
+
+    Raises TypeError where it is neither None, nor a number, nor a function.
+    """
+    if workers is None or callable(workers):
+        yield workers
+    elif problem.exact:  # nothing to share out
+        yield None
+    else:
+        with Pool(None if operator.index(workers) == -1 else workers) as pool:
+            yield pool.map
+
+
+def supplied_problem(
+    function: Residuals, call: Callable[[Any], Any], x0: Vector, jac: Callable[[Any], Any]
+) -> Supplied:
+    """`function`, called as ``call(x)``, with the caller's Jacobian ``jac(x)``, both evaluated at x0.
 
     Raises ModelError, a ValueError, where their shapes do not fit.
     """
     model = Model(function.call, {function.name: x0.shape}, function.options)
-    problem = Supplied(model, function.data, None, None, x0)
+    problem = Supplied(model, call, None, None, x0)
     check_dimensions(problem.shape)
     problem.supply(jac, x0)
     return problem
 
 
-def traced_or_called(function: Residuals, x0: Vector, scheme: str, step: Any) -> Problem:
-    """`function` traced, or called back with differences by `scheme`."""
+def traced_or_called(
+    function: Residuals, call: Callable[[Any], Any], x0: Vector, scheme: str, step: Any
+) -> Problem:
+    """`function` traced, or called back as ``call(x)`` with differences by `scheme`."""
     model = compile_model(function.call, function.data, {function.name: x0.shape}, function.options)
     free = tuple(range(x0.size))
     if model.reason is None:
@@ -130,7 +155,7 @@ def traced_or_called(function: Residuals, x0: Vector, scheme: str, step: Any) ->
             if not trace.complex:
                 check_dimensions(trace.shape)
                 return problem
-    called = Called(model, function.data, None, None, x0, scheme, step)
+    called = Called(model, call, None, None, x0, scheme, step)
     check_dimensions(called.shape)
     return called
 

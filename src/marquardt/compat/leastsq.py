@@ -54,14 +54,14 @@ def leastsq(
     settings = Settings(ftol, xtol, gtol, maxfev or None, count_differences=True, step=step_of(epsfcn))
     if not isinstance(args, tuple):
         args = (args,)
-    function = residual_function(func, args, None)
+    function, call = residual_function(func, args, None), extra(func, args, None)
     problem: Problem
     if Dfun is None:
-        problem = traced_or_called(function, start, "2-point", settings.step)
+        problem = traced_or_called(function, call, start, "2-point", settings.step)
         check_length(problem.size, start.size)
     else:
         try:
-            problem = supplied_problem(function, start, oriented(extra(Dfun, args, None), col_deriv))
+            problem = supplied_problem(function, call, start, oriented(extra(Dfun, args, None), col_deriv))
         except ModelError as error:
             raise TypeError(f"leastsq: there is a mismatch of shapes: {error}") from None
         check_length(problem.size, start.size)

@@ -38,16 +38,18 @@ class Settings:
     callback: Callable[[Any], Any] | None = None
     verbose: int = 0
 
-    def options(self, problem: Problem) -> Options:
+    def options(self, problem: Problem, limited: bool) -> Options:
         """With a traced function a tight tolerance costs next to nothing; calls are worth saving.
 
         SciPy ends *after* a step that lowered the cost by ftol of it; here the promise of the next step
-        counts, ``offset^2``, and a hundredth of the offset makes up for the step that is not taken.
+        counts, ``offset^2``, and a part of the offset makes up for the step that is not taken.
         """
         by_jacobian = isinstance(self.x_scale, str)
         if problem.exact and self.ftol <= USUAL:
             return BY_JACOBIAN if by_jacobian else PLAIN
-        wanted = 0.01 * math.sqrt(self.ftol) if self.ftol > 0.0 else PLAIN.tolerance
+        forward = getattr(problem, "scheme", "") == "2-point"
+        part = 0.2 if forward and not limited else 0.01
+        wanted = part * math.sqrt(self.ftol) if self.ftol > 0.0 else PLAIN.tolerance
         return Options(
             tolerance=min(max(wanted, PLAIN.tolerance), 0.1), acceleration=False, polish=False,
             scaling="running-max" if by_jacobian else "auto",
@@ -156,9 +158,10 @@ def run(problem: Problem, x0: Vector, lower: Vector, upper: Vector, settings: Se
     Raises ValueError where the residuals are not finite at x0.
     """
     watch = None
+    limited = bool(np.isfinite(lower).any() or np.isfinite(upper).any())
     if settings.max_nfev is not None or settings.callback is not None:
         watch = Watch(settings, problem, x0)
-    outcome = minimize(problem, x0, lower, upper, settings.options(problem), watch)
+    outcome = minimize(problem, x0, lower, upper, settings.options(problem, limited), watch)
     if not math.isfinite(outcome.cost):
         raise ValueError(
             f"Residuals are not finite in the initial point, or their squares too large: {x0.tolist()}"
