@@ -111,6 +111,27 @@ def test_one_evaluation_returns_the_start_with_its_gradient() -> None:
     assert np.array_equal(result.grad, result.jac.T @ result.fun)
 
 
+def test_a_larger_ftol_ends_after_a_step_that_gains_less_than_that() -> None:
+    costs = []
+
+    def callback(intermediate_result: OptimizeResult) -> None:
+        costs.append(intermediate_result.cost)
+
+    result = least_squares(lambda x: x**2 + 5.0, 2.0, ftol=0.1, callback=callback)
+    assert (result.status, result.success) == (2, True)
+    assert "the last step lowered the cost by" in result.message
+    assert 1.0 - costs[-1] / costs[-2] < 0.1
+    assert result.nfev < least_squares(lambda x: x**2 + 5.0, 2.0).nfev
+
+
+def test_an_interrupt_is_the_callers() -> None:
+    def callback(x: Any) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        least_squares(rosenbrock, START, callback=callback)
+
+
 def test_callback_named_for_it_gets_the_intermediate_result() -> None:
     seen: list[OptimizeResult] = []
 

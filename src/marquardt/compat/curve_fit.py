@@ -130,7 +130,7 @@ def _answer(end: End, method: str, absolute_sigma: bool, full_output: bool) -> t
         warnings.warn(
             "Covariance of the parameters could not be estimated", category=OptimizeWarning, stacklevel=3
         )
-    if not end.certified:
+    if not end.certified and not end.settled:
         warnings.warn(f"The fit is not certified: {verdict(end)}", category=OptimizeWarning, stacklevel=3)
     if not full_output:
         return o.x, pcov

@@ -53,6 +53,8 @@ def message(end: End) -> str:
         if o.offset <= o.tolerance:
             return f"{ENDINGS[end.status]}: relative offset {o.offset:.1e} <= {o.tolerance:.1e}."
         return f"{ENDINGS[end.status]}: the gradient is zero to rounding."
+    if end.settled and end.watch is not None:
+        return f"{ENDINGS[2]}: the last step lowered the cost by {end.watch.gain:.1e} of it."
     return f"{ENDINGS[end.status]}, but the end is not certified: {verdict(end)}."
 
 

@@ -65,7 +65,11 @@ DEFAULT = Settings()
 
 @dataclass
 class Watch:
-    """Calls the caller's callback after each accepted step, and ends the run at the limit of evaluations."""
+    """Looks on: tells the caller's callback of each accepted step, and ends the run where SciPy would.
+
+    That is at the limit of evaluations, and, with an `ftol` larger than usual, after a step that lowered the
+    cost by less than `ftol` of it.
+    """
 
     settings: Settings
     problem: Any
@@ -73,6 +77,10 @@ class Watch:
     every: float = 0.0
     nit: int = 0
     stopped: bool = False
+    limited: bool = False
+    gain: float = math.inf
+    """By which part of itself the last accepted step lowered the cost."""
+    cost: float = math.inf
     last: Vector = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,11 +90,18 @@ class Watch:
     def __call__(self, progress: Any) -> bool:
         if self.report is not None and not np.array_equal(progress.x, self.last):
             self.tell(progress.x, progress.nfev, progress.cost)
-        limit = self.settings.max_nfev
-        if limit is not None:
+        if progress.cost < self.cost:
+            self.gain = 1.0 - progress.cost / self.cost
+            self.cost = progress.cost
+        if self.settings.max_nfev is not None:
             count = self.problem.calls if self._all_calls else progress.nfev
-            return self.stopped or bool(count >= limit)
-        return self.stopped
+            self.limited = bool(count >= self.settings.max_nfev)
+        return self.stopped or self.limited or self.settled
+
+    @property
+    def settled(self) -> bool:
+        """Did a step gain too little to go on, by a tolerance that the caller chose?"""
+        return self.gain < self.settings.ftol and self.settings.ftol > USUAL
 
     @property
     def _all_calls(self) -> bool:
@@ -102,20 +117,26 @@ class Watch:
         assert self.report is not None
         self.nit += 1
         self.last = x.copy()
-        fun = self.problem.residuals(x)
-        fields: dict[str, Any] = {"x": x.copy(), "fun": fun, "nit": self.nit, "nfev": nfev, "cost": cost}
-        result = OptimizeResult(**fields)
+        fields: dict[str, Any] = {"x": x.copy(), "nit": self.nit, "nfev": nfev, "cost": cost}
         try:
-            self.stopped = bool(self.report(result))
+            self.stopped = bool(self.report(fields, self.problem.residuals))
         except StopIteration:
             self.stopped = True
 
 
-def by_signature(callback: Callable[..., Any]) -> Callable[[Any], Any]:
+Report = Callable[[dict[str, Any], Callable[[Vector], Vector]], Any]
+
+
+def by_signature(callback: Callable[..., Any]) -> Report:
     """As SciPy decides: ``callback(intermediate_result=...)`` by that name, else ``callback(x)``."""
-    if set(inspect.signature(callback).parameters) == {"intermediate_result"}:
-        return lambda result: callback(intermediate_result=result)
-    return lambda result: callback(np.copy(result.x))
+    if set(inspect.signature(callback).parameters) != {"intermediate_result"}:
+        return lambda fields, residuals: callback(fields["x"])
+
+    def by_name(fields: dict[str, Any], residuals: Callable[[Vector], Vector]) -> Any:
+        fields["fun"] = residuals(fields["x"])
+        return callback(intermediate_result=OptimizeResult(**fields))
+
+    return by_name
 
 
 @dataclass
@@ -130,16 +151,22 @@ class End:
     @property
     def failed(self) -> bool:
         """Was the run stopped before its end, by the callback or a limit?"""
-        return self.outcome.status in (Status.MAX_EVALUATIONS, Status.INTERRUPTED) or self._stopped
+        return self.status <= 0
 
     @property
-    def _stopped(self) -> bool:
-        return self.watch is not None and self.watch.stopped
+    def settled(self) -> bool:
+        """Did the caller's own `ftol` end the run before a minimum was certified?"""
+        interrupted = self.outcome.status is Status.INTERRUPTED
+        return interrupted and self.watch is not None and self.watch.settled
 
     @cached_property
     def status(self) -> int:
         """SciPy's status: -2 where the callback stopped the run, else by `code`."""
-        return -2 if self._stopped else code(self.outcome, self.settings)
+        if self.watch is not None and self.watch.stopped:
+            return -2
+        if self.outcome.status in (Status.MAX_EVALUATIONS, Status.INTERRUPTED):
+            return 2 if self.settled and self.watch is not None and not self.watch.limited else 0
+        return code(self.outcome, self.settings)
 
     @property
     def certified(self) -> bool:
@@ -159,7 +186,7 @@ def run(problem: Problem, x0: Vector, lower: Vector, upper: Vector, settings: Se
     """
     watch = None
     limited = bool(np.isfinite(lower).any() or np.isfinite(upper).any())
-    if settings.max_nfev is not None or settings.callback is not None:
+    if settings.max_nfev is not None or settings.callback is not None or settings.ftol > USUAL:
         watch = Watch(settings, problem, x0)
     outcome = minimize(problem, x0, lower, upper, settings.options(problem, limited), watch)
     if not math.isfinite(outcome.cost):
@@ -168,6 +195,10 @@ def run(problem: Problem, x0: Vector, lower: Vector, upper: Vector, settings: Se
         )
     if watch is not None:
         watch.at_end(outcome)
+    if outcome.status is Status.INTERRUPTED and not (
+        watch and (watch.stopped or watch.limited or watch.settled)
+    ):
+        raise KeyboardInterrupt
     return End(outcome, x0, settings, watch)
 
 
@@ -175,11 +206,9 @@ def code(outcome: Outcome, settings: Settings) -> int:
     """SciPy's status for this end: which of its conditions holds there, by its own definition.
 
     1: the largest component of the gradient is below gtol; 2: the reduction of the cost that a full step
-    promises is below ftol of it; 3: steps have become as small as the spacing of numbers; 0: the limit of
-    evaluations. A certified end that meets neither 1 nor 2 has a gradient that is zero to rounding: 1.
+    promises is below ftol of it; 3: steps have become as small as the spacing of numbers. A certified end
+    that meets neither 1 nor 2 has a gradient that is zero to rounding: 1.
     """
-    if outcome.status in (Status.MAX_EVALUATIONS, Status.INTERRUPTED):
-        return 0
     if optimality(outcome.gradient, outcome.active) < settings.gtol:
         return 1
     if outcome.offset**2 < settings.ftol:
