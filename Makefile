@@ -36,6 +36,7 @@ bench: toolchain $(BIN)/python
 	$(BIN)/python benchmarks/curve.py
 	$(BIN)/python benchmarks/nist.py
 	$(BIN)/python benchmarks/mgh.py
+	$(BIN)/python benchmarks/compat.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

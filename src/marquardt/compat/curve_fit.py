@@ -55,7 +55,7 @@ def curve_fit(
     >>> popt.round(6)
     array([3. , 0.5])
     """
-    start = None if p0 is None else np.array(np.atleast_1d(p0), dtype=float)
+    start = None if p0 is None else np.array(p0, dtype=float, ndmin=1)
     n = number_of_parameters(f) if start is None else start.size
     lower, upper = unbounded(n) if bounds is FREE else limits(bounds, n)
     if start is None:
@@ -120,7 +120,7 @@ def _answer(end: End, method: str, absolute_sigma: bool, full_output: bool) -> t
     pcov = inverse_of(end)
     if pcov is None and method != "lm":
         pcov = pseudo_inverse(o.R)
-    m, n = o.f.size, o.x.size
+    m, n = o.problem.size, end.start.size
     known = pcov is not None
     if pcov is not None and not absolute_sigma:
         known = m > n

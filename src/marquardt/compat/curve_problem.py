@@ -71,9 +71,24 @@ def called_as(f: Callable[..., Any], n: int) -> tuple[Callable[..., Any], dict[s
     """
     try:
         signature = signature_of(f)
-        names = _positional(signature)
     except ModelError:  # a built-in function: nothing is known of its arguments
-        names = ()
+        return (lambda x, p: f(x, *p)), {"p": (n,)}
+    known = _KNOWN.get((id(signature), n))
+    if known is None:
+        if len(_KNOWN) >= REMEMBERED:
+            _KNOWN.clear()
+        known = _KNOWN[id(signature), n] = (signature, *_by_name(f, signature, n))
+    return known[1], known[2]
+
+
+_KNOWN: dict[tuple[int, int], tuple[Signature, Callable[..., Any], dict[str, tuple[int, ...]]]] = {}
+REMEMBERED = 256
+
+
+def _by_name(
+    f: Callable[..., Any], signature: Signature, n: int
+) -> tuple[Callable[..., Any], dict[str, tuple[int, ...]]]:
+    names = _positional(signature)
     if not names:
         return (lambda x, p: f(x, *p)), {"p": (n,)}
     scalars = names[1 : n + 1]

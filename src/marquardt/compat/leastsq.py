@@ -12,6 +12,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
+from .._core import all_finite
 from ..errors import ModelError
 from ..problem.traced import Problem
 from ..solve.function import residual_function
@@ -133,7 +134,7 @@ def inverse_of(end: End) -> Matrix | None:
             except np.linalg.LinAlgError:
                 return None
             inverse = half @ half.T
-    return inverse if inverse is not None and np.isfinite(inverse).all() else None
+    return inverse if inverse is not None and all_finite(inverse.ravel()) else None
 
 
 def information(end: End) -> dict[str, Any]:

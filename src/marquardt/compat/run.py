@@ -38,15 +38,16 @@ class Settings:
     callback: Callable[[Any], Any] | None = None
     verbose: int = 0
 
-    def options(self, problem: Problem, limited: bool) -> Options:
+    def options(self, problem: Problem, lower: Vector, upper: Vector) -> Options:
         """With a traced function a tight tolerance costs next to nothing; calls are worth saving.
 
         SciPy ends *after* a step that lowered the cost by ftol of it; here the promise of the next step
         counts, ``offset^2``, and a part of the offset makes up for the step that is not taken.
         """
-        by_jacobian = isinstance(self.x_scale, str)
+        by_jacobian = self.x_scale is not None and isinstance(self.x_scale, str)
         if problem.exact and self.ftol <= USUAL:
             return BY_JACOBIAN if by_jacobian else PLAIN
+        limited = np.isfinite(lower).any() or np.isfinite(upper).any()
         forward = getattr(problem, "scheme", "") == "2-point"
         part = 0.2 if forward and not limited else 0.01
         wanted = part * math.sqrt(self.ftol) if self.ftol > 0.0 else PLAIN.tolerance
@@ -61,6 +62,7 @@ USUAL = 1.5e-8
 PLAIN = Options()
 BY_JACOBIAN = Options(scaling="running-max")
 DEFAULT = Settings()
+UNFINISHED = (Status.MAX_EVALUATIONS, Status.INTERRUPTED)
 
 
 @dataclass
@@ -151,6 +153,8 @@ class End:
     @property
     def failed(self) -> bool:
         """Was the run stopped before its end, by the callback or a limit?"""
+        if self.watch is None:
+            return self.outcome.status in UNFINISHED
         return self.status <= 0
 
     @property
@@ -164,7 +168,7 @@ class End:
         """SciPy's status: -2 where the callback stopped the run, else by `code`."""
         if self.watch is not None and self.watch.stopped:
             return -2
-        if self.outcome.status in (Status.MAX_EVALUATIONS, Status.INTERRUPTED):
+        if self.outcome.status in UNFINISHED:
             return 2 if self.settled and self.watch is not None and not self.watch.limited else 0
         return code(self.outcome, self.settings)
 
@@ -185,10 +189,9 @@ def run(problem: Problem, x0: Vector, lower: Vector, upper: Vector, settings: Se
     Raises ValueError where the residuals are not finite at x0.
     """
     watch = None
-    limited = bool(np.isfinite(lower).any() or np.isfinite(upper).any())
     if settings.max_nfev is not None or settings.callback is not None or settings.ftol > USUAL:
         watch = Watch(settings, problem, x0)
-    outcome = minimize(problem, x0, lower, upper, settings.options(problem, limited), watch)
+    outcome = minimize(problem, x0, lower, upper, settings.options(problem, lower, upper), watch)
     if not math.isfinite(outcome.cost):
         raise ValueError(
             f"Residuals are not finite in the initial point, or their squares too large: {x0.tolist()}"
