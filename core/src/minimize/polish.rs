@@ -14,7 +14,8 @@ const MANY: usize = 100_000;
 const MORE_STEPS: usize = 30;
 
 impl Loop<'_> {
-    /// Undamped steps, each accepted when |Q1'f| falls and rss rises by at most 1e-10 of itself.
+    /// Undamped steps, each accepted when |Q1'f| falls and rss rises by at most 1e-10 of itself or by what rounding errors
+    /// of the residuals can feign.
     pub fn polish(&mut self) -> Result<(), Exit> {
         let steps = if self.here.f.len() >= MANY { 0 } else { STEPS };
         let mut slow = self.newton || self.contraction > SLOW;
@@ -37,7 +38,8 @@ impl Loop<'_> {
             }
             self.begin_row();
             let actual = self.try_row()?;
-            let tolerable = actual.is_finite() && actual >= -1e-10 * self.live;
+            let rise = (1e-10 * self.live).max(f64::EPSILON * self.live.sqrt() * self.here.noise());
+            let tolerable = actual.is_finite() && actual >= -rise;
             if self.there.x == self.here.x {
                 break;
             }

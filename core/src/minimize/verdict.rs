@@ -66,7 +66,16 @@ impl Loop<'_> {
             return Ok(false);
         }
         self.around.jumps = self.jumps_along(&rank.null_vectors)?;
-        Ok(!self.around.jumps && self.is_lower_elsewhere()? && self.escape(Vec::new())?)
+        if self.around.jumps {
+            return Ok(false);
+        }
+        if self.is_lower_elsewhere()? {
+            return self.escape(Vec::new());
+        }
+        if self.around.lost.is_empty() {
+            self.find_lost_together(&rank.null_vectors)?;
+        }
+        Ok(false)
     }
 
     /// Go on from the lower point just found, if the method does so.
@@ -208,6 +217,43 @@ impl Loop<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Parameters that have grown together until only a combination of them is felt (Bard's function far out). Going back
+    /// along the flat direction changes the residuals both in a straight line and in proportion; where the data leave
+    /// a + b or a b open, one of the two changes nothing.
+    fn find_lost_together(&mut self, null_vectors: &[Vec<f64>]) -> Result<(), Exit> {
+        for null in null_vectors {
+            let (p, first) = (&self.here, &self.scales.first);
+            let relative = |j: usize| {
+                if p.x[j] != 0.0 && p.norms[j] > 0.0 { null[j] / (p.norms[j] * p.x[j]) } else { 0.0 }
+            };
+            let mut parts: Vec<f64> = (0..p.n()).map(relative).collect();
+            let leading = parts.iter().fold(0.0, |a: f64, b| if b.abs() > a.abs() { *b } else { a });
+            parts.iter_mut().for_each(|part| *part /= leading);
+            let members: Vec<usize> = (0..p.n()).filter(|&j| parts[j].abs() >= 0.3).collect();
+            let grown = members.iter().all(|&j| p.x[j].abs() >= GROWN * first[j]);
+            if !members.is_empty() && grown && (self.is_felt(&parts, 0.1)? || self.is_felt(&parts, 0.01)?) {
+                self.around.lost.extend(members);
+            }
+        }
+        Ok(())
+    }
+
+    /// Do the residuals change when every parameter shrinks by a factor, to the power of its part?
+    fn is_felt(&mut self, parts: &[f64], factor: f64) -> Result<bool, Exit> {
+        let x = self.here.x.clone();
+        let straight = x.iter().zip(parts).map(|(x, part)| x * (factor - 1.0) * part).collect();
+        let in_proportion = x.iter().zip(parts).map(|(x, part)| x * (factor.powf(*part) - 1.0)).collect();
+        for v in [straight, in_proportion] {
+            self.trial.v = v;
+            self.probe()?;
+            let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
+            if differences.sum::<f64>().sqrt() <= self.noise() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Would a change of parameter j by its own size be lost in so many rounding errors? Residuals seem exact when they

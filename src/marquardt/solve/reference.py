@@ -23,7 +23,7 @@ from ..errors import Status
 from ..options import Options
 from .reference_methods import ACCEPT, Free, Judged
 from .reference_state import Loop, Problem, Row
-from .reference_step import Box, Matrix, Point, Rule, Spectrum, Trial, Vector, norm, propose, reduction
+from .reference_step import EPS, Box, Matrix, Point, Rule, Spectrum, Trial, Vector, norm, propose, reduction
 from .reference_verdict import look_around, rank_of, runaway, status_of
 
 MAX_TRIALS = 60  # at one Jacobian
@@ -205,7 +205,7 @@ def polish(loop: Loop, p: Point) -> Point:
         x1, f1, actual = loop.evaluate(p, p.x + trial.v)
         if np.all(x1 == p.x):
             break
-        if not actual >= -1e-10 * loop.live:
+        if not actual >= -max(1e-10 * loop.live, EPS * np.sqrt(loop.live) * p.noise):
             loop.record(row, "uphill" if np.isfinite(actual) else "not finite", f1, actual)
             break
         q = loop.linearize(x1, f1)

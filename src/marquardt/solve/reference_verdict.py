@@ -62,7 +62,12 @@ def look_around(loop: Loop, p: Point) -> Point | None:
     if null.size == 0 or p.strict or runaway(loop, p):
         return None
     p.jumps = jumps_along(loop, p, null)
-    return None if p.jumps else far_away(loop, p)
+    if p.jumps:
+        return None
+    q = far_away(loop, p)
+    if q is None and not p.lost:
+        find_lost_together(loop, p, null)
+    return q
 
 
 class Lower(NamedTuple):
@@ -194,6 +199,27 @@ def far_away(loop: Loop, p: Point) -> Point | None:
         if heard:
             p.lost.append(j)
     return None
+
+
+def find_lost_together(loop: Loop, p: Point, null: Matrix) -> None:
+    """Parameters that have grown together until only a combination of them is felt.
+
+    Going back along the flat direction changes the residuals both in a straight line and in proportion; where
+    the data leave a + b or a b open, one of the two changes nothing.
+    """
+    usable = (p.x != 0) & (p.norms > 0)
+    for direction in null:
+        parts = np.where(usable, direction / np.where(usable, p.norms * p.x, 1.0), 0.0)
+        leading = parts[np.argmax(np.abs(parts))]
+        if leading == 0:
+            continue
+        parts /= leading
+        members = np.flatnonzero(np.abs(parts) >= 0.3)
+        if np.all(np.abs(p.x[members]) >= GROWN * loop.first[members]) and any(
+            all(norm(loop.probe(p, p.x + v)[1] - p.f) > noise(p) for v in ways)
+            for ways in ((p.x * (f - 1) * parts, p.x * (f**parts - 1)) for f in (0.1, 0.01))
+        ):
+            p.lost.extend(int(j) for j in members)
 
 
 def is_silent(loop: Loop, p: Point, j: int, roundings: float = SILENT) -> bool:
