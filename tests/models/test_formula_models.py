@@ -78,6 +78,7 @@ def test_two_variables_by_name() -> None:
         ("y ~ gaussian(x, a)", r"write `gaussian\(x\)`, or with all parameters `gaussian\(x, height"),
         ("y ~ gaussian()", r"write `gaussian\(x\)`"),
         ("y ~ gaussian1(x)", "there is no function `gaussian1`"),
+        ("y ~ gauss(x)", "there is no function `gauss`; did you mean `gaussian`"),
         ("gaussian(x) ~ a*x", "`gaussian` is a model: it belongs right of `~`"),
     ],
 )

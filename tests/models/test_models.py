@@ -8,7 +8,7 @@ import pytest
 import marquardt as mq
 from marquardt.expr.formula import parse
 from marquardt.models.sized import SIZED
-from marquardt.models.table import ROWS, row_named, row_of
+from marquardt.models.table import MODELS, ROWS, row_named, row_of
 
 from .cases import CASES, Case
 
@@ -25,7 +25,7 @@ def test_every_model_has_cases() -> None:
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_values_are_those_of_the_formula(case: Case) -> None:
     row = case.row
-    formula = parse(row.formula, row.arguments[: row.n_x], row_named)
+    formula = parse(row.formula, row.arguments[: row.n_x], MODELS)
     columns = dict(zip(row.arguments, case.x, strict=False))
     with np.errstate(divide="ignore"):  # (half/x)^n at x = 0
         expected = formula(columns, **dict(zip(row.parameters, case.truth, strict=True)))

@@ -20,14 +20,14 @@ def fit(case: Case, x: tuple[np.ndarray, ...], y: np.ndarray, **more: object) ->
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_no_start_ends_no_worse_than_the_truth(case: Case) -> None:
-    """Noise of 2 % of the range, 20 draws: all of them, and by the rule alone."""
+    """Noise of 2 % of the range, 20 draws: all of them, and but for sums of peaks by the rule alone."""
     by_rule = 0
     for seed in range(DRAWS):
         y = case.noisy(seed)
         found, best = fit(case, case.x, y), fit(case, case.x, y, start=list(case.truth))
         assert found.cost <= best.cost * (1 + 1e-6), f"draw {seed}: {found.cost / best.cost}"
         by_rule += found.search is not None and bool(found.search.rule)
-    assert by_rule >= DRAWS - 1
+    assert by_rule >= DRAWS - 1 or case.row.many_minima
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
@@ -73,6 +73,40 @@ def test_few_points_and_flat_data_give_finite_guesses_or_none(case: Case) -> Non
     one_place = [np.full(4, v[-1]) for v in case.x]
     with np.errstate(all="ignore"):
         case.row.start(*one_place, np.array([1.0, 2.0, 3.0, 4.0]))
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_few_points_are_fitted(case: Case) -> None:
+    """One point more than parameters: no worse than from the truth."""
+    if "frequency" in case.row.parameters:
+        pytest.skip("less than two points per period do not tell a frequency")
+    n, y = len(case.truth) + 1, case.noisy(4, 0.005)
+    pick = np.linspace(0, y.size - 1, n).astype(int)
+    x = tuple(v[pick] for v in case.x)
+    found, best = fit(case, x, y[pick]), fit(case, x, y[pick], start=list(case.truth))
+    assert found.cost <= best.cost * (1 + 1e-6) + 1e-20 * float(y @ y)
+
+
+def test_points_in_a_matrix() -> None:
+    x = np.linspace(0, 10, 60).reshape(6, 10)
+    found = mq.fit(mq.models.gaussian, x, mq.models.gaussian(x, 3.0, 4.0, 0.6))
+    assert np.allclose(found.x, [3.0, 4.0, 0.6])
+    assert found.search is not None and found.search.rule == "gaussian"
+
+
+def test_a_narrow_peak_in_many_points_is_found() -> None:
+    x = np.linspace(0, 100, 20_000)
+    y = mq.models.gaussian(x, 3.0, 61.2, 0.05) + 0.05 * np.random.default_rng(0).normal(size=x.size)
+    found = mq.fit(mq.models.gaussian, x, y)
+    assert abs(found.params["center"].value - 61.2) < 0.01
+    assert found.derivative == "exact (traced)"
+    assert found.search is not None and found.search.rule == "gaussian"
+
+
+def test_an_interrupted_fit_ends_at_once() -> None:
+    x = np.linspace(0, 10, 60)
+    y = mq.models.gaussian(x, 3.0, 4.0, 0.6) + 0.1 * np.sin(50 * x)
+    assert mq.fit(mq.models.gaussian, x, y, callback=lambda progress: True).status is mq.Status.INTERRUPTED
 
 
 @pytest.mark.parametrize("name", ["power_law", "weibull", "hill", "dose_response", "arrhenius"])

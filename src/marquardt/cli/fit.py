@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import DataError, FormulaError, OptionError
 from ..expr.formula import Formula, parse
-from ..models.table import row_named
+from ..models.table import MODELS
 from .table import Table, read_table
 
 
@@ -147,7 +147,7 @@ def _formula(text: str | None, table: Table) -> Formula:
         raise FormulaError(
             f'a formula is needed, such as "y ~ a*x + b"; the columns of {table.origin} are: {columns}'
         )
-    formula = parse(text, tuple(table), row_named)
+    formula = parse(text, tuple(table), MODELS)
     if formula.response is None:
         raise FormulaError(f"which column is fitted? Write `column ~ {text}`; the columns are: {columns}")
     if not formula.data_names:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ModelError, Status
 from ..expr.formula import Formula, parse
-from ..models.table import row_named
+from ..models.table import MODELS
 from ..options import Options, chosen_options
 from ..problem.callback import as_real
 from ..problem.model import Model, compile_model
@@ -25,7 +25,7 @@ from .penalty import PenaltyTerms, arrange_penalty, hints, refuse_penalty
 from .progress import ProgressLine, observer
 from .result import FitResult
 from .signature import Signature, signature_of
-from .start import Search, search, stop_at_once
+from .start import Search, search, search_by_rule, stop_at_once
 
 Vector = NDArray[np.float64]
 Rebuild = Callable[[Any], tuple[tuple[Any, ...], tuple[int, ...]]]
@@ -124,11 +124,16 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
     if unknown:
         values = parameters.provisional()
         few = thin(data, SEARCHED)
-        if few is not None:  # a search in part of the data finds the same optimum sooner
-            part = _run(replace(setup, data=few), options, watch)
-            if part.status is Status.INTERRUPTED:
-                watch = stop_at_once
-            values, found, unknown = part.x, part.search_done, False
+        if few is not None:
+            ruled = _by_rule(setup, values, options, watch)
+            if ruled is not None:
+                values, found = ruled
+                stopped = found.outcome.status is Status.INTERRUPTED
+            else:  # a search in part of the data finds the same optimum sooner
+                part = _run(replace(setup, data=few), options, watch)
+                values, found = part.x, part.search_done
+                stopped = part.status is Status.INTERRUPTED
+            unknown, watch = False, stop_at_once if stopped else watch
     model = compile_model(setup.function, data.arguments, parameters.shapes)
     problem = model.problem(data.arguments, y, w, values, parameters.free)
     _check_used(model, parameters)
@@ -155,6 +160,22 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
         _refuse_start(problem, parameters, data)
     parts = (outcome, model, parameters, data, setup.title, found, setup.rebuild)
     return FitResult(*parts) if terms is None else PenalizedFit(terms, weighing, *parts)
+
+
+def _by_rule(
+    setup: Setup, values: Vector, options: Options | None, watch: Callable[[Any], Any] | None
+) -> tuple[Vector, Search] | None:
+    """Where a start rule leads in all the data; a narrow peak may hide between the points of a part."""
+    data, parameters = setup.data, setup.parameters
+    model = compile_model(setup.function, data.arguments, parameters.shapes)
+    problem = model.problem(data.arguments, *data.flat(), values, parameters.free)
+    found = search_by_rule(model, problem, data, parameters, options, watch)
+    if found is None:
+        return None
+    end = values.copy()
+    end[parameters.free_index] = found.outcome.x
+    nfev, njev = found.nfev + int(found.outcome.nfev), found.njev + int(found.outcome.njev)
+    return end, replace(found, nfev=nfev, njev=njev)
 
 
 def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:
@@ -306,7 +327,7 @@ def _from_formula(
     elif x is not None:
         raise DataError("with data= a formula takes its columns by name; leave x out")
     known = column_names(table)
-    formula = parse(model, known, row_named) if isinstance(model, str) else model
+    formula = parse(model, known, MODELS) if isinstance(model, str) else model
     if not formula.data_names and known:
         raise ModelError(f"the formula {formula.text!r} uses none of the columns ({', '.join(known)})")
     response, y_name = _response(formula, y, table)

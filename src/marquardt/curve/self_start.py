@@ -18,6 +18,9 @@ from .data import Data
 
 Vector = NDArray[np.float64]
 
+MOST = 16
+"""Guesses of a rule that are looked at."""
+
 
 @dataclass(frozen=True)
 class SelfStart:
@@ -34,9 +37,9 @@ def self_starts(function: Any, data: Data) -> tuple[list[SelfStart], bool]:
 
     Empty where the data are not plain columns: the rules look at real points.
     """
-    if data.y.ndim != 1 or data.y.dtype.kind != "f" or data.y.size < 2:
+    if data.y.dtype.kind != "f" or data.y.size < 2:
         return [], False
-    columns = [a for a in data.arguments if isinstance(a, np.ndarray) and a.shape == data.y.shape]
+    columns = [a.ravel() for a in data.arguments if isinstance(a, np.ndarray) and a.shape == data.y.shape]
     if len(columns) != len(data.arguments):
         return [], False
     if isinstance(function, Formula):
@@ -85,7 +88,7 @@ def _in_turn(starts: Sequence[SelfStart], y: Vector, n_params: int) -> list[Vect
                 continue
             rest = rest - start.row.function(*start.variables, *values[0])
         found = [
-            _placed(old, start.places, v) for old in found for v in values[: 3 if len(starts) == 1 else 1]
+            _placed(old, start.places, v) for old in found for v in values[: MOST if len(starts) == 1 else 1]
         ]
     return [one for one in found if np.isfinite(one).any()]
 
@@ -114,7 +117,7 @@ def beats_polynomial(cost: float, data: Data, n_free: int) -> bool:
 
     An end that is not may be the wrong minimum: a search is worth its time.
     """
-    x = data.arguments[0]
+    x = np.ravel(data.arguments[0])
     if len(data.arguments) != 1 or np.ptp(x) == 0.0:
         return True
     y, w = data.flat()

@@ -37,6 +37,10 @@ MAX_ROWS = 256
 """Rows used to judge a candidate: more would not change which are promising."""
 STAGES = ((32, 6), (12, 20), (3, None))
 """How many of the best go on, and for how many Jacobians each; None: to the end."""
+GUESSED = 16
+"""Guesses by start rules that go on."""
+RULE_STAGES = ((GUESSED, 6), (5, 20), (2, None))
+"""As `STAGES`, for these."""
 SAME_COST = 1e-6
 """Relative difference of the cost below which two ends count as the same optimum."""
 
@@ -64,15 +68,7 @@ def search(
     Raises DataError when the model is not finite at any candidate.
     """
     version = model.versions[0] if model.reason is None and model.versions else None
-    guessed: list[Vector] = []
-    if version is not None:
-        starts, whole = self_starts(model.function, data)
-        if starts:
-            guessed, complete = _by_rules(starts, whole, version.trace, data, parameters)
-            if guessed and complete:
-                found = _finish_rule(starts[0].row.name, guessed, problem, data, parameters, options, watch)
-                if found is not None:
-                    return _labelled(version.trace, data, problem, found, parameters, options)
+    ruled: Search | None = None
     if version is None:
         candidates, stopped = _by_calls(problem, data, parameters)
         if stopped and candidates:
@@ -83,13 +79,53 @@ def search(
             )
             return Search(outcome, 0, 0, len(candidates), 0, 0)
     else:
-        candidates = guessed + _by_projection(version.trace, data, parameters)
+        starts, whole = self_starts(model.function, data)
+        candidates, complete = _by_rules(starts, whole, version.trace, data, parameters)
+        if candidates and complete:
+            ruled = _finish_rule(starts[0].row.name, candidates, problem, data, parameters, options, watch)
+            if ruled is not None and (not starts[0].row.many_minima or _interrupted(ruled)):
+                return _labelled(version.trace, data, problem, ruled, parameters, options)
+        candidates = candidates + _by_projection(version.trace, data, parameters)
     if not candidates:
         raise DataError(
             "no starting point was found: the model is not finite anywhere it was tried; give start={...}"
         )
     found = _finish(problem, candidates, parameters, options or Options(), watch)
+    if ruled is not None and not _interrupted(found):
+        found = _lower(ruled, found)
     return found if version is None else _labelled(version.trace, data, problem, found, parameters, options)
+
+
+def search_by_rule(
+    model: Any, problem: Any, data: Data, parameters: Parameters, options: Options | None, watch: Watch = None
+) -> Search | None:
+    """The fit that a start rule alone leads to; None where there is no rule, or it does not convince."""
+    version = model.versions[0] if model.reason is None and model.versions else None
+    starts, whole = self_starts(model.function, data)
+    if version is None or not starts or starts[0].row.many_minima:
+        return None
+    candidates, complete = _by_rules(starts, whole, version.trace, data, parameters)
+    if not (candidates and complete):
+        return None
+    found = _finish_rule(starts[0].row.name, candidates, problem, data, parameters, options, watch)
+    return None if found is None else _labelled(version.trace, data, problem, found, parameters, options)
+
+
+def _interrupted(found: Search) -> bool:
+    return found.outcome.status is Status.INTERRUPTED
+
+
+def _lower(ruled: Search, found: Search) -> Search:
+    """The lower of two ends, with the evaluations of both."""
+    best, other = (
+        (ruled, found) if ruled.outcome.cost <= found.outcome.cost * (1 + SAME_COST) else (found, ruled)
+    )
+    return replace(
+        best,
+        nfev=best.nfev + other.nfev + int(other.outcome.nfev),
+        njev=best.njev + other.njev + int(other.outcome.njev),
+        n_candidates=best.n_candidates + other.n_candidates,
+    )
 
 
 def _labelled(
@@ -97,7 +133,7 @@ def _labelled(
 ) -> Search:
     """The preferred copy of an optimum, unless something given tells the copies apart."""
     nothing_given = np.isnan(parameters.values).all() and not _bounded(parameters).any()
-    if not nothing_given or found.outcome.status is Status.INTERRUPTED:
+    if not nothing_given or _interrupted(found):
         return found
     return _preferred_copy(trace, data, problem, found, parameters, options)
 
@@ -151,7 +187,9 @@ def _by_rules(
     The second value says whether one rule speaks of all that is not linear; where it does not, the rest
     is drawn.
     """
-    table = Table.of(trace, data)
+    if not starts:
+        return [], False
+    table = Table.of(trace, data, most=data.y.size)  # a narrow peak may hide between the rows of a sample
     unknown = np.isnan(parameters.values)
     avoid = set(np.flatnonzero(_bounded(parameters)).tolist())
     linear = [i for i in linear_parameters(table.outputs, avoid) if unknown[i]]
@@ -167,7 +205,7 @@ def _by_rules(
         return [], False
     drawn = np.concatenate(rows)
     costs, full = table.project(drawn, linear, parameters)
-    return _best_first(full, costs)[:4], complete
+    return _best_first(full, costs)[:GUESSED], complete
 
 
 def _by_calls(problem: Any, data: Data, parameters: Parameters) -> tuple[list[Vector], bool]:
@@ -210,7 +248,7 @@ class Table:
     """Per family: output nodes, columns, response (k, rows) and weights (k, rows)."""
 
     @classmethod
-    def of(cls, trace: Any, data: Data) -> Table:
+    def of(cls, trace: Any, data: Data, most: int = MAX_ROWS) -> Table:
         y, w = data.flat()
         blocks = []
         for family in trace.families:
@@ -219,7 +257,7 @@ class Table:
                 columns = [c.extract(data.arguments) for c in family.columns]
                 blocks.append((family.outputs, columns, y[None], None if w is None else w[None]))
                 continue
-            pick = _spread(rows.shape[1])
+            pick = _spread(rows.shape[1], most)
             columns = [np.asarray(c.extract(data.arguments))[pick] for c in family.columns]
             rows = rows[:, pick]
             blocks.append((family.outputs, columns, y[rows], None if w is None else w[rows]))
@@ -266,9 +304,9 @@ class Table:
         return np.concatenate(parts) if parts else None
 
 
-def _spread(n: int) -> NDArray[np.intp] | slice:
-    """At most `MAX_ROWS` of `n` rows, evenly spread."""
-    return slice(None) if n <= MAX_ROWS else np.linspace(0, n - 1, MAX_ROWS).astype(np.intp)
+def _spread(n: int, most: int) -> NDArray[np.intp] | slice:
+    """At most `most` of `n` rows, evenly spread."""
+    return slice(None) if n <= most else np.linspace(0, n - 1, most).astype(np.intp)
 
 
 # ----------------------------------------------------------------------------------------------- finishing
@@ -280,11 +318,11 @@ def _finish_rule(
 ) -> Search | None:  # fmt: skip
     """The fit from the guesses of a start rule; None where it does not convince."""
     try:
-        found = _finish(problem, guessed, parameters, options or Options(), watch, ((len(guessed), None),))
+        found = _finish(problem, guessed, parameters, options or Options(), watch, RULE_STAGES)
     except DataError:
         return None
     end = found.outcome
-    if end.status is Status.INTERRUPTED:
+    if _interrupted(found):
         return found
     certain = end.status.success and end.status is not Status.NOT_UNIQUE
     convincing = certain and beats_polynomial(float(end.cost), data, len(parameters.free))
@@ -302,6 +340,8 @@ def _finish(
     nfev = njev = 0
     ends: list[Any] = []
     for keep, budget in stages:
+        if len(points) == 1 and budget is not None:
+            continue  # nothing to choose from
         allowed = (
             options if budget is None else replace(options, max_evaluations=budget, trace=False, polish=False)
         )

@@ -73,7 +73,7 @@ class Formula(Expression):
 
 
 def parse(text: str, columns: Collection[str] = (), models: Models | None = None) -> Formula:
-    """Read a formula; names in `columns` are data, the others parameters; `models` finds models by name.
+    """Read a formula; names in `columns` are data, the others parameters; `models` may be called by name.
 
     >>> formula = parse("v ~ Vmax*S/(Km + S)", columns=["S", "v"])
     >>> formula.param_names, formula.data_names, formula.response.data_names
@@ -111,10 +111,6 @@ def _column(data: Mapping[str, Any], name: str) -> NDArray[np.float64]:
         raise DataError(f"column `{name}` is not numeric: {error}") from None
 
 
-def _no_models(name: str) -> NamedModel | None:
-    return None
-
-
 # ---------------------------------------------------------------------------------------------------- parser
 _COMPARISONS = {"<": "lt", "<=": "le", "==": "eq", "!=": "ne", ">": "lt", ">=": "le"}
 _SUMS = {"+": "add", "-": "sub"}
@@ -133,7 +129,7 @@ class _Side:
         models: Models | None = None,
     ) -> None:
         self.text, self.tokens, self.known, self.role = text, tokens, frozenset(columns), role
-        self.models = models or _no_models
+        self.models: Models = models or {}
         self.place = self.depth = 0
         self.graph = Graph()
         self.params: dict[str, Node] = {}
@@ -344,9 +340,9 @@ class _Side:
     def _call(self, token: Token) -> Node:
         name, opening = token.text, self.tokens[self.place - 1]
         function, product = FUNCTIONS.get(name), f"; for a product write `{name}*(...)`"
-        model = self.models(name) if function is None else None
+        model = self.models.get(name) if function is None else None
         if function is None and model is None:
-            like = "" if name in self.known or name in self.params else near(name, FUNCTIONS)
+            like = "" if name in self.known or name in self.params else near(name, [*FUNCTIONS, *self.models])
             self._fail(f"there is no function `{name}`{like or product}", token)
         if name in self.known:
             self._fail(f"`{name}` is both a function and a column: rename the column{product}", token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol
@@ -28,8 +28,8 @@ class NamedModel(Protocol):
         """Names of the variables and the parameters, in order."""
 
 
-Models = Callable[[str], NamedModel | None]
-"""Finds a model by its name."""
+Models = Mapping[str, NamedModel]
+"""Models by name; it must be hashable, as formulas are remembered."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .grid import Vector, by_columns, inside, scan, sizes, spacing, span, tidy
+from .grid import MOST, Vector, by_columns, inside, scan, sizes, spacing, span, tidy
 from .row import Row, Values
 
 HALF = math.sqrt(2 * math.log(2))
@@ -67,8 +67,8 @@ def pseudo_voigt(x: Any, height: Any, center: Any, width: Any, fraction: Any) ->
     height : value at the center. center : its place. width : half width at half maximum of both parts.
     fraction : 1 is Lorentzian, 0 Gaussian.
 
-    Start: the best Lorentzian's center and width, then the best of a grid of places, widths and fractions
-    near them. Source: Wertheim, Butler, West, Buchanan (1974).
+    Start: the best Lorentzian's center and width, then for some fractions the best of a grid of places and
+    widths near them. Source: Wertheim, Butler, West, Buchanan (1974).
 
     >>> float(pseudo_voigt(1.5, 3.0, 1.0, 0.5, 0.3))
     1.5
@@ -87,11 +87,25 @@ def widths(x: Vector, count: int = 14) -> Vector:
     return sizes(0.4 * spacing(x), span(x), count)
 
 
+def around(x: Vector, y: Vector, center: float, width: float) -> tuple[Vector, Vector]:
+    """The points near a peak that was found among averages of neighbors; all where none were averaged."""
+    if x.size <= MOST:
+        return tidy(x, y)
+    reach = max(5.0 * width, 4.0 * float(np.ptp(x)) / MOST)
+    near = np.abs(x - center) <= reach
+    return tidy(x[near], y[near])
+
+
 def _start_of(shape: Callable[..., Any]) -> Callable[[Vector, Vector], list[Values]]:
     def start(x: Vector, y: Vector) -> list[Values]:
-        x, y = tidy(x, y)
-        found = scan(y, lambda c, w: (shape(x, 1.0, c, w),), centers(x, y), widths(x))
-        return [(h, c, w) for (c, w), (h,) in by_columns(found)]
+        values: list[Values] = []
+        u, v = tidy(x, y)
+        for _ in range(1 if x.size <= MOST else 2):  # the second time among all points near the first peak
+            found = scan(v, lambda c, w: (shape(u, 1.0, c, w),), centers(u, v), widths(u))  # noqa: B023
+            values = [(h, c, w) for (c, w), (h,) in by_columns(found)] + values
+            if values:
+                u, v = around(x, y, values[0][1], values[0][2])
+        return values
 
     return start
 
@@ -101,24 +115,21 @@ start_gaussian, start_lorentzian = _start_of(gaussian), _start_of(lorentzian)
 
 def start_pseudo_voigt(x: Vector, y: Vector) -> list[Values]:
     found: list[Values] = []
-    u, v = tidy(x, y)
-    for _, center, width in start_lorentzian(x, y):
-        places = center + width * np.linspace(-0.5, 0.5, 5)
-        fractions = np.array([0.1, 0.5, 0.9])
-        best = scan(
-            v, lambda c, w, f: (pseudo_voigt(u, 1.0, c, w, f),), places, width * sizes(0.5, 3.0, 8), fractions
-        )
-        found += [(h, c, w, f) for (c, w, f), (h,) in by_columns(best)]
+    for _, center, width in start_lorentzian(x, y)[:1]:
+        u, v = around(x, y, center, width)
+        places, sizes_near = center + width * np.linspace(-0.5, 0.5, 5), width * sizes(0.5, 3.0, 8)
+        for fraction in (0.5, 0.1, 0.9):
+            best = scan(v, lambda c, w, u=u, f=fraction: (pseudo_voigt(u, 1.0, c, w, f),), places, sizes_near)
+            found += [(h, c, w, fraction) for (c, w), (h,) in by_columns(best)]
     return found
 
 
 def start_voigt(x: Vector, y: Vector) -> list[Values]:
     found: list[Values] = []
-    u, v = tidy(x, y)
-    for _, center, width in start_gaussian(x, y):
-        near = width * sizes(0.1, 1.5, 8)
-        places = center + width * np.linspace(-0.5, 0.5, 3)
-        best = scan(v, lambda c, s, g: (voigt(u, 1.0, c, s, g),), places, near, near)
+    for _, center, width in start_gaussian(x, y)[:1]:
+        u, v = around(x, y, center, width)
+        places, near = center + width * np.linspace(-0.5, 0.5, 3), width * sizes(0.1, 1.5, 8)
+        best = scan(v, lambda c, s, g, u=u: (voigt(u, 1.0, c, s, g),), places, near, near)
         found += [(a, c, s, g) for (c, s, g), (a,) in by_columns(best)]
     return found
 

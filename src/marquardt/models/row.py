@@ -28,6 +28,8 @@ class Row:
     formula: str
     n_x: int = 1
     """How many of the first arguments are independent variables."""
+    many_minima: bool = False
+    """The fit from the guesses is not enough: a search may find a lower minimum."""
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError
-from .grid import Vector, combinations, project, sizes, spacing, span, tidy
+from .grid import Matrix, Vector, combinations, project, sizes, spacing, span, tidy
 from .peaks import centers, gaussian, lorentzian, pseudo_voigt, voigt
 from .row import Row, Values
 
@@ -65,8 +65,9 @@ def sum_of(peak: Callable[..., Any], count: int) -> Callable[..., Any]:
 
     peak : `gaussian`, `lorentzian`, `voigt` or `pseudo_voigt`.
 
-    Start: for every width of a grid, centers are added one by one where they lower the rss most, all heights
-    by linear least squares; the best of it. Two and three peaks are also tried in all places at once.
+    Start: peaks are added one by one where they lower the rss most, all heights by linear least squares, with
+    one width for all from a grid, or each its own; two and three also in all places at once. Many guesses
+    go some steps, the best of them to the end.
 
     >>> two = sum_of(gaussian, 2)
     >>> float(two(0.0, height1=2.0, center1=0.0, width1=1.0, height2=1.0, center2=50.0, width2=1.0))
@@ -130,7 +131,13 @@ def sum_row(peak: str, count: int) -> Row:
 
     about = f"Sum of {count} {peak} peaks."
     formula = " + ".join(f"{peak}(x, {', '.join(f'{p}{k}' for p in each)})" for k in range(1, count + 1))
-    return Row(_named(f"{peak}{count}", names, value, about), partial(_start_sum, peak, count), formula)
+    return Row(
+        _named(f"{peak}{count}", names, value, about),
+        partial(_start_sum, peak, count),
+        formula,
+        1,
+        peak in ("gaussian", "lorentzian"),
+    )
 
 
 def _check(what: str, size: int, least: int) -> None:
@@ -188,34 +195,44 @@ def _start_rational(numerator: int, denominator: int, x: Vector, y: Vector) -> l
 
 def _start_sum(peak: str, count: int, x: Vector, y: Vector) -> list[Values]:
     x, y = tidy(x, y, 150)
-    places, shape = centers(x, y, 20), _symmetric(peak)
-    found = []
-    for width in sizes(0.5 * spacing(x), 0.5 * span(x), 12):
-        chosen, heights, rss = _one_by_one(y, shape(x, places[:, None], width), count)
-        found.append((rss, places[chosen], width, heights))
+    shape, places = _symmetric(peak), centers(x, y, 20)
+    widths = sizes(0.5 * spacing(x), 0.5 * span(x), 12)
+    each = [np.stack([places, np.full(places.size, w)], axis=1) for w in widths]
+    found = [_one_by_one(x, y, shape, choice, count) for choice in each]
+    found += [_one_by_one(x, y, shape, np.concatenate(each), count, rounds) for rounds in (0, ROUNDS)]
     if count <= 3:
         found += _all_at_once(x, y, shape, count)
     found.sort(key=lambda one: one[0])
-    return [_assembled(peak, *one[1:]) for one in found[:3]]
+    return [_assembled(peak, *one[1:]) for one in found]
 
 
-def _one_by_one(y: Vector, peaks: Any, count: int) -> tuple[list[int], Vector, float]:
-    """Rows of `peaks` chosen one at a time, each lowering the rss most; their heights, and the rss."""
+ROUNDS = 1
+Found = tuple[float, Matrix, Vector]
+"""Rss, (center, width) of each peak, and the heights."""
+
+
+def _one_by_one(
+    x: Vector, y: Vector, shape: Callable[..., Any], choice: Matrix, count: int, rounds: int = 0
+) -> Found:
+    """Peaks chosen one at a time, each lowering the rss most with all heights fitted again.
+
+    In `rounds` more each is taken out and chosen again: the first ones were chosen to stand for several.
+    """
+    peaks = shape(x, choice[:, :1], choice[:, 1:])
     chosen: list[int] = []
     heights, rss = np.zeros(0), np.inf
-    for _ in range(count):
-        basis = np.stack([np.concatenate([peaks[chosen], peaks[[k]]]).T for k in range(len(peaks))])
-        solved, costs = project(basis, y)
+    for turn in range(count * (1 + rounds)):
+        chosen = chosen[1:] if turn >= count else chosen
+        before = np.broadcast_to(peaks[chosen], (len(peaks), len(chosen), x.size))
+        solved, costs = project(np.concatenate([before, peaks[:, None]], axis=1).swapaxes(1, 2), y)
         costs[chosen] = np.inf
         best = int(np.argmin(costs))
         chosen.append(best)
         heights, rss = solved[best], float(costs[best])
-    return chosen, heights, rss
+    return rss, choice[chosen], heights
 
 
-def _all_at_once(
-    x: Vector, y: Vector, shape: Callable[..., Any], count: int
-) -> list[tuple[float, Vector, float, Vector]]:
+def _all_at_once(x: Vector, y: Vector, shape: Callable[..., Any], count: int) -> list[Found]:
     """All choices of `count` places, for each of some widths."""
     places = np.quantile(x, np.linspace(0.02, 0.98, 20 if count == 2 else 12))
     choices = combinations(places, count)
@@ -224,7 +241,8 @@ def _all_at_once(
         peaks = np.stack([shape(x, place, width) for place in choices.T[:, :, None]], axis=2)
         solved, costs = project(peaks, y)
         best = int(np.argmin(costs))
-        found.append((float(costs[best]), choices[best], float(width), solved[best]))
+        chosen = np.stack([choices[best], np.full(count, width)], axis=1)
+        found.append((float(costs[best]), chosen, solved[best]))
     return found
 
 
@@ -235,17 +253,17 @@ def _symmetric(peak: str) -> Callable[..., Any]:
     return lambda x, c, w: gaussian(x, 1.0, c, w)
 
 
-def _assembled(peak: str, places: Vector, width: float, heights: Vector) -> Values:
+def _assembled(peak: str, chosen: Matrix, heights: Vector) -> Values:
     """The parameters of a sum, by center."""
     values: list[float] = []
-    for k in np.argsort(places):
-        h, c = float(heights[k]), float(places[k])
+    for k in np.argsort(chosen[:, 0], kind="stable"):
+        h, (c, w) = float(heights[k]), chosen[k].tolist()
         if peak == "voigt":
-            values += [h * width * 2.0, c, 0.7 * width, 0.5 * width]
+            values += [2.0 * h * w, c, 0.7 * w, 0.5 * w]
         elif peak == "pseudo_voigt":
-            values += [h, c, 1.18 * width, 0.5]
+            values += [h, c, 1.18 * w, 0.5]
         else:
-            values += [h, c, width]
+            values += [h, c, w]
     return values
 
 

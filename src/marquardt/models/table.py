@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..errors import ModelError, suggestion
@@ -43,6 +43,27 @@ def get(name: str) -> Callable[..., Any]:
         names = (*ROWS, *[sized.name for sized in SIZED])
         raise ModelError(f"there is no model {name!r}{suggestion(name, names)}; mq.models.list() shows all")
     return row.function
+
+
+class Models(Mapping[str, Row]):
+    """All models by name, in the form that formulas take them; of any size, only the usual are listed."""
+
+    def __getitem__(self, name: str) -> Row:
+        row = row_named(name)
+        if row is None:
+            raise KeyError(name)
+        return row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*ROWS, *[sized.name.replace("M", "2").replace("N", "2") for sized in SIZED]))
+
+    def __len__(self) -> int:
+        return len(ROWS) + len(SIZED)
+
+    __hash__ = object.__hash__
+
+
+MODELS = Models()
 
 
 class Listing(tuple[str, ...]):

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .grid import Vector, by_columns, scan, scan_points, span, tidy
+from .grid import Vector, by_columns, scan, span, tidy
 from .row import Row, Values
 
 DIRECT = 256
-"""Up to so many points every frequency is tried on the points themselves, beyond on an even grid by FFT."""
+"""Up to so many points every frequency is fitted, with more the periodogram tells."""
 KEPT = 12
 
 
@@ -21,7 +21,8 @@ def sine(x: Any, amplitude: Any, frequency: Any, phase: Any, offset: Any) -> Any
     amplitude : half the height. frequency : periods per unit of x. phase : radians at x = 0.
     offset : the mean.
 
-    Start: the peak of the periodogram, the rest by linear least squares. Source: Lomb (1976), Scargle (1982)
+    Start: the peak of the periodogram up to half the mean rate of sampling, the rest by linear least
+    squares. Source: Lomb (1976), Scargle (1982)
     for uneven points.
 
     >>> float(sine(0.25, 3.0, 1.0, 0.0, 1.0))
@@ -40,7 +41,8 @@ def damped_sine(x: Any, amplitude: Any, rate: Any, frequency: Any, phase: Any, o
     amplitude : of the envelope at x = 0. rate : its decay constant. frequency : periods per unit of x.
     phase : radians at x = 0. offset : value approached.
 
-    Start: the highest peaks of the periodogram with a grid of rates, the rest by linear least squares.
+    Start: the highest peaks of the periodogram, as for `sine`, with a grid of rates, the rest by linear least
+    squares.
 
     >>> float(damped_sine(0.25, 3.0, 0.0, 1.0, 0.0, 1.0))
     4.0
@@ -54,19 +56,19 @@ def start_damped_sine(x: Vector, y: Vector) -> list[Values]:
 
 def _waves(x: Vector, y: Vector, decays: Vector) -> list[Values]:
     """Guesses (amplitude, rate, frequency, phase, offset); `decays` are rates times the span."""
-    x, y = tidy(x, y, most=4096)
-    u = x - x[0]
+    x, y = tidy(x, y, most=2048)
+    u, step = x - x[0], 0.0625 / span(x)
     coarse = _frequencies(u, y, decays)
-    step = 0.25 / span(x)
-    near = (coarse[:, None] + step * np.linspace(-0.75, 0.75, 7)).ravel()
-    near = np.unique(near[near > 0])
+    fine = np.unique(np.rint((coarse[:, None] / step + np.arange(-3, 4)).ravel())) * step
 
     def parts(f: Vector, k: Vector) -> tuple[Any, ...]:
         envelope, angle = np.exp(-k * u), 2.0 * math.pi * f * u
         return envelope * np.sin(angle), envelope * np.cos(angle), 1.0
 
+    few = np.unique([0.0, np.median(np.abs(decays))])
+    near = [p[0] for p, _ in scan(y, parts, fine[fine > 0], few / span(x), count=8)]
     found: list[Values] = []
-    for (f, k), (s, c, offset) in by_columns(scan(y, parts, near, decays / span(x))):
+    for (f, k), (s, c, offset) in by_columns(scan(y, parts, np.unique(near), decays / span(x))):
         amplitude = math.hypot(s, c) * math.exp(min(k * float(x[0]), 600.0))
         phase = math.remainder(math.atan2(c, s) - 2.0 * math.pi * f * float(x[0]), 2.0 * math.pi)
         found.append((amplitude, k, f, phase, offset))
@@ -74,24 +76,31 @@ def _waves(x: Vector, y: Vector, decays: Vector) -> list[Values]:
 
 
 def _frequencies(u: Vector, y: Vector, decays: Vector) -> Vector:
-    """Where the periodogram, plain and of the damped data, is highest."""
-    length = span(u)
-    if u.size <= DIRECT:
-        grid = np.arange(1, 2 * u.size + 1) * (0.25 / length)
+    """Where the periodogram is highest; of few points also that of damped waves."""
+    n, length = u.size, span(u)
+    grid: Vector = np.arange(1.0, 2 * n + 1) * (0.25 / length)
+    if n > DIRECT:
+        power = _periodogram(u, y - y.mean(), grid)
+        return grid[np.argsort(-power, kind="stable")[:KEPT]]
 
-        def parts(f: Vector, k: Vector) -> tuple[Any, ...]:
-            envelope, angle = np.exp(-k * u), 2.0 * math.pi * f * u
-            return envelope * np.sin(angle), envelope * np.cos(angle), 1.0
+    def parts(f: Vector, k: Vector) -> tuple[Any, ...]:
+        envelope, angle = np.exp(-k * u), 2.0 * math.pi * f * u
+        return envelope * np.sin(angle), envelope * np.cos(angle), 1.0
 
-        best = scan_points(y, parts, np.stack([grid, np.zeros(grid.size)], axis=1), KEPT)
-        if decays.size > 1:
-            best += scan_points(y, parts, np.stack([grid, np.full(grid.size, 4.0 / length)], axis=1), KEPT)
-        return np.unique([f for (f, _), _ in by_columns(best)])
-    count = u.size
-    even = np.interp(np.linspace(0.0, length, count), u, y)
-    power = np.abs(np.fft.rfft(even - even.mean(), 4 * count))
-    best_bins = np.argsort(-power[1:], kind="stable")[:KEPT] + 1
-    return np.unique(best_bins * ((count - 1) / (4.0 * count * length)))
+    best = []
+    for k in (0.0, 4.0 / length)[: decays.size]:
+        best += scan(y, parts, grid, np.array([k]), count=KEPT)
+    return np.unique([p[0] for p, _ in best])
+
+
+def _periodogram(u: Vector, y: Vector, grid: Vector) -> Vector:
+    """``|Σ y exp(2πifu)|²`` at the frequencies of `grid`; by FFT where the points are even."""
+    n = u.size
+    if np.ptp(np.diff(u)) <= 1e-3 * span(u) / (n - 1):
+        # The grid has steps of a quarter of a period in the span: that of a transform of 4 (n - 1) points.
+        return np.asarray(np.abs(np.fft.rfft(y, 4 * (n - 1)))[1 : grid.size + 1] ** 2)
+    parts = np.array_split(grid, max(1, grid.size * n // 2**18))
+    return np.concatenate([np.abs(np.exp(-2j * math.pi * f[:, None] * u) @ y) ** 2 for f in parts])
 
 
 ROWS = (

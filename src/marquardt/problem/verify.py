@@ -118,9 +118,10 @@ def _same(problem: TracedProblem, version: Version, values: Vector, traced_at: T
         seen = problem.w[rows] != 0.0  # a point of weight zero leaves no residual to compare
         plain, traced = plain[seen], traced[seen]
     k = _core.first_difference(plain, traced)
-    if k is not None and problem.y is None:
-        # At a solution without residuals what is left is the rounding of larger terms.
-        size = _size_nearby(problem, version)
+    if k is not None:
+        # At a solution without residuals what is left is the rounding of larger terms; with a response it is
+        # the rounding of the response, from which the traced values were taken and to which they are added.
+        size = _size_nearby(problem, version) if problem.y is None else float(np.abs(problem.y).max())
         k = _core.first_difference(np.append(plain, size), np.append(traced, size))
     if k is None:
         return True
