@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from ..curve.signature import Signature, signature_of
 from ..errors import ModelError
-from ..problem.model import Model, compile_model
+from ..problem.model import Model
 from ..problem.traced import Problem
 from .derivatives import Called, Supplied, Whitened
+from .reuse import model_for, same_function
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -44,6 +45,7 @@ def curve_problem(
     Traced where that can be done, else called back: with differences by the scheme `jac`, or with the
     caller's function `jac`.
     """
+    f = same_function(f)
     call, shapes = called_as(f, start.size)
     if y.size == 1:
         y, w = _as_long_as_the_model(np.size(f(x, *start)), y, w)
@@ -52,7 +54,7 @@ def curve_problem(
         supplied.supply(_weighted(jac, x, w), start)
         problem: Problem = supplied
     else:
-        model = compile_model(call, (x,), shapes)
+        model = model_for(call, (x,), shapes)
         problem = model.problem((x,), y, w, start, _all(start.size))
         if not problem.exact:
             problem = Called(model, lambda p: f(x, *p), y, w, start, jac or "2-point", step)

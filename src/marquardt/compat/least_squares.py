@@ -14,13 +14,14 @@ import numpy as np
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from ..problem.model import Model, compile_model
+from ..problem.model import Model
 from ..problem.traced import Problem, TracedProblem
 from ..solve.function import Residuals, residual_function
 from . import handover
 from .checks import check_choices, check_inside, check_scale, extra, limits, start_vector, tolerances
 from .derivatives import Called, Supplied
 from .report import optimize_result, print_end
+from .reuse import model_for, same_function
 from .run import Settings, Vector, run
 
 FREE = (-math.inf, math.inf)
@@ -80,6 +81,7 @@ def least_squares(
     reason = handover.needed(method, loss, tr_solver, tr_options, jac_sparsity)
     if reason:
         return handover.least_squares(fun, x0, given, reason)
+    fun = same_function(fun)
     function = residual_function(fun, args, kwargs)
     problem: Problem
     if callable(jac):
@@ -146,7 +148,7 @@ def traced_or_called(
     function: Residuals, call: Callable[[Any], Any], x0: Vector, scheme: str, step: Any
 ) -> Problem:
     """`function` traced, or called back as ``call(x)`` with differences by `scheme`."""
-    model = compile_model(function.call, function.data, {function.name: x0.shape}, function.options)
+    model = model_for(function.call, function.data, {function.name: x0.shape}, function.options)
     free = tuple(range(x0.size))
     if model.reason is None:
         problem = model.problem(function.data, None, None, x0, free)

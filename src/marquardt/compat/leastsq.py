@@ -20,6 +20,7 @@ from .checks import extra
 from .derivatives import Called
 from .least_squares import supplied_problem, traced_or_called
 from .report import message
+from .reuse import same_function
 from .run import DEFAULT, End, Matrix, Settings, Vector, run
 
 SUCCESS = (1, 2, 3, 4)
@@ -55,6 +56,7 @@ def leastsq(
     settings = Settings(ftol, xtol, gtol, maxfev or None, count_differences=True, step=step_of(epsfcn))
     if not isinstance(args, tuple):
         args = (args,)
+    func = same_function(func)
     function, call = residual_function(func, args, None), extra(func, args, None)
     problem: Problem
     if Dfun is None:
