@@ -80,16 +80,16 @@ def called_back() -> dict[str, tuple[CalledBack, Any, dict[str, Any], int]]:
     amounts = kinetics(t, 1.1, 0.4) + 0.01 * np.random.default_rng(3).standard_normal(t.size)
     lm = {"method": "lm"}
     return {
-        "exponential, 20 points": (decays, start, {}, 40),
+        "exponential, 20 points": (decays, start, {}, 60),
         'exponential, method="lm"': (decays, start, lm, 40),
         'exponential, jac="3-point"': (decays, start, {"jac": "3-point"}, 40),
         "exponential, jac given": (decays, start, {"jac": decay_jacobian}, 40),
         "exponential, bounds": (decays, start, {"bounds": ([0, 0, 0], [2.4, 5, 5])}, 40),
-        "NIST Gauss1": (of(gauss), list(gauss.start1.values()), {}, 20),
-        'NIST Gauss1, method="lm"': (of(gauss), list(gauss.start1.values()), lm, 20),
-        "NIST Thurber, second start": (of(thurber), list(thurber.start2.values()), {}, 20),
-        "two rates by an ODE solver": (CalledBack(kinetics, t, amounts), [0.5, 1.0], {}, 7),
-        'two rates by an ODE solver, method="lm"': (CalledBack(kinetics, t, amounts), [0.5, 1.0], lm, 7),
+        "NIST Gauss1": (of(gauss), list(gauss.start1.values()), {}, 60),
+        'NIST Gauss1, method="lm"': (of(gauss), list(gauss.start1.values()), lm, 60),
+        "NIST Thurber, second start": (of(thurber), list(thurber.start2.values()), {}, 60),
+        "two rates by an ODE solver": (CalledBack(kinetics, t, amounts), [0.5, 1.0], {}, 60),
+        'two rates by an ODE solver, method="lm"': (CalledBack(kinetics, t, amounts), [0.5, 1.0], lm, 40),
     }
 
 
