@@ -16,6 +16,8 @@ Scaling = Literal["auto", "magnitude", "mix", "running-max", "columns", "identit
 METHODS: tuple[str, ...] = get_args(Method)
 WITH_DAMPING = ("levenberg", "marquardt")
 """Methods that solve with a damping of their own, by a rule that may be chosen."""
+WITH_RADIUS = ("auto", "more", "dogleg", "newton")
+"""Methods that step in a trust region."""
 WITHOUT_ACCELERATION = ("gradient-descent", "dogleg", "newton")
 """Methods whose step is not the solution of a damped linear system of J'J: it cannot be bent."""
 
@@ -119,6 +121,11 @@ def _validate(o: Options) -> None:
         value = getattr(o, name)
         if not isinstance(value, bool) and not (name == "acceleration" and value is None):
             raise OptionError(f"{name} = {value!r}: True or False is needed")
+    if o.method in ("lm", "trf", "dogbox"):
+        raise OptionError(
+            f"method = {o.method!r} is one of SciPy's; here there are {', '.join(map(repr, METHODS))} "
+            "('more' is the nearest to 'lm'; all of them take bounds)"
+        )
     _one_of("method", o.method, METHODS)
     _one_of("scaling", o.scaling, get_args(Scaling))
     if o.damping is not None:
@@ -128,6 +135,11 @@ def _validate(o: Options) -> None:
                 f"damping = {o.damping!r}: method {o.method!r} has no damping rule to choose; "
                 f"{' and '.join(map(repr, WITH_DAMPING))} have"
             )
+    if o.radius_factor is not None and o.method not in WITH_RADIUS:
+        raise OptionError(
+            f"radius_factor = {o.radius_factor!r}: method {o.method!r} has no radius; "
+            f"{', '.join(map(repr, WITH_RADIUS))} have"
+        )
     if o.acceleration and o.method in WITHOUT_ACCELERATION:
         raise OptionError(f"acceleration = True: the step of method {o.method!r} cannot be accelerated")
 

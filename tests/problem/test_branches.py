@@ -73,8 +73,8 @@ def test_long_recurrence_starts_without_its_hessian():
     t = np.arange(60.0)
     y = logistic_map(t, 0.2, 10.0, 1.0) + NOISE[:60]
     fit(logistic_map, t[:5], y[:5], start=[0.15, 9.0, 0.8])  # imports
-    before = time.perf_counter()
+    before = time.process_time()  # of this process alone: others may keep the machine busy
     result = fit(logistic_map, t, y, start=[0.15, 9.0, 0.8])
-    assert time.perf_counter() - before < 1.5  # some 50 ms on a free machine; the Hessian took 5 s
+    assert time.process_time() - before < 1.5  # some 50 ms on a free machine; the Hessian took 5 s
     assert result.success and result.derivative == "exact (traced)"
     np.testing.assert_allclose(result.x, [0.2, 10.0, 1.0], rtol=0.01)

@@ -8,7 +8,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.optimize import minimize as scipy_minimize
 
 from marquardt.errors import OptionError
-from marquardt.options import Options
+from marquardt.options import WITH_RADIUS, Options
 from marquardt.solve import reference, reference_methods, reference_step
 from marquardt.solve.reference_methods import METHODS, cauchy, damped, dogleg, whole
 
@@ -262,7 +262,8 @@ class Residuals:
 )
 def test_the_first_step_of_the_core_is_the_rules_on_any_linear_model(problem, method, scaling, factor):
     x = 1 + np.arange(problem.D.size)
-    options = Options(method=method, scaling=scaling, radius_factor=factor, max_evaluations=2)
+    radius_factor = factor if method in WITH_RADIUS else None
+    options = Options(method=method, scaling=scaling, radius_factor=radius_factor, max_evaluations=2)
     rows = in_core(Residuals(problem, x), x, options=options).rows
     row, D = rows[0], rows.scales[0]
     same = Linear(problem.J, problem.r, D)

@@ -22,6 +22,13 @@ struct Report {
     x: Py<PyArray1<f64>>,
 }
 
+#[pymethods]
+impl Report {
+    fn __repr__(&self) -> String {
+        format!("<Report nfev={} njev={} cost={:e}>", self.nfev, self.njev, self.cost)
+    }
+}
+
 /// Who wants to know: called with a `Report` after an evaluation, at most once in so many seconds; true stops the run.
 #[derive(FromPyObject)]
 pub struct Observer(Py<PyAny>, f64);

@@ -78,6 +78,8 @@ class Comparison:
 
         return text(self)
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
         from ..report.comparison import fragment
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, suggestion
 from . import mgh_any_size as general
 from . import mgh_data_fits as fixed
 
@@ -102,7 +102,7 @@ def load(name: str, n: int | None = None) -> MghProblem:
     (MghProblem(35, 'chebyquad', n=8, m=8), (0.0,))
     """
     if name not in _ROWS:
-        raise DataError(f"there is no MGH problem {name!r}; the names are: {', '.join(_ROWS)}")
+        raise DataError(f"there is no MGH problem {name!r}{suggestion(name, _ROWS)}")
     row = _ROWS[name]
     size = row.sizes[0] if n is None else n
     known = row.known(size)

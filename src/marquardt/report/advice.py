@@ -32,7 +32,7 @@ def advice(result: Result) -> tuple[str, ...]:
 
 def curve_advice(fit: FitResult) -> tuple[str, ...]:
     """The same, and what the data say about the curve; nothing about one that is not at its minimum."""
-    rules = CURVE_RULES if fit.success else ()
+    rules = CURVE_RULES if fit.success else (_far_from_zero,)
     return (*advice(fit), *(sentence for rule in rules for sentence in rule(fit)))
 
 
@@ -62,8 +62,10 @@ def _wrong_jacobian(fit: Result) -> Iterator[str]:
 
 
 def _not_unique(fit: Result) -> Iterator[str]:
-    if fit.n_points < len(fit.free_names) or fit.status is Status.RUNAWAY or fit.reason == "jumps":
+    if fit.n_points < len(fit.free_names) or fit.reason == "jumps":
         return  # said otherwise
+    if fit.status in (Status.RUNAWAY, Status.NOT_A_MINIMUM):
+        return  # flat here, not elsewhere
     for group in fit.flat:
         if len(group.names) == 1:
             name = repr(group.names[0])
@@ -165,6 +167,22 @@ def _gain(fit: FitResult, j: int, grid: NDArray[np.float64]) -> NDArray[np.float
 def _at_rounding_level(fit: FitResult) -> bool:
     size = fit.response_size
     return fit.dof > 0 and math.sqrt(fit.rss / max(fit.n_points, 1)) <= ROUNDING_LEVEL * size
+
+
+FAR_FROM_ZERO = 1e4
+"""An x whose mean is so many times its spread makes powers of it nearly parallel."""
+
+
+def _far_from_zero(fit: FitResult) -> Iterator[str]:
+    x, name = fit.single_x
+    if x is None or x.size < 3 or fit.success:
+        return
+    middle, spread = float(np.mean(x)), float(np.std(x))
+    if 0.0 < FAR_FROM_ZERO * spread < abs(middle) and fit.certificate.condition > 1e7:
+        yield (
+            f"{name} lies far from zero beside its spread ({middle:.4g} ± {spread:.2g}), and digits "
+            f"cancel: write the model in {name} - {middle:.4g}."
+        )
 
 
 def _rounding(fit: FitResult) -> Iterator[str]:

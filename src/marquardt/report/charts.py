@@ -186,10 +186,11 @@ def _costs(k: Any, rows: Any, trace: Any, shown: Costs, spent: Any) -> list[Char
 
 
 def _gains(k: Any, trace: Any) -> list[Chart]:
+    judged = np.asarray(trace["model"] != "polish")  # the gradient judged those
     go, rho = np.asarray(trace["accepted"]), np.clip(trace["gain_ratio"], *RHO_SHOWN)
     kinds = ((go, "ρ, accepted", GO, "circle"), (~go, "ρ, refused", STOP, "x"))
     return [
-        dots(k[pick], rho[pick], name, color, symbol, yaxis="y3", showlegend=False)
+        dots(k[pick & judged], rho[pick & judged], name, color, symbol, yaxis="y3", showlegend=False)
         for pick, name, color, symbol in kinds
     ]
 

@@ -74,7 +74,8 @@ def _control(axes: Any, k: Any, trace: Any, size: float) -> None:
 
 def _gain(axes: Any, k: Any, trace: Any, size: float) -> None:
     low, high = RHO_SHOWN
-    go, rho = np.asarray(trace["accepted"]), np.asarray(trace["gain_ratio"])
+    go = np.asarray(trace["accepted"])
+    rho = np.where(trace["model"] == "polish", np.nan, trace["gain_ratio"])  # the gradient judged those
     for level, style in ((0.0, "-"), (1.0, "--")):
         axes.axhline(level, color="#95a5a6", lw=0.8, ls=style)
     for chosen, color, mark in ((go, GO, "o"), (~go, STOP, "x")):

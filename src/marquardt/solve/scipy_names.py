@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError, ParameterError
-from ..options import METHODS, Options, chosen_options
+from ..options import Options, chosen_options
 
 Vector = NDArray[np.float64]
 
@@ -116,11 +116,6 @@ def options_of(
     x_scale: Any,
 ) -> Options | None:
     """The options of the minimizer that these arguments stand for."""
-    if method in ("lm", "trf", "dogbox"):
-        raise OptionError(
-            f"method = {method!r} is one of SciPy's; here there are {', '.join(map(repr, METHODS))} "
-            "('more' is the nearest to 'lm'; all of them take bounds)"
-        )
     chosen = chosen_options(options, method, damping, acceleration)
     if ftol is not None:
         if not isinstance(ftol, int | float) or not 0.0 < ftol < 1.0:
