@@ -152,6 +152,14 @@ def test_a_jacobian_that_is_right_is_used():
     np.testing.assert_allclose(result.x, mq.least_squares(decay, [1.0, 1.0], args=(T, Y)).x, rtol=1e-8)
 
 
+def test_a_jacobian_may_lie_in_memory_column_by_column():
+    result = mq.least_squares(
+        decay, [1.0, 1.0], lambda *a: np.asfortranarray(decay_jacobian(*a)), args=(T, Y)
+    )
+    plain = mq.least_squares(decay, [1.0, 1.0], decay_jacobian, args=(T, Y))
+    assert np.array_equal(result.x, plain.x) and result.success
+
+
 def test_a_sparse_jacobian_is_taken():
     sparse = pytest.importorskip("scipy.sparse")
     result = mq.least_squares(

@@ -19,12 +19,17 @@ fn array<'py>(py: Python<'py>, values: &[f64]) -> Bound<'py, PyArray1<f64>> {
 fn take(result: PyResult<Bound<'_, PyAny>>, what: &str, out: &mut [f64]) -> Result<(), Failure> {
     let copy = || -> PyResult<()> {
         let found: PyReadonlyArrayDyn<f64> = result?.extract()?;
-        let found = found.as_slice()?;
-        if found.len() != out.len() {
-            let message = format!("the {what} have {} values where {} are needed", found.len(), out.len());
+        let size = found.as_array().len();
+        if size != out.len() {
+            let message = format!("the {what} have {size} values where {} are needed", out.len());
             return Err(PyValueError::new_err(message));
         }
-        out.copy_from_slice(found);
+        if found.is_c_contiguous() {
+            out.copy_from_slice(found.as_slice()?);
+        } else {
+            // Row by row, however it lies in memory: a transposed Jacobian is contiguous too.
+            out.iter_mut().zip(found.as_array()).for_each(|(out, value)| *out = *value);
+        }
         Ok(())
     };
     copy().map_err(broken)
