@@ -2,7 +2,7 @@
 
 use marquardt_core::evaluate::Failure;
 use marquardt_core::evaluate::callback::{Callback, Curvature, Fill, FillWith};
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArrayDyn};
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
