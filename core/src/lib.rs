@@ -4,5 +4,6 @@
 pub mod covariance;
 pub mod evaluate;
 pub mod linear;
+pub mod loss;
 pub mod minimize;
 pub mod tape;

@@ -1,16 +1,19 @@
 //! `minimize_curve`: a traced model, evaluated by tapes in the core.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use marquardt_core::evaluate::curve::{self, Curve, Values};
-use marquardt_core::evaluate::reduction::{Reduction, reduction};
+use marquardt_core::evaluate::reduction::Reduction;
 use marquardt_core::evaluate::{Evaluate, Failure, Linearization, checks};
+use marquardt_core::loss::Robust;
 use marquardt_core::tape::Level;
 use numpy::{IntoPyArray, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::Column;
+use crate::loss::{Loss, robust};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::penalty::{Rows, penalized};
@@ -67,6 +70,7 @@ struct Versions {
     template: Vec<f64>,
     free: Vec<usize>,
     threads: usize,
+    loss: Option<Robust>,
     versions: Vec<Version>,
     active: usize,
     /// Called with x where no version holds: the one that does, or None where the model refuses x.
@@ -89,7 +93,8 @@ impl Versions {
         });
         let blocks = blocks.collect();
         let curve = Curve::new(blocks, self.template.clone(), self.free.clone(), self.threads, Level::best())
-            .map_err(PyValueError::new_err)?;
+            .map_err(PyValueError::new_err)?
+            .with_loss(self.loss);
         if families.1.as_ref().is_some_and(|order| order.len() != curve.n_residuals()) {
             return Err(PyValueError::new_err("the data order has another length than the residuals"));
         }
@@ -167,7 +172,7 @@ impl Evaluate for Versions {
             return self.versions[self.active].curve.compare(x, before, f, out);
         }
         self.residuals(x, f)?;
-        Ok((reduction(before.unwrap_or(f), f), false))
+        Ok((self.versions[self.active].curve.reduction(before.unwrap_or(f), f), false))
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
@@ -183,6 +188,15 @@ impl Evaluate for Versions {
     fn residual_hessian(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<bool, Failure> {
         self.select(x)?;
         self.with_curve(f, |curve, f| curve.residual_hessian(x, f, out))
+    }
+
+    fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
+        self.versions[self.active].curve.slopes(f)
+    }
+
+    fn subtract_excess(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<(), Failure> {
+        self.select(x)?;
+        self.with_curve(f, |curve, f| curve.subtract_excess(x, f, out))
     }
 }
 
@@ -201,9 +215,10 @@ pub fn all_finite(values: PyReadonlyArray1<f64>) -> PyResult<bool> {
     Ok(checks::all_finite(values.as_slice()?))
 }
 
-/// Minimizes half the sum of squares of ``(model - y) * w``, and of the penalty's rows, over the free parameters.
+/// Minimizes half the sum of squares of ``(model - y) * w``, or of a loss of them, and of the penalty's rows, over the
+/// free parameters.
 #[pyfunction]
-#[pyo3(signature = (families, values, free, retrace, x0, lower, upper, options, observer=None, penalty=None))]
+#[pyo3(signature = (families, values, free, retrace, x0, lower, upper, options, observer=None, penalty=None, loss=None))]
 pub fn minimize_curve(
     py: Python<'_>,
     families: Families,
@@ -216,11 +231,13 @@ pub fn minimize_curve(
     options: &Options,
     observer: Option<Observer>,
     penalty: Option<Rows>,
+    loss: Option<Loss>,
 ) -> PyResult<Outcome> {
     let mut problem = Versions {
         template: values.as_slice()?.to_vec(),
         free,
         threads: options.threads.unwrap_or(0),
+        loss: loss.map(robust).transpose()?,
         versions: Vec::new(),
         active: 0,
         retrace,

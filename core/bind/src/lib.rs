@@ -3,6 +3,7 @@
 mod arrays;
 mod callback;
 mod curve;
+mod loss;
 mod options;
 mod outcome;
 mod penalty;
@@ -22,6 +23,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(tape::cpu_level, m)?)?;
     m.add_function(wrap_pyfunction!(curve::all_finite, m)?)?;
     m.add_function(wrap_pyfunction!(curve::first_difference, m)?)?;
+    m.add_function(wrap_pyfunction!(loss::loss_values, m)?)?;
     m.add_function(wrap_pyfunction!(curve::minimize_curve, m)?)?;
     m.add_function(wrap_pyfunction!(callback::minimize_callback, m)?)
 }

@@ -6,6 +6,7 @@ use super::Linearization;
 use super::accumulate::{self, Residuals, RowData};
 use super::jobs::Job;
 use super::reduction::Reduction;
+use crate::loss::Robust;
 use crate::tape::{Column, Level, Rows, Tape, Workspace};
 
 /// A data column: owned or borrowed from elsewhere.
@@ -108,6 +109,7 @@ impl Block {
         level: Level,
         params: &[f64],
         job: Job,
+        loss: Option<Robust>,
         before: Option<&[f64]>,
         f: &mut [&mut [f64]],
         worker: &mut Worker,
@@ -126,8 +128,8 @@ impl Block {
                 tape.run_block(level, inputs, rows, work);
                 for (o, f) in f.iter_mut().enumerate() {
                     let model = tape.output(o, inputs, rows, work);
-                    let data =
-                        RowData { model, y: self.part(&self.y, o, rows), w: self.part(&self.w, o, rows) };
+                    let (y, w) = (self.part(&self.y, o, rows), self.part(&self.w, o, rows));
+                    let data = RowData { model, y, w, loss };
                     let f = &mut f[rows.start - job.start..][..rows.len];
                     let before = before.map(|f| &f[o * self.n_rows + rows.start..][..rows.len]);
                     total.add(&level.run(Residuals { rows: data, before, f }));
@@ -146,6 +148,7 @@ impl Block {
         level: Level,
         params: &[f64],
         job: Job,
+        loss: Option<Robust>,
         f: &[f64],
         worker: &mut Worker,
         out: &mut Linearization,
@@ -167,6 +170,7 @@ impl Block {
                             model,
                             y: self.part(&self.y, o, rows),
                             w: self.part(&self.w, o, rows),
+                            loss,
                         },
                         f: &f[o * self.n_rows + rows.start..][..rows.len],
                         columns,
@@ -185,6 +189,7 @@ impl Block {
         tape: &Tape,
         params: &[f64],
         job: Job,
+        robust: Option<(Robust, &[f64])>,
         worker: &mut Worker,
         out: &mut [f64],
     ) {
@@ -201,6 +206,10 @@ impl Block {
                         accumulate::weigh(level, tape.output(output, inputs, rows, work), w, rows.len, d);
                     };
                     weigh(k * p + o, magnitude);
+                    if let Some((loss, f)) = robust {
+                        let f = &f[o * self.n_rows + rows.start..][..rows.len];
+                        magnitude.0.iter_mut().zip(f).for_each(|(d, &f)| *d *= loss.curvature(f));
+                    }
                     for j in 0..p {
                         weigh(o * p + j, &mut columns[0]);
                         out[j] += accumulate::dot(level, &columns[0], magnitude, rows.len);

@@ -1,7 +1,11 @@
 //! Least squares of functions the caller evaluates: residuals and derivatives come as dense arrays from closures.
 
+use std::borrow::Cow;
+
 use super::accumulate::{self, RowData};
+use super::reduction::Reduction;
 use super::{Evaluate, Failure, Linearization};
+use crate::loss::{self, Robust};
 use crate::tape::{Column, Level, Operand, Rows};
 
 /// Fills an array at x: the residuals (m).
@@ -29,6 +33,7 @@ pub struct Callback<'a> {
     hessian: Option<FillWith<'a>>,
     /// |y| w of each residual, where the residuals are (model - y) w.
     observed: Option<Vec<f64>>,
+    loss: Option<Robust>,
     level: Level,
     jac: Vec<f64>,
     jac_at: Option<Vec<f64>>,
@@ -53,6 +58,7 @@ impl<'a> Callback<'a> {
             curvature,
             hessian: None,
             observed: None,
+            loss: None,
             level: Level::best(),
             jac: vec![0.0; n_params * n_residuals],
             jac_at: None,
@@ -72,6 +78,11 @@ impl<'a> Callback<'a> {
         self
     }
 
+    pub fn with_loss(mut self, loss: Option<Robust>) -> Self {
+        self.loss = loss;
+        self
+    }
+
     /// Makes `jac` the Jacobian at x.
     fn evaluate_jacobian(&mut self, x: &[f64], f: &[f64]) -> Result<(), Failure> {
         if self.jac_at.as_deref() != Some(x) {
@@ -83,7 +94,7 @@ impl<'a> Callback<'a> {
     }
 
     /// Adds the rows of a dense Jacobian to the sums. The model itself is only known as f + y, so |f| + |y| bounds it.
-    fn fold_block(&mut self, rows: Rows, f: &[f64], out: &mut Linearization) {
+    fn fold_block(&mut self, rows: Rows, loss: Option<Robust>, f: &[f64], out: &mut Linearization) {
         let p = self.n_params;
         let f = &f[rows.start..][..rows.len];
         let mut transposed = vec![0.0; p * rows.len];
@@ -92,7 +103,7 @@ impl<'a> Callback<'a> {
         }
         let derivative = |j: usize| Operand::Column(&transposed[j * rows.len..][..rows.len]);
         let y = self.observed.as_ref().map(|y| &y[rows.start..][..rows.len]);
-        let data = RowData { model: Operand::Column(f), y, w: None };
+        let data = RowData { model: Operand::Column(f), y, w: None, loss };
         let (columns, magnitude) = (&mut self.columns, &mut self.magnitude);
         accumulate::Rows { derivative, rows: data, f, columns, magnitude, out }.fold(self.level);
     }
@@ -127,11 +138,22 @@ impl Evaluate for Callback<'_> {
         (self.residuals)(x, f)
     }
 
+    fn compare(
+        &mut self,
+        x: &[f64],
+        before: Option<&[f64]>,
+        f: &mut [f64],
+        _: Option<&mut Linearization>,
+    ) -> Result<(Reduction, bool), Failure> {
+        self.residuals(x, f)?;
+        Ok((loss::reduction(self.loss, before.unwrap_or(f), f), false))
+    }
+
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
         self.evaluate_jacobian(x, f)?;
         out.reset(self.n_params);
         for rows in Rows::blocks(0, self.n_residuals) {
-            self.fold_block(rows, f, out);
+            self.fold_block(rows, self.loss, f, out);
         }
         Ok(())
     }
@@ -141,6 +163,9 @@ impl Evaluate for Callback<'_> {
         let mut second = vec![0.0; self.n_residuals];
         self.second(x, f, v, &mut second)?;
         out.fill(0.0);
+        if let Some(loss) = self.loss {
+            second.iter_mut().zip(f).for_each(|(d, &f)| *d *= loss.curvature(f));
+        }
         for (row, second) in self.jac.chunks_exact(self.n_params.max(1)).zip(second) {
             out.iter_mut().zip(row).for_each(|(out, j)| *out += j * second);
         }
@@ -149,8 +174,26 @@ impl Evaluate for Callback<'_> {
 
     fn residual_hessian(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<bool, Failure> {
         match &mut self.hessian {
-            Some(fill) => fill(x, f, out).map(|()| out.iter().all(|o| o.is_finite())),
-            None => Ok(false),
+            Some(fill) => fill(x, &loss::slopes(self.loss, f), out)?,
+            None => return Ok(false),
         }
+        self.subtract_excess(x, f, out)?;
+        Ok(out.iter().all(|o| o.is_finite()))
+    }
+
+    fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
+        loss::slopes(self.loss, f)
+    }
+
+    fn subtract_excess(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<(), Failure> {
+        let Some(loss) = self.loss else { return Ok(()) };
+        self.evaluate_jacobian(x, f)?;
+        let mut sums = Linearization::default();
+        sums.reset(self.n_params);
+        for rows in Rows::blocks(0, self.n_residuals) {
+            self.fold_block(rows, Some(loss.excess()), f, &mut sums);
+        }
+        loss::subtract_gram(&sums.factor, out);
+        Ok(())
     }
 }

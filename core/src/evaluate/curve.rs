@@ -1,5 +1,6 @@
 //! Least squares of models given as tapes: f = (model - y) w, evaluated block by block, the Jacobian never stored.
 
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 use super::block::Worker;
@@ -7,6 +8,7 @@ pub use super::block::{Block, Programs, Values};
 use super::jobs::{self, Job};
 use super::reduction::Reduction;
 use super::{Evaluate, Failure, Linearization};
+use crate::loss::{self, Robust};
 use crate::tape::{Level, Tape};
 
 /// A curve fit. Residuals are ordered block after block, within a block output after output.
@@ -17,6 +19,7 @@ pub struct Curve {
     free: Vec<usize>,
     threads: usize,
     level: Level,
+    loss: Option<Robust>,
     jobs: Vec<Job>,
     /// First residual of each block.
     offsets: Vec<usize>,
@@ -77,6 +80,7 @@ impl Curve {
             free,
             threads,
             level,
+            loss: None,
             jobs,
             offsets,
             n_residuals,
@@ -88,6 +92,16 @@ impl Curve {
             hessians: Vec::new(),
             scratch: Vec::new(),
         })
+    }
+
+    pub fn with_loss(mut self, loss: Option<Robust>) -> Self {
+        self.loss = loss;
+        self
+    }
+
+    /// The reduction of the cost (twice) between two vectors of residuals.
+    pub fn reduction(&self, f: &[f64], f1: &[f64]) -> Reduction {
+        loss::reduction(self.loss, f, f1)
     }
 
     /// Whether the tapes are valid at `x`: the branches the model took when it was traced are the same there.
@@ -164,14 +178,14 @@ impl Curve {
         if let Some(out) = &mut out {
             out.reset(p);
         }
-        let Curve { blocks, params, level, jobs, offsets, workers, partial, scratch, .. } = self;
+        let Curve { blocks, params, level, loss, jobs, offsets, workers, partial, scratch, .. } = self;
         if workers.is_empty() {
             workers.push(Worker::default());
         }
         if let ([job], [block]) = (&jobs[..], &blocks[..])
             && block.n_outputs == 1
         {
-            return block.pass(*level, params, *job, before, &mut [f], &mut workers[0], out);
+            return block.pass(*level, params, *job, *loss, before, &mut [f], &mut workers[0], out);
         }
         let wanted = out.is_some();
         partial.resize_with(jobs.len(), Default::default);
@@ -182,7 +196,7 @@ impl Curve {
                 sums.reset(p);
             }
             let out = wanted.then_some(sums);
-            *change = blocks[job.block].pass(*level, params, job, before, &mut f, worker, out);
+            *change = blocks[job.block].pass(*level, params, job, *loss, before, &mut f, worker, out);
         });
         let mut total = Reduction::default();
         for (sums, change) in partial {
@@ -192,6 +206,19 @@ impl Curve {
             }
         }
         total
+    }
+
+    /// [J f] folded, its rows those of the model of a robust cost.
+    fn linearize_by(&mut self, loss: Option<Robust>, x: &[f64], f: &[f64], out: &mut Linearization) {
+        self.place(x);
+        let p = self.free.len();
+        let threads = self.threads_for(|t| Some(&t.jacobian), 0.1 * ((p + 1) * (p + 1)) as f64);
+        let (params, offsets, level) =
+            (std::mem::take(&mut self.params), std::mem::take(&mut self.offsets), self.level);
+        self.reduce(threads, p, out, |block, job, worker, sums| {
+            block.linearize(level, &params, job, loss, &f[offsets[job.block]..], worker, sums);
+        });
+        (self.params, self.offsets) = (params, offsets);
     }
 }
 
@@ -221,25 +248,11 @@ impl Evaluate for Curve {
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
-        self.place(x);
-        let p = self.free.len();
-        let threads = self.threads_for(|t| Some(&t.jacobian), 0.1 * ((p + 1) * (p + 1)) as f64);
-        let (params, offsets, level) =
-            (std::mem::take(&mut self.params), std::mem::take(&mut self.offsets), self.level);
-        self.reduce(threads, p, out, |block, job, worker, sums| {
-            block.linearize(level, &params, job, &f[offsets[job.block]..], worker, sums);
-        });
-        (self.params, self.offsets) = (params, offsets);
+        self.linearize_by(self.loss, x, f, out);
         Ok(())
     }
 
-    fn curvature_along(
-        &mut self,
-        x: &[f64],
-        _f: &[f64],
-        v: &[f64],
-        out: &mut [f64],
-    ) -> Result<bool, Failure> {
+    fn curvature_along(&mut self, x: &[f64], f: &[f64], v: &[f64], out: &mut [f64]) -> Result<bool, Failure> {
         if self.blocks.iter().any(|b| b.programs.curvature.is_none()) {
             return Ok(false);
         }
@@ -248,15 +261,17 @@ impl Evaluate for Curve {
             (std::mem::take(&mut self.params_along), std::mem::take(&mut self.along));
         params.clone_from(&self.params);
         params.extend_from_slice(v);
-        let (p, level) = (self.free.len(), self.level);
+        let (p, level, loss) = (self.free.len(), self.level, self.loss);
+        let offsets = std::mem::take(&mut self.offsets);
         let threads = self.threads_for(|t| t.curvature.as_ref(), p as f64);
         self.reduce(threads, p, &mut sums, |block, job, worker, sums| {
             if let Some(tape) = &block.programs.curvature {
-                block.curvature(level, tape, &params, job, worker, &mut sums.gradient);
+                let robust = loss.map(|loss| (loss, &f[offsets[job.block]..]));
+                block.curvature(level, tape, &params, job, robust, worker, &mut sums.gradient);
             }
         });
         out.copy_from_slice(&sums.gradient);
-        (self.params_along, self.along) = (params, sums);
+        (self.params_along, self.along, self.offsets) = (params, sums, offsets);
         Ok(true)
     }
 
@@ -268,6 +283,7 @@ impl Evaluate for Curve {
         let (p, level) = (self.free.len(), self.level);
         let threads = self.threads_for(|t| t.hessian.as_ref().map(|h| &h.0), 0.5 * (p * p) as f64);
         out.fill(0.0);
+        let slopes = loss::slopes(self.loss, f);
         let Curve { blocks, params, jobs, offsets, workers, hessians, .. } = self;
         hessians.clear();
         hessians.resize(jobs.len() * p * p, 0.0);
@@ -275,13 +291,27 @@ impl Evaluate for Curve {
         jobs::share(threads, workers, pieces, |_, (sums, &job), worker| {
             let block = &blocks[job.block];
             if let Some((tape, pairs)) = &block.programs.hessian {
-                block.hessian(level, tape, pairs, params, job, &f[offsets[job.block]..], worker, sums);
+                block.hessian(level, tape, pairs, params, job, &slopes[offsets[job.block]..], worker, sums);
             }
         });
         for sums in hessians.chunks_exact((p * p).max(1)) {
             out.iter_mut().zip(sums).for_each(|(o, s)| *o += s);
         }
+        self.subtract_excess(x, f, out)?;
         Ok(true)
+    }
+
+    fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
+        loss::slopes(self.loss, f)
+    }
+
+    fn subtract_excess(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<(), Failure> {
+        if let Some(loss) = self.loss {
+            let mut sums = Linearization::default();
+            self.linearize_by(Some(loss.excess()), x, f, &mut sums);
+            loss::subtract_gram(&sums.factor, out);
+        }
+        Ok(())
     }
 }
 

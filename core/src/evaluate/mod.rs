@@ -9,6 +9,8 @@ pub mod jobs;
 pub mod penalty;
 pub mod reduction;
 
+use std::borrow::Cow;
+
 use crate::linear::small::norm;
 use reduction::{Reduction, reduction};
 
@@ -71,6 +73,15 @@ pub trait Evaluate {
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure>;
     /// J' f_vv, f_vv the second derivative of the residuals along `v`. False: not available.
     fn curvature_along(&mut self, x: &[f64], f: &[f64], v: &[f64], out: &mut [f64]) -> Result<bool, Failure>;
-    /// sum_i f_i H_i, n x n symmetric, row-major. False: not available.
+    /// sum_i f_i H_i, n x n symmetric, row-major. False: not available. Of a robust cost: what is to be added to
+    /// J'J of the linearization to make it the Hessian.
     fn residual_hessian(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<bool, Failure>;
+    /// Derivatives of the cost by the residuals: the residuals themselves unless the cost is robust.
+    fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
+        Cow::Borrowed(f)
+    }
+    /// Takes from `out` what J'J of the linearization has too much: only where a robust cost bends down.
+    fn subtract_excess(&mut self, _x: &[f64], _f: &[f64], _out: &mut [f64]) -> Result<(), Failure> {
+        Ok(())
+    }
 }

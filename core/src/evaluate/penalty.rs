@@ -3,6 +3,8 @@
 //! Half their sum of squares is added to the cost, as by Tikhonov (1963) against ill-posed problems; a normal prior
 //! of mean c and standard deviation 1/w does the same. They are linear: second derivatives stay the inner problem's.
 
+use std::borrow::Cow;
+
 use super::reduction::{Reduction, reduction};
 use super::{Evaluate, Failure, Linearization};
 use crate::linear::qr;
@@ -116,6 +118,19 @@ impl<E: Evaluate> Evaluate for Penalized<E> {
     fn residual_hessian(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<bool, Failure> {
         let own = self.split();
         self.inner.residual_hessian(x, &f[..own], out)
+    }
+
+    fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
+        let (own, added) = f.split_at(self.split());
+        match self.inner.slopes(own) {
+            Cow::Borrowed(_) => Cow::Borrowed(f),
+            Cow::Owned(slopes) => [&slopes[..], added].concat().into(),
+        }
+    }
+
+    fn subtract_excess(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<(), Failure> {
+        let own = self.split();
+        self.inner.subtract_excess(x, &f[..own], out)
     }
 }
 

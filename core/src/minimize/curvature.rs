@@ -35,6 +35,7 @@ impl Loop<'_> {
         for j in 0..n {
             self.hessian[j * n + j] /= h[j] * h[j];
         }
+        self.problem.subtract_excess(&self.here.x, &self.here.f, &mut self.hessian)?;
         let known = self.hessian.iter().all(|s| s.is_finite());
         self.hessian_known = Some(known);
         Ok(known)
@@ -47,7 +48,9 @@ impl Loop<'_> {
             self.trial.v = v.iter().map(|v| sign * v).collect();
             self.probe()?;
             let inside = (0..v.len()).all(|j| self.there.x[j] == self.here.x[j] + sign * v[j]);
-            let along = self.here.f.iter().zip(&self.there.f).map(|(f, g)| f * (g - f));
+            let slopes = self.problem.slopes(&self.here.f);
+            let change = self.there.f.iter().zip(&self.here.f).map(|(g, f)| g - f);
+            let along = slopes.iter().zip(change).map(|(s, d)| s * d);
             sum += if inside { along.sum() } else { f64::NAN };
         }
         Ok(sum)

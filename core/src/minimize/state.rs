@@ -46,7 +46,7 @@ impl From<Failure> for Exit {
 }
 
 pub struct Loop<'a> {
-    problem: &'a mut dyn Evaluate,
+    pub problem: &'a mut dyn Evaluate,
     pub lower: &'a [f64],
     pub upper: &'a [f64],
     pub options: &'a Options,

@@ -40,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         ridge=ridge(arguments.ridge),
         method=arguments.method,
         damping=arguments.damping,
+        loss=arguments.loss,
+        f_scale=None if arguments.f_scale is None else number(arguments.f_scale, "--f-scale", "the scale"),
         missing="drop" if arguments.drop_missing else "error",
     )
     if arguments.json == "-":

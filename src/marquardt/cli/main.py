@@ -108,6 +108,15 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         "--weights", metavar="COLUMN", help="relative weights: a column, a number, or a formula of columns"
     )
     fit.add_argument(
+        "--loss", default="linear", metavar="NAME",
+        help="for data with outliers: huber, soft_l1, cauchy, arctan, geman_mcclure, tukey, welsch, "
+        "barron(alpha)",
+    )  # fmt: skip
+    fit.add_argument(
+        "--f-scale", metavar="NUMBER",
+        help="where residuals begin to count as outliers; without it taken from the noise",
+    )  # fmt: skip
+    fit.add_argument(
         "--drop-missing", action="store_true", help="leave out rows with missing values, and count them"
     )
     fit.add_argument(

@@ -30,6 +30,8 @@ class Data:
     w: Vector | None = None
     sigma: Vector | None = None
     dropped: int = 0
+    rows: NDArray[np.intp] | None = None
+    """Position of each row in what was given, where rows were dropped."""
 
     @property
     def n_points(self) -> int:
@@ -208,7 +210,9 @@ def _drop(data: Data, bad: NDArray[np.bool_], guilty: str, missing: str) -> Data
         return _mask(data, keep)
     arguments = tuple(_take(a, keep) for a in data.arguments)
     part = [None if v is None else v[keep] for v in (data.w, data.sigma)]
-    return Data(arguments, data.names, data.y[keep], data.y_name, part[0], part[1], count)
+    return Data(
+        arguments, data.names, data.y[keep], data.y_name, part[0], part[1], count, np.flatnonzero(keep)
+    )
 
 
 def _take(argument: Any, keep: NDArray[np.bool_]) -> Any:

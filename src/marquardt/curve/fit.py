@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ModelError, Status
+from ..errors import DataError, ModelError, OptionError, Status
 from ..expr.formula import Formula, parse
 from ..models.table import MODELS
 from ..options import Options, chosen_options
 from ..problem.callback import as_real
 from ..problem.model import Model, compile_model
 from ..solve.minimize import minimize
+from ..solve.robust import Plan, minimize_robust, plan
 from .columns import column, column_names, is_table, numbers, units
 from .data import Data, convert, from_table, from_x, gather, plain_data, response_of, thin
 from .parameters import Parameters, arrange, names_given, plain_parameters
@@ -41,6 +42,7 @@ class Setup:
     parameters: Parameters
     rebuild: Rebuild
     penalty: PenaltyTerms | None = None
+    loss: Plan | None = None
 
 
 def fit(
@@ -56,6 +58,8 @@ def fit(
     weights: Any = None,
     prior: Any = None,
     ridge: Any = None,
+    loss: str = "linear",
+    f_scale: float | None = None,
     method: str = "auto",
     damping: str | None = None,
     acceleration: bool | None = None,
@@ -80,6 +84,11 @@ def fit(
     prior : what is known beforehand, ``{"Km": (mean, sd)}``: ``(Km - mean)² / (2 sd²)`` is added to the cost,
         in units of the noise, which is estimated where no sigma is given.
     ridge : a number, or one by name: ``ridge/2 Σ x²`` is added to the cost as it is.
+    loss : "linear" (squares), or for data with outliers "huber", "soft_l1", "cauchy", "arctan",
+        "geman_mcclure", "tukey", "welsch", "barron(alpha)": the cost is ``1/2 Σ c² ρ((f/c)²)``. From "cauchy"
+        on they start from a fit with "huber", as such costs have several minima.
+    f_scale : c, where weighted residuals f begin to count as outliers; None takes it from the noise, which
+        is 1 with sigma and is else estimated by the median absolute residual.
     method : how steps are made: "auto", or one of the classic methods that `Options.method` lists.
     damping : "nielsen", "classic" or "delayed": how the damping of "levenberg" and "marquardt" moves.
     acceleration : whether steps are bent by the geodesic acceleration; None: "auto" does.
@@ -95,6 +104,13 @@ def fit(
     0.5
     """
     options = chosen_options(options, method, damping, acceleration)
+    robust = plan(loss, f_scale, unit_noise=sigma is not None)
+    if robust is not None and (prior is not None or ridge is not None):
+        raise OptionError(
+            f"loss = {loss!r} cannot be had with prior= or ridge= as yet: leave out one of them"
+        )
+    if robust is None and f_scale is not None:
+        raise OptionError(f"f_scale = {f_scale!r} has no effect with loss='linear': leave it out")
     named = None if prior is None and ridge is None else hints(prior, ridge)
     if isinstance(model, FORMULAS):
         setup = _from_formula(model, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
@@ -102,6 +118,7 @@ def fit(
         setup = _from_function(model, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
     if named is not None:
         setup.penalty = arrange_penalty(prior, ridge, setup.parameters)
+    setup.loss = robust
     if setup.penalty is None:
         _check_constant(setup)
     result = _run(setup, options, observer(callback))
@@ -146,10 +163,17 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
         if unknown:
             found = search(model, problem, data, parameters, options, watch)
             outcome = found.outcome
-        else:
+        elif setup.loss is None:
             outcome = minimize(
                 problem, values[free], parameters.lower[free], parameters.upper[free], options, watch
             )
+        if setup.loss is not None and not (unknown and outcome.status is Status.INTERRUPTED):
+            wanted = replace(setup.loss, counted=None if w is None else w > 0.0)
+            begin, before = (outcome.x, outcome) if unknown else (values[free], None)
+            box = parameters.lower[free], parameters.upper[free]
+            outcome = minimize_robust(problem, wanted, begin, *box, options, watch)
+            if before is not None:
+                outcome.add(before.nfev, before.njev)
         if terms is not None:
             again = Refit(data.n_points, parameters.lower[free], parameters.upper[free], options, watch)
             outcome, weighing = settle(outcome, terms, noise, again, None if found else values[free])

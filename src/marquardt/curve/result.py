@@ -11,9 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.losses import noise
 from ..problem.model import compile_model
 from ..solve.result import Matrix, Result, Vector
-from ..stats import Band, Goodness, PenaltyReport, delta_variance, goodness, quantile
+from ..stats import (
+    Band,
+    Goodness,
+    Outlier,
+    PenaltyReport,
+    delta_variance,
+    goodness,
+    outliers,
+    quantile,
+)  # fmt: skip
 from .data import Data
 from .parameters import Parameters
 
@@ -69,7 +79,38 @@ class FitResult(Result):
         """All goodness numbers at once."""
         y, w = self._data.flat()
         n_free, n_points = len(self._parameters.free), self._data.n_points
-        return goodness(self.rss, y, w, n_points, n_free, self._n_determined, self.sigma_known)
+        found = goodness(self.rss, y, w, n_points, n_free, self._n_determined, self.sigma_known)
+        if self.loss is None:
+            return found
+        no = math.nan
+        return replace(found, log_likelihood=no, aic=no, aicc=no, bic=no)  # errors are not taken for normal
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the good (weighted) residuals, ``1.4826 median |f| sqrt(m / (m - n))``."""
+        w = self._data.flat()[1]
+        return noise(self.residuals if w is None else self.residuals[w > 0.0], self._n_determined)
+
+    @cached_property
+    def outliers(self) -> tuple[Outlier, ...]:
+        """Rows whose residuals are too large for the noise, by control of the false discovery rate.
+
+        So many are flagged that 1 % of them are expected to be none (ROUT: Motulsky, Brown 2006). They should
+        be looked for with a robust ``loss``: squares let outliers hide one another.
+        """
+        f, rows = self.residuals, self._data.rows
+        noise, dof = (1.0, None) if self.sigma_known else (self.noise, self.dof)
+        x, _ = self.single_x
+        size = self.observed.size  # complex ones have two residuals
+        found: dict[int, Outlier] = {}
+        for i in outliers(f, noise, dof).tolist():
+            k = i % size
+            row = k if rows is None else int(rows[k])
+            where = float(x[k]) if x is not None and x.size == size else math.nan
+            t = float(f[i]) / noise if noise else math.copysign(math.inf, f[i])
+            if row not in found or abs(t) > abs(found[row].t):
+                found[row] = Outlier(row, where, float(f[i]), t)
+        return tuple(found[row] for row in sorted(found))
 
     @property
     def n_points(self) -> int:
@@ -182,6 +223,11 @@ class FitResult(Result):
         return self._data.y
 
     @property
+    def rows(self) -> NDArray[np.intp] | None:
+        """Positions of the rows used in the data given; None: all."""
+        return self._data.rows
+
+    @property
     def response_name(self) -> str:
         return self._data.y_name
 
@@ -205,10 +251,11 @@ class FitResult(Result):
 
     @property
     def typical_variance(self) -> float:
-        """Variance of one observation of average weight."""
+        """Variance of one observation of average weight; after a robust fit that of the good ones."""
         w = self._data.w
         used = 1.0 if w is None else float(np.mean(w[w > 0.0] ** 2))
-        return self._variance_factor / used
+        robust = self.loss is not None and not self.sigma_known
+        return (self.noise**2 if robust else self._variance_factor) / used
 
     @property
     def response_size(self) -> float:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import ModelError
 from .differences import EPS, Differences
+from .losses import Loss
 from .penalty import Penalty
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class CallbackProblem:
 
     exact = False
     penalty: Penalty | None = None
+    loss: Loss | None = None
 
     def __init__(
         self,
@@ -92,7 +94,7 @@ class CallbackProblem:
         return _core.minimize_callback(
             self.trial_residuals, self._remembered_jacobian, self.curvature_along, None,
             self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe,
-            penalty_rows(self.penalty),
+            penalty_rows(self.penalty), native_loss(self.loss),
         )  # fmt: skip
 
     def _remembered_jacobian(self, x: Vector, f: Vector) -> Matrix:
@@ -123,6 +125,12 @@ class CallbackProblem:
         penalized.penalty = penalty
         return penalized
 
+    def with_loss(self, loss: Loss | None) -> CallbackProblem:
+        """The same problem with another loss; ``residuals`` stay what they are."""
+        other = copy(self)
+        other.loss = loss
+        return other
+
 
 def refusing(residuals: Callable[[Vector], Vector], x: Vector, size: int) -> Vector:
     """``residuals(x)``, or NaN where the model refuses `x`: a step there is refused."""
@@ -137,6 +145,11 @@ def refusing(residuals: Callable[[Vector], Vector], x: Vector, size: int) -> Vec
 def penalty_rows(penalty: Penalty | None) -> list[tuple[int, float, float]] | None:
     """A penalty as the core takes it."""
     return None if penalty is None else penalty.rows()
+
+
+def native_loss(loss: Loss | None) -> tuple[str, float, float | None] | None:
+    """A loss as the core takes it."""
+    return None if loss is None else loss.native()
 
 
 def rounding_size(y: Vector | None, w: Vector | None) -> Vector | None:

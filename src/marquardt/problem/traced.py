@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import ModelError
-from .callback import REJECTS, CallbackProblem, penalty_rows, refusing, rounding_size
+from .callback import REJECTS, CallbackProblem, native_loss, penalty_rows, refusing, rounding_size
+from .losses import Loss
 from .penalty import Penalty
 from .programs import CorePrograms, NumpyPrograms, Programs
 from .version import Version
@@ -41,6 +42,7 @@ class TracedProblem:
 
     exact = True
     penalty: Penalty | None = None
+    loss: Loss | None = None
 
     def __init__(
         self,
@@ -102,7 +104,7 @@ class TracedProblem:
         small = model.version_at(arguments, self.values)
         if small is None or not small.pointwise:
             return None
-        part = TracedProblem(model, arguments, y, w, self.values, self.free, small)
+        part = TracedProblem(model, arguments, y, w, self.values, self.free, small).with_loss(self.loss)
         if self.penalty is None:
             return part
         return part.with_penalty(self.penalty.scaled(math.sqrt(part.size / self.size)))
@@ -141,16 +143,17 @@ class TracedProblem:
                 return _core.minimize_curve(
                     self._native(version, made), self.values, self.free, self._retrace,
                     x0, lower, upper, options, observe, penalty_rows(self.penalty),
+                    native_loss(self.loss),
                 )  # fmt: skip
             except _OutOfCore:
                 pass
         self.model.in_core = False
         newton = all([getattr(p, "pairs", None) is not None for p in self._programs(self.version(x0))])
         return _core.minimize_callback(
-            self._trial_residuals, self.jacobian, self._curvature_along,
+            self.trial_residuals, self.jacobian, self._curvature_along,
             self._residual_hessian if newton else None,
             self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe,
-            penalty_rows(self.penalty),
+            penalty_rows(self.penalty), native_loss(self.loss),
         )  # fmt: skip
 
     def _programs(self, version: Version) -> list[Programs]:
@@ -183,7 +186,7 @@ class TracedProblem:
             raise _OutOfCore
         return self._native(version, made)
 
-    def _trial_residuals(self, x: Vector) -> Vector:
+    def trial_residuals(self, x: Vector) -> Vector:
         return refusing(self.residuals, x, self.size)
 
     def _curvature_along(self, x: Vector, v: Vector) -> Vector:
@@ -206,6 +209,7 @@ class TracedProblem:
     def as_callback(self) -> CallbackProblem:
         """The same problem with the function called back."""
         problem = CallbackProblem(self.model, self.arguments, self.y, self.w, self.values, self.free)
+        problem.loss = self.loss
         return problem if self.penalty is None else problem.with_penalty(self.penalty)
 
     def with_penalty(self, penalty: Penalty) -> TracedProblem:
@@ -213,6 +217,12 @@ class TracedProblem:
         penalized = copy(self)
         penalized.penalty = penalty
         return penalized
+
+    def with_loss(self, loss: Loss | None) -> TracedProblem:
+        """The same problem with another loss; ``residuals`` stay what they are."""
+        other = copy(self)
+        other.loss = loss
+        return other
 
 
 Problem = TracedProblem | CallbackProblem

@@ -194,7 +194,7 @@ def _rounding(fit: FitResult) -> Iterator[str]:
 
 
 def _chi_square(fit: FitResult) -> Iterator[str]:
-    if not fit.sigma_known or fit.dof <= 0 or not math.isfinite(fit.rss):
+    if fit.loss is not None or not fit.sigma_known or fit.dof <= 0 or not math.isfinite(fit.rss):
         return
     from scipy.special import gammainc, gammaincc
 

@@ -97,6 +97,9 @@ def fit_chart(fit: FitResult, level: float = 0.95) -> Chart:
     if shown.sigma is not None and not shown.many:
         bars = {"type": "data", "array": numbers(shown.sigma[pick]), "color": INK, "thickness": 1}
         points["error_y"] = bars
+    wild = shown.outliers
+    if wild.size:
+        data.append(dots(shown.x[wild], shown.y[wild], "outliers", ACCENT, "circle-open", 13))
     data += [points, line(shown.line_x, shown.line_y, shown.line_name, ACCENT)]
     if shown.residuals.size == shown.x.size:
         left = dots(shown.x[pick], shown.residuals[pick], "residual", INK, size=size, showlegend=False)

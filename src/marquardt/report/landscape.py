@@ -185,7 +185,8 @@ def cost_at(problem: Any, x: Vector) -> float:
     try:
         with np.errstate(all="ignore"):
             f = np.asarray(problem.residuals(x))
-            cost = 0.5 * float(f @ f) + (problem.penalty.cost(x) if problem.penalty is not None else 0.0)
+            own = 0.5 * float(f @ f) if problem.loss is None else problem.loss.cost(f)
+            cost = own + (problem.penalty.cost(x) if problem.penalty is not None else 0.0)
     except REJECTS:
         return np.nan
     return cost if np.isfinite(cost) else np.nan

@@ -22,6 +22,7 @@ def plot(fit: FitResult, level: float = 0.95) -> Figure:
     top, bottom = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     shown = series(fit, level)
     _points(top, shown)
+    _mark(top, shown, shown.y)
     if shown.log_x:
         top.set_xscale("log")
     if shown.lower is not None and shown.upper is not None:
@@ -45,6 +46,14 @@ def _marker(shown: Series) -> dict[str, Any]:
     return {"ms": 1 if shown.many else 4, "color": INK}
 
 
+def _mark(axes: Any, shown: Series, values: Any) -> None:
+    """Rings around the outliers."""
+    pick = shown.outliers
+    if pick.size:
+        label = f"{pick.size} outlier{'s' * (pick.size > 1)}"
+        axes.plot(shown.x[pick], values[pick], "o", ms=9, mfc="none", mec=ACCENT, mew=1.3, label=label)
+
+
 def _points(axes: Any, shown: Series) -> None:
     if shown.sigma is not None and not shown.many:
         axes.errorbar(
@@ -61,4 +70,5 @@ def _residuals(axes: Any, shown: Series) -> None:
     axes.axhline(0.0, color=ACCENT, linewidth=1)
     if shown.residuals.size == shown.x.size:
         axes.plot(shown.x, shown.residuals, "." if shown.many else "o", alpha=0.8, **_marker(shown))
+        _mark(axes, shown, shown.residuals)
     axes.set_ylabel(shown.residual_name)

@@ -44,6 +44,7 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
         "chi2": plain(fit.chi2),
         "goodness": plain(goodness),
         "penalty": plain(_penalty(fit)),
+        "loss": plain(_loss(fit)),
         "certificate": plain(fit.certificate.to_dict()),
         "derivative": fit.derivative,
         "nfev": fit.nfev,
@@ -60,6 +61,13 @@ def _penalty(fit: FitResult) -> dict[str, Any] | None:
     numbers = {f.name: getattr(penalty, f.name) for f in fields(penalty) if f.name != "parts"}
     parts = {p.name: {**asdict(p), "pull": p.pull, "conflict": p.conflict} for p in penalty.parts}
     return {"cost": penalty.cost, **numbers, "parts": parts}
+
+
+def _loss(fit: FitResult) -> dict[str, Any] | None:
+    if fit.loss is None:
+        return None
+    found = [asdict(o) for o in fit.outliers]
+    return {"name": fit.loss.title, "f_scale": fit.loss.scale, "noise": fit.noise, "outliers": found}
 
 
 def plain(value: Any) -> Any:

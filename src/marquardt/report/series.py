@@ -37,6 +37,8 @@ class Series:
     log_x: bool
     residuals: Vector
     residual_name: str
+    outliers: NDArray[np.intp]
+    """Positions of points to be marked: outliers of a robust fit."""
 
     @property
     def many(self) -> bool:
@@ -63,19 +65,26 @@ def series(fit: FitResult, level: float = 0.95) -> Series:
     if fit.response_name in fit.units and name == "residual":
         name = f"residual ({fit.units[fit.response_name]})"
     residuals = -fit.residuals[: y.size]
+    wild = _wild(fit)
     if x is None or x.size != y.size:
         predicted = np.broadcast_to(as_rows(np.asarray(fit.predict())), y.shape)
         ends = np.array([min(predicted.min(), y.min()), max(predicted.max(), y.max())])
         return Series(
             predicted, y, sigma, f"predicted {y_name}", f"observed {y_name}",
-            ends, ends, "observed = predicted", None, None, False, residuals, name,
+            ends, ends, "observed = predicted", None, None, False, residuals, name, wild,
         )  # fmt: skip
     log_x = bool(np.all(x > 0) and x.max() > 1e3 * x.min())
     grid = np.geomspace(x.min(), x.max(), GRID) if log_x else np.linspace(x.min(), x.max(), GRID)
     grid, curve, lower, upper = _curve(fit, x, grid, level)
     return Series(
-        x, y, sigma, fit.label(x_name), y_name, grid, curve, "fit", lower, upper, log_x, residuals, name
-    )
+        x, y, sigma, fit.label(x_name), y_name, grid, curve, "fit", lower, upper, log_x,
+        residuals, name, wild,
+    )  # fmt: skip
+
+
+def _wild(fit: FitResult) -> NDArray[np.intp]:
+    given = [] if fit.loss is None else [o.row for o in fit.outliers]
+    return np.asarray(given if fit.rows is None else np.searchsorted(fit.rows, given), dtype=np.intp)
 
 
 def _curve(

@@ -25,6 +25,7 @@ SLOW = 0.1
 def text(result: Result, level: float = 0.95) -> str:
     """Status, estimates, goodness, certificate, strong correlations and advice."""
     parts = [heading(result), "", *table(result, level), "", *goodness_lines(result)]
+    parts += [*loss_lines(result)]
     parts += [*penalty_lines(result)] if isinstance(result, FitResult) else []
     parts += [certificate_line(result), *correlation_lines(result)]
     if result.advice:
@@ -133,6 +134,8 @@ def goodness_pairs(fit: Result) -> list[tuple[str, str]]:
     """Names and values of the goodness numbers."""
     if not isinstance(fit, FitResult):
         return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", str(fit.dof))]
+    if fit.loss is not None:
+        return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", str(fit.dof))]
     g = fit.goodness
     pairs = [("rss", f"{g.rss:.7g}")]
     if fit.sigma_known:
@@ -151,6 +154,32 @@ def goodness_pairs(fit: Result) -> list[tuple[str, str]]:
 
 def goodness_lines(fit: Result) -> list[str]:
     return [", ".join(f"{name} {value}" for name, value in goodness_pairs(fit))]
+
+
+def loss_lines(fit: Result) -> list[str]:
+    """The loss with its scale, the noise found, and the outliers by row."""
+    if fit.loss is None:
+        return []
+    lines = [
+        f"loss {fit.loss.title} with scale {fit.loss.scale:.6g}, noise of the good points {fit.noise:.4g}"
+    ]
+    return lines + ([_wrap(outlier_line(fit))] if isinstance(fit, FitResult) else [])
+
+
+MOST_NAMED = 12
+
+
+def outlier_line(fit: FitResult) -> str:
+    """Which rows are outliers, with their x where there is one."""
+    found = fit.outliers
+    if not found:
+        return "no outliers"
+    name = fit.single_x[1]
+    rows = [f"{o.row} ({name} = {o.x:.4g})" if name else str(o.row) for o in found[:MOST_NAMED]]
+    more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
+    rule = "1 % of such are expected to be none"
+    many = len(found) > 1
+    return f"{len(found)} outlier{'s' * many}, row{'s' * many} {join(rows + more)}; {rule}"
 
 
 def strong_correlations(fit: Result) -> list[tuple[str, str, float]]:

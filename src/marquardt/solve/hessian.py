@@ -29,15 +29,21 @@ def residual_hessian(outcome: Any, free: NDArray[np.bool_], lower: Vector, upper
     problem, x = outcome.problem, np.asarray(outcome.x)
     f = np.asarray(outcome.f)[: problem.size]
     size = _sizes(x, f, np.asarray(outcome.R))
+    loss = problem.loss
+    pull = f if loss is None else loss.weights(f) * f
     try:
         with np.errstate(all="ignore"):
             if problem.exact or isinstance(problem, GivenProblem):
-                S = _of_jacobian(problem.jacobian, x, f, EPS ** (1 / 3) * size, free, lower, upper)
+                S = _of_jacobian(problem.jacobian, x, pull, EPS ** (1 / 3) * size, free, lower, upper)
             elif int(free.sum()) <= MOST:
                 step = estimate_noise(problem.trial_residuals, x, f) ** 0.25
-                S = _of_residuals(problem.trial_residuals, x, f, step * size, free, lower, upper)
+                S = _of_residuals(problem.trial_residuals, x, f, pull, step * size, free, lower, upper)
             else:
                 return None
+            if loss is not None:  # what J'J has too much
+                exact, model = loss.curvatures(f)
+                J = problem.jacobian(x, f)
+                S -= (J * (model - exact)[:, None]).T @ J
     except Exception:  # the function may refuse points nearby: then S is not known
         return None
     return 0.5 * (S + S.T) if np.isfinite(S).all() else None
@@ -65,16 +71,16 @@ def _of_jacobian(
 
 
 def _of_residuals(
-    residuals: Callable[[Vector], Vector], x: Vector, f: Vector, h: Vector,
+    residuals: Callable[[Vector], Vector], x: Vector, f: Vector, pull: Vector, h: Vector,
     free: NDArray[np.bool_], lower: Vector, upper: Vector,
 ) -> Matrix:  # fmt: skip
-    """``f'(f(x + v) - 2 f + f(x - v))`` along each parameter and each pair of them."""
+    """``pull'(f(x + v) - 2 f + f(x - v))`` along each parameter and each pair of them."""
     h = np.minimum(h, np.minimum(upper - x, x - lower))
     moves = np.flatnonzero(free & (h > 0.0)).tolist()
     S = np.zeros((x.size, x.size))
 
     def along(v: Vector) -> float:
-        return float(f @ ((residuals(x + v) - f) + (residuals(x - v) - f)))
+        return float(pull @ ((residuals(x + v) - f) + (residuals(x - v) - f)))
 
     unit = np.diag(h)
     for j in moves:

@@ -19,6 +19,7 @@ from .function import Residuals, residual_function
 from .least_squares_result import LeastSquaresResult
 from .minimize import Outcome, minimize
 from .result import Vector
+from .robust import minimize_robust, plan
 from .scipy_names import Unknowns, check_refused, options_of, unknowns
 
 
@@ -33,7 +34,7 @@ def least_squares(
     gtol: float | None = None,
     x_scale: Any = None,
     loss: Any = "linear",
-    f_scale: float = 1.0,
+    f_scale: float | None = 1.0,
     diff_step: Any = None,
     tr_solver: str | None = None,
     tr_options: Mapping[str, Any] | None = None,
@@ -48,7 +49,7 @@ def least_squares(
     acceleration: bool | None = None,
     options: Options | None = None,
 ) -> LeastSquaresResult:
-    """Minimize ``cost = 1/2 Σ fun(x)²`` over a vector x of n parameters, within bounds.
+    """Minimize ``cost = 1/2 Σ fun(x)²``, or a loss of the residuals, over a vector x, within bounds.
 
     The arguments have the names they have in ``scipy.optimize.least_squares``; each is honored, or refused
     with a sentence.
@@ -64,6 +65,10 @@ def least_squares(
     ftol : converged where a full step would lower the cost by this part of it at most: ``Options.tolerance``
         ``= sqrt(ftol)``.
     x_scale : "jac": steps are measured by the largest column norms of J so far; a number: by the plain norm.
+    loss : "linear" (squares), or for data with outliers "huber", "soft_l1", "cauchy", "arctan",
+        "geman_mcclure", "tukey", "welsch", "barron(alpha)": ``cost = 1/2 Σ c² ρ((fun/c)²)``. From
+        "cauchy" on they start from a fit with "huber", as such costs have several minima.
+    f_scale : c, where residuals begin to count as outliers; None estimates the noise and takes c from it.
     diff_step : relative step of the central differences, with ``jac="3-point"``.
     max_nfev : most evaluations of `fun`; those for differences are not counted.
     verbose : 1 prints the report at the end, 2 the log of all steps before it.
@@ -81,12 +86,17 @@ def least_squares(
     options = options_of(options, method, damping, acceleration, ftol, x_scale)
     if jac_sparsity is not None:
         warnings.warn("jac_sparsity is ignored: there is no sparse solver yet, J is dense", stacklevel=2)
+    robust = plan(loss, f_scale)
     function = residual_function(fun, args, kwargs)
     problem, derivative = _problem(function, parameters, jac, diff_step)
     check = Check(problem, parameters)
     check.at_start()
     watch = _watch(max_nfev, callback)
-    outcome = minimize(problem, parameters.values, parameters.lower, parameters.upper, options, watch)
+    box = parameters.lower, parameters.upper
+    if robust is None:
+        outcome = minimize(problem, parameters.values, *box, options, watch)
+    else:
+        outcome = minimize_robust(problem, robust, parameters.values, *box, options, watch)
     if not math.isfinite(outcome.cost):
         _refuse_start(outcome.problem, parameters)
     result = LeastSquaresResult(

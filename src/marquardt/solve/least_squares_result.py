@@ -18,7 +18,8 @@ class LeastSquaresResult(Result):
     """A finished minimization of residuals; ``x, cost, fun, jac, grad, optimality, active_mask, nfev, njev,
     status, message, success`` as in SciPy, and what every `Result` has.
 
-    ``covariance`` is ``s² (J'J)^-1`` with ``s² = 2 cost / (m - n)``, infinite for what is not determined.
+    ``covariance`` is ``s² (J'J)^-1`` with ``s² = 2 cost / (m - n)``, infinite for what is not determined;
+    with a loss it is the sandwich.
     """
 
     def __init__(
@@ -44,12 +45,16 @@ class LeastSquaresResult(Result):
 
     @cached_property
     def jac(self) -> Matrix:
-        """The Jacobian at ``x``, shape (m, n)."""
-        return np.asarray(self._outcome.problem.jacobian(self._outcome.x, self._outcome.f))
+        """The Jacobian at ``x``, shape (m, n).
+
+        With a loss its rows are scaled, as in SciPy, so that ``jac.T @ jac`` is that of the cost's model.
+        """
+        J = np.asarray(self._outcome.problem.jacobian(self._outcome.x, self._outcome.f))
+        return J if self.loss is None else J * np.sqrt(self.loss.curvatures(self.residuals)[1])[:, None]
 
     @property
     def grad(self) -> Vector:
-        """Gradient of the cost, ``J'f``, shape (n,)."""
+        """Gradient of the cost, ``J'f`` (with a loss ``J'ρ'f``, J not scaled), shape (n,)."""
         return np.asarray(self._outcome.gradient)
 
     @property

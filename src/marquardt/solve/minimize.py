@@ -27,13 +27,28 @@ class Outcome:
     """Where a minimization ended and what is known there. Arrays are made when they are asked for.
 
     ``x`` (p,) free parameters · ``f`` (m,) weighted residuals in data order · ``R`` (p, p) upper
-    triangular, R'R = J'J · ``offset`` relative offset (Bates, Watts 1981) · ``scaled_gradient`` largest
-    gradient component in units of its rounding error · ``active`` (p,) -1 at the lower bound, 1 at the
-    upper, 0 free.
+    triangular, R'R = J'J (with a loss J'hJ, h its curvatures) · ``offset`` relative offset (Bates, Watts
+    1981) · ``scaled_gradient`` largest gradient component in units of its rounding error ·
+    ``active`` (p,) -1 at the lower bound, 1 at the upper, 0 free.
     """
 
     def __init__(self, raw: _core.Outcome, problem: Problem) -> None:
         self._raw, self.problem = raw, problem
+        self._before = 0, 0
+
+    def add(self, nfev: int, njev: int) -> None:
+        """Count the evaluations of solves that led here."""
+        self._before = self._before[0] + nfev, self._before[1] + njev
+
+    @property
+    def nfev(self) -> int:
+        """Evaluations of the residuals."""
+        return int(self._raw.nfev) + self._before[0]
+
+    @property
+    def njev(self) -> int:
+        """Evaluations of the Jacobian."""
+        return int(self._raw.njev) + self._before[1]
 
     @property
     def status(self) -> Status:
@@ -68,11 +83,11 @@ class Outcome:
 
     @property
     def cost(self) -> float:
-        """Half the sum of squared residuals, those of a penalty included."""
+        """Half the sum of squared residuals, or of their loss; those of a penalty included."""
         return float(self._raw.cost)
 
     def __getattr__(self, name: str) -> Any:
-        """Everything else the core reports: gradient, rounding, offset, tolerance, rank, nfev, trace, ..."""
+        """Everything else the core reports: gradient, rounding, offset, tolerance, rank, trace, ..."""
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self._raw, name)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
+from ..problem.losses import Loss, noise
 from .certificate import Certificate
 from .estimates import Parameter, ParameterTable
 from .flat import Flat, flat_groups
@@ -114,18 +115,19 @@ class Result:
 
     @cached_property
     def _unscaled(self) -> Covariance:
-        from ..stats import unscaled_covariance
+        from ..stats import sandwich, unscaled_covariance
 
-        return unscaled_covariance(self._outcome)
+        return unscaled_covariance(self._outcome) if self.loss is None else sandwich(self._outcome)
 
     @property
     def _variance_factor(self) -> float:
         """s², or 1 with known standard deviations; NaN when no degree of freedom is left."""
-        return 1.0 if self.sigma_known else self.reduced_chi2
+        return 1.0 if self.sigma_known or self.loss is not None else self.reduced_chi2
 
     @cached_property
     def covariance(self) -> Matrix:
-        """Covariance of the free parameters: s² (J'J)^-1, or (J'J)^-1 with known sigma.
+        """Covariance of the free parameters: s² (J'J)^-1, or (J'J)^-1 with known sigma; of a robust fit the
+        sandwich.
 
         A parameter the data do not determine has infinite variance (its covariances are NaN); one held
         at its bound has NaN.
@@ -164,13 +166,30 @@ class Result:
 
     @property
     def cost(self) -> float:
-        """Half the sum of squared residuals."""
+        """Half the sum of squared residuals, or of their loss: ``1/2 Σ c² ρ((f/c)²)``."""
         return float(self._outcome.cost)
 
     @property
     def rss(self) -> float:
-        """Sum of squared residuals, ``2 * cost``."""
-        return 2.0 * self.cost
+        """Sum of squared residuals: ``2 * cost`` but for a robust fit."""
+        return 2.0 * self.cost if self.loss is None else float((self.residuals**2).sum())
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss that was minimized, with its scale; None for squares."""
+        found: Loss | None = self._outcome.problem.loss
+        return found
+
+    @cached_property
+    def loss_weights(self) -> Vector:
+        """How much each residual counts, ρ', shape (m,): 1 in full, near 0 as an outlier."""
+        f = self.residuals
+        return np.ones(f.size) if self.loss is None else self.loss.weights(f)
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the good residuals, ``1.4826 median |f| sqrt(m / (m - n))``."""
+        return noise(self.residuals, self._n_determined)
 
     @property
     def n_points(self) -> int:

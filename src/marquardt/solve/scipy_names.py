@@ -95,9 +95,9 @@ def check_refused(
         raise OptionError(f"xtol = {xtol!r}: that a step is small does not prove a minimum; {instead}")
     if gtol is not None:
         raise OptionError(f"gtol = {gtol!r}: the size of the gradient depends on units; {instead}")
-    if loss != "linear":
-        raise OptionError(f"loss = {loss!r}: only 'linear' (plain squares) can be minimized as yet")
-    if f_scale != 1.0:
+    if callable(loss):
+        raise OptionError(f"loss = {loss!r}: a loss is named, for example 'huber' or 'barron(0.5)'")
+    if isinstance(loss, str) and loss == "linear" and f_scale not in (None, 1.0):
         raise OptionError(f"f_scale = {f_scale!r} has no effect with loss='linear': leave it out")
     if tr_solver not in (None, "exact"):
         raise OptionError(

@@ -5,11 +5,13 @@ from .covariance import Covariance, correlation, covariance, full_covariance, un
 from .goodness import Goodness, goodness
 from .intervals import interval, quantile
 from .penalty import PenaltyPart, PenaltyReport, effective_parameters, from_data
+from .robust import Outlier, outliers, sandwich
 
 __all__ = [
     "Band",
     "Covariance",
     "Goodness",
+    "Outlier",
     "PenaltyPart",
     "PenaltyReport",
     "correlation",
@@ -20,6 +22,8 @@ __all__ = [
     "full_covariance",
     "goodness",
     "interval",
+    "outliers",
     "quantile",
+    "sandwich",
     "unscaled_covariance",
 ]
