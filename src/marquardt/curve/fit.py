@@ -104,13 +104,7 @@ def fit(
     0.5
     """
     options = chosen_options(options, method, damping, acceleration)
-    robust = plan(loss, f_scale, unit_noise=sigma is not None)
-    if robust is not None and (prior is not None or ridge is not None):
-        raise OptionError(
-            f"loss = {loss!r} cannot be had with prior= or ridge= as yet: leave out one of them"
-        )
-    if robust is None and f_scale is not None:
-        raise OptionError(f"f_scale = {f_scale!r} has no effect with loss='linear': leave it out")
+    robust = _plan(loss, f_scale, sigma is not None, prior is not None or ridge is not None)
     named = None if prior is None and ridge is None else hints(prior, ridge)
     if isinstance(model, FORMULAS):
         setup = _from_formula(model, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
@@ -125,6 +119,19 @@ def fit(
     if data is not None:
         result.units = units(data)
     return result
+
+
+def _plan(loss: Any, f_scale: Any, sigma_known: bool, penalized: bool) -> Plan | None:
+    if loss == "linear" and f_scale is None:
+        return None
+    robust = plan(loss, f_scale, sigma_known)
+    if robust is None:
+        raise OptionError(f"f_scale = {f_scale!r} has no effect with loss='linear': leave it out")
+    if penalized:
+        raise OptionError(
+            f"loss = {loss!r} cannot be had with prior= or ridge= as yet: leave out one of them"
+        )
+    return robust
 
 
 FORMULAS = (str, Formula)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem.losses import noise
+from ..problem.losses import good_noise
 from ..problem.model import compile_model
 from ..solve.result import Matrix, Result, Vector
 from ..stats import (
@@ -87,9 +87,9 @@ class FitResult(Result):
 
     @cached_property
     def noise(self) -> float:
-        """Standard deviation of the good (weighted) residuals, ``1.4826 median |f| sqrt(m / (m - n))``."""
+        """Standard deviation of the (weighted) residuals that are no outliers; see `good_noise`."""
         w = self._data.flat()[1]
-        return noise(self.residuals if w is None else self.residuals[w > 0.0], self._n_determined)
+        return good_noise(self.residuals if w is None else self.residuals[w > 0.0], self._n_determined)
 
     @cached_property
     def outliers(self) -> tuple[Outlier, ...]:

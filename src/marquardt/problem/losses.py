@@ -217,3 +217,30 @@ def noise(f: Vector, n_params: float) -> float:
     if f.size == 0 or left <= 0:
         return math.nan
     return 1.4826 * float(np.median(np.abs(f))) * math.sqrt(f.size / left)
+
+
+FAR = 6.0
+"""Residuals beyond so many noises do not count in the second estimate."""
+
+
+def good_noise(f: Vector, n_params: float) -> float:
+    """The noise once more, from all residuals that are not far: half as uncertain as `noise`.
+
+    The square root of the biweight midvariance (Mosteller, Tukey 1977) about zero, times
+    ``sqrt(m / (m - p))``: ``m Σ f² (1 - u)⁴ / (Σ (1 - u)(1 - 5u))²`` with ``u = (f / (6 noise))² < 1``. Of 40
+    normal residuals it is known to 12 % where the median tells 18 %; with 30 % outliers it is 1.3 times too
+    large, the median 1.6 times.
+
+    >>> round(good_noise(np.array([0.1, -0.2, 0.3, 99.0, -0.2]), 0), 3)
+    0.249
+    """
+    left = f.size - n_params
+    s = noise(f, 0.0)
+    if not s > 0.0 or left <= 0:
+        return noise(f, n_params)
+    u = (f / (FAR * s)) ** 2
+    near = u < 1.0
+    u = u[near]
+    total = float((f[near] ** 2 * (1.0 - u) ** 4).sum())
+    shape = float(((1.0 - u) * (1.0 - 5.0 * u)).sum())
+    return math.sqrt(f.size * total * f.size / left) / abs(shape)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Status
-from ..problem.losses import Loss, noise
+from ..problem.losses import Loss, good_noise
 from .certificate import Certificate
 from .estimates import Parameter, ParameterTable
 from .flat import Flat, flat_groups
@@ -188,8 +188,8 @@ class Result:
 
     @cached_property
     def noise(self) -> float:
-        """Standard deviation of the good residuals, ``1.4826 median |f| sqrt(m / (m - n))``."""
-        return noise(self.residuals, self._n_determined)
+        """Standard deviation of the residuals that are no outliers; see `good_noise`."""
+        return good_noise(self.residuals, self._n_determined)
 
     @property
     def n_points(self) -> int:
