@@ -172,8 +172,7 @@ impl Loop<'_> {
         for (change, part) in change.iter_mut().zip([0.1, 0.01]) {
             self.step_along(&direction, part * reach / size);
             self.probe()?;
-            let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
-            *change = differences.sum::<f64>().sqrt();
+            *change = self.change();
         }
         let [far, near] = change;
         let size = self.here.terms().max(norm(&self.here.f));
@@ -182,6 +181,12 @@ impl Loop<'_> {
         let noise = self.noise() + INEXACT * slopes.sum::<f64>().sqrt();
         let smooth = if near > noise { far >= 20.0 * near } else { far <= (1e-3 * size).max(20.0 * noise) };
         Ok(!smooth) // a value that is not finite is not smooth either
+    }
+
+    /// Change of the residuals by the last probe.
+    fn change(&self) -> f64 {
+        let squares = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
+        squares.sum::<f64>().sqrt()
     }
 
     /// A change of the residuals that rounding errors can feign.
@@ -203,8 +208,7 @@ impl Loop<'_> {
                 self.step_along(&direction, factor - 1.0);
                 self.begin_row();
                 lower = self.try_row()? > REAL * self.cost_noise().max(f64::EPSILON * self.live);
-                let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
-                heard = heard || lower || differences.sum::<f64>().sqrt() > self.noise();
+                heard = heard || lower || self.change() > self.noise();
                 if lower {
                     break;
                 }
@@ -234,7 +238,10 @@ impl Loop<'_> {
             let members: Vec<usize> = (0..p.n()).filter(|&j| parts[j].abs() >= 0.3).collect();
             let grown = members.iter().all(|&j| p.x[j].abs() >= GROWN * first[j]);
             if !members.is_empty() && grown && (self.is_felt(&parts, 0.1)? || self.is_felt(&parts, 0.01)?) {
-                self.around.lost.extend(members);
+                let lost = &mut self.around.lost;
+                lost.extend(members);
+                lost.sort_unstable();
+                lost.dedup(); // several flat directions may share a parameter
             }
         }
         Ok(())
@@ -248,8 +255,7 @@ impl Loop<'_> {
         for v in [straight, in_proportion] {
             self.trial.v = v;
             self.probe()?;
-            let differences = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
-            if differences.sum::<f64>().sqrt() <= self.noise() {
+            if self.change() <= self.noise() {
                 return Ok(false);
             }
         }

@@ -219,7 +219,7 @@ def find_lost_together(loop: Loop, p: Point, null: Matrix) -> None:
             all(norm(loop.probe(p, p.x + v)[1] - p.f) > noise(p) for v in ways)
             for ways in ((p.x * (f - 1) * parts, p.x * (f**parts - 1)) for f in (0.1, 0.01))
         ):
-            p.lost.extend(int(j) for j in members)
+            p.lost = sorted({*p.lost, *map(int, members)})  # several flat directions may share one
 
 
 def is_silent(loop: Loop, p: Point, j: int, roundings: float = SILENT) -> bool:
