@@ -4,45 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, ModelError, OptionError, Status
-from ..expr.formula import Formula, parse
-from ..models.table import MODELS
+from ..expr.formula import Formula
 from ..options import Options, chosen_options
-from ..problem.callback import as_real
 from ..problem.model import Model, compile_model
 from ..solve.minimize import minimize
 from ..solve.robust import Plan, minimize_robust, plan
-from .columns import column, column_names, is_table, numbers, units
-from .data import Data, convert, from_table, from_x, gather, plain_data, response_of, thin
-from .parameters import Parameters, arrange, names_given, plain_parameters
+from .columns import units
+from .data import Data, thin
+from .parameters import Parameters
 from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle
-from .penalty import PenaltyTerms, arrange_penalty, hints, refuse_penalty
+from .penalty import arrange_penalty, hints, refuse_penalty
 from .progress import ProgressLine, observer
 from .result import FitResult
-from .signature import Signature, signature_of
+from .setup import Request, Setup, from_function
+from .setup_formula import from_formula
 from .start import Search, search, search_by_rule, stop_at_once
 
 Vector = NDArray[np.float64]
-Rebuild = Callable[[Any], tuple[tuple[Any, ...], tuple[int, ...]]]
-
-
-@dataclass(slots=True)
-class Setup:
-    """A fit made ready: what is called, on which data, with which parameters."""
-
-    function: Any
-    title: str
-    data: Data
-    parameters: Parameters
-    rebuild: Rebuild
-    penalty: PenaltyTerms | None = None
-    loss: Plan | None = None
 
 
 def fit(
@@ -106,10 +91,8 @@ def fit(
     options = chosen_options(options, method, damping, acceleration)
     robust = _plan(loss, f_scale, sigma is not None, prior is not None or ridge is not None)
     named = None if prior is None and ridge is None else hints(prior, ridge)
-    if isinstance(model, FORMULAS):
-        setup = _from_formula(model, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
-    else:
-        setup = _from_function(model, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
+    wanted = Request(x, y, data, start, bounds, fixed, sigma, weights, missing, named)
+    setup = from_formula(model, wanted) if isinstance(model, FORMULAS) else from_function(model, wanted)
     if named is not None:
         setup.penalty = arrange_penalty(prior, ridge, setup.parameters)
     setup.loss = robust
@@ -223,190 +206,6 @@ def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:
     if isinstance(rows, np.ndarray) and rows.ndim == 1 and rows.size == f.size:
         place = f" ({data.names[0]} = {rows[row]:g})"
     raise DataError(f"the model is {f[row]} in row {row}{place} at the start {at}: choose another start")
-
-
-# ----------------------------------------------------------------------------------------------- functions
-
-
-def _from_function(
-    function: Callable[..., Any], x: Any, y: Any, data: Any,
-    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str, named: dict[str, Any] | None,
-) -> Setup:  # fmt: skip
-    if not callable(function):
-        raise ModelError(f"the model must be a function or a formula, not {type(function).__name__}")
-    signature = signature_of(function)
-    plain = plain_data(x, y) if data is None and sigma is None and weights is None else None
-    if (
-        plain is not None
-        and bounds is None
-        and fixed is None
-        and named is None
-        and signature.simple is not None
-    ):
-        names = signature.plain_parameters
-        if signature.defaults and type(start) is dict:  # an argument with a default may be named
-            names = signature.parameters(signature.simple, frozenset(start))
-        parameters = plain_parameters(names, start)
-        if parameters is not None:
-            plain.names = signature.simple
-            rebuild = _Rebuild(signature, signature.simple, names)
-            return Setup(signature.function, signature.name, plain, parameters, rebuild)
-    return _with_care(signature, x, y, data, start, bounds, fixed, sigma, weights, missing, named)
-
-
-def _with_care(
-    signature: Signature, x: Any, y: Any, table: Any,
-    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str, named: dict[str, Any] | None,
-) -> Setup:  # fmt: skip
-    by_name = start if isinstance(start, dict) or hasattr(start, "items") else None
-    mentioned = names_given(by_name, bounds, fixed, named)
-    mentioned &= frozenset((*signature.required, *signature.defaults))
-    if table is None and is_table(x) and isinstance(y, str):
-        table, x = x, None
-    if y is None:
-        raise DataError("y is needed: the response, as an array or as the name of a column of data=")
-    if table is not None:
-        independent, arguments = from_table(signature, table, x, y, mentioned)
-    else:
-        n_start = len(start) if isinstance(start, list | tuple | np.ndarray) else None
-        independent, arguments = from_x(signature, x, int(np.size(y)), mentioned, n_start)
-    response, y_name = response_of(y, table)
-    names = signature.parameters(independent, mentioned)
-    if not names:
-        raise ModelError(
-            f"`{signature.name}` has no parameter: no argument without default after the independent ones"
-        )
-    parameters = arrange(names, signature.defaults, start, bounds, fixed, signature.star, named)
-    function = signature.callable(independent, names)
-
-    def length(arguments: tuple[Any, ...]) -> int | None:
-        return _length(function, arguments, parameters)
-
-    gathered = gather(arguments, independent, response, y_name, sigma, weights, table, missing, length)
-    return Setup(function, signature.name, gathered, parameters, _Rebuild(signature, independent, names))
-
-
-def _length(function: Any, arguments: tuple[Any, ...], parameters: Parameters) -> int | None:
-    """How many numbers the function gives at the start (a complex one is two); None where it raises."""
-    values = parameters.provisional()
-    try:
-        return as_real(Model(function, parameters.shapes, {}).call(arguments, values)).size
-    except Exception:
-        return None
-
-
-class _Rebuild:
-    """New values of the independent variables in the form the model takes."""
-
-    __slots__ = ("independent", "names", "signature")
-
-    def __init__(self, signature: Signature, independent: tuple[str, ...], names: tuple[str, ...]) -> None:
-        self.signature, self.independent, self.names = signature, independent, names
-
-    def __call__(self, x: Any) -> tuple[tuple[Any, ...], tuple[int, ...]]:
-        count = len(self.independent)
-        if is_table(x):
-            have = column_names(x)
-            arguments: tuple[Any, ...]
-            if all(n in have for n in self.independent):
-                arguments = tuple(column(x, n) for n in self.independent)
-            else:
-                arguments = ({n: column(x, n) for n in have},)
-        elif count > 1:
-            arguments = _several(x, self.independent)
-        else:
-            arguments = (convert(x, self.independent[0]),) if count else ()
-        return _broadcast(arguments)
-
-
-def _several(x: Any, names: tuple[str, ...]) -> tuple[Any, ...]:
-    if not hasattr(x, "__len__") or len(x) != len(names):
-        raise DataError(f"{len(names)} independent variables are needed: a tuple ({', '.join(names)})")
-    return tuple(convert(a, n) for a, n in zip(x, names, strict=True))
-
-
-def _broadcast(arguments: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[int, ...]]:
-    """Arguments as arrays of at least one dimension, and the shape of the prediction."""
-    if not all(isinstance(a, np.ndarray) for a in arguments):
-        flat = arguments[0] if arguments else ()
-        parts = (
-            list(flat.values()) if isinstance(flat, dict) else list(flat) if isinstance(flat, tuple) else []
-        )
-        return arguments, np.shape(parts[0]) if parts else ()
-    shape = np.broadcast_shapes(*[a.shape for a in arguments])
-    if len(arguments) == 1 and arguments[0].ndim == 2:
-        return arguments, (-1,)  # rows of a (k, N) array: the model says how long
-    return tuple(np.ascontiguousarray(np.broadcast_to(a, shape or (1,))).ravel() for a in arguments), shape
-
-
-# ------------------------------------------------------------------------------------------------ formulas
-
-
-def _from_formula(
-    model: str | Formula, x: Any, y: Any, data: Any,
-    start: Any, bounds: Any, fixed: Any, sigma: Any, weights: Any, missing: str, named: dict[str, Any] | None,
-) -> Setup:  # fmt: skip
-    table = data
-    if table is None:
-        table = {n: column(x, n) for n in column_names(x)} if is_table(x) else {} if x is None else {"x": x}
-        if isinstance(x, tuple | list) and np.ndim(x[0] if len(x) else 0) > 0:
-            raise DataError(
-                "a formula takes several independent variables by name: data={'x': ..., 'z': ..., 'y': ...}"
-            )
-        if y is not None and not isinstance(y, str):
-            table = {**table, "y": y}
-    elif x is not None:
-        raise DataError("with data= a formula takes its columns by name; leave x out")
-    known = column_names(table)
-    formula = parse(model, known, MODELS) if isinstance(model, str) else model
-    if not formula.data_names and known:
-        raise ModelError(f"the formula {formula.text!r} uses none of the columns ({', '.join(known)})")
-    response, y_name = _response(formula, y, table)
-    arguments = tuple(column(table, n) for n in formula.data_names)
-    gathered = gather(arguments, formula.data_names, response, y_name, sigma, weights, table, missing)
-    if not formula.param_names:
-        raise ModelError(f"the formula {formula.text!r} has no parameter: every name in it is a column")
-    plain = bounds is None and fixed is None and named is None
-    parameters = plain_parameters(formula.param_names, start) if plain else None
-    if parameters is None:
-        parameters = arrange(formula.param_names, {}, start, bounds, fixed, hints=named)
-    return Setup(formula, formula.text, gathered, parameters, _RebuildFormula(formula.data_names))
-
-
-def _response(formula: Formula, y: Any, table: Any) -> tuple[Any, str]:
-    if formula.response is not None:
-        left = formula.response
-        if isinstance(y, str) or (y is not None and "y" not in left.data_names):
-            raise DataError("the response is given twice: by the left side of the formula and by y=")
-        columns = {n: column(table, n) for n in left.data_names}
-        if left.param_names:
-            raise DataError(
-                f"the left side of the formula names {left.param_names[0]!r}, which is no column "
-                f"(columns: {', '.join(column_names(table))})"
-            )
-        if left.node.op == "data":
-            return columns[left.data_names[0]], left.text.strip()
-        return left(columns), left.text.strip()
-    if y is None:
-        raise DataError("a formula without left side needs y=: 'y ~ ...' names the response")
-    return response_of(y, table)
-
-
-class _RebuildFormula:
-    __slots__ = ("names",)
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
-
-    def __call__(self, x: Any) -> tuple[tuple[Any, ...], tuple[int, ...]]:
-        if is_table(x):
-            return _broadcast(tuple(column(x, n) for n in self.names))
-        if len(self.names) == 1:
-            return _broadcast((numbers(x, self.names[0]),))
-        return _broadcast(_several(x, self.names))
-
-
-# -------------------------------------------------------------------------------------------------- checks
 
 
 def _check_constant(setup: Setup) -> None:
