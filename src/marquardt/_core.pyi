@@ -114,6 +114,7 @@ def minimize_curve(
     observer: Observer | None = None,
     penalty: list[tuple[int, float, float]] | None = None,
     loss: tuple[str, float, float | None] | None = None,
+    linear: Sequence[int] = ...,
 ) -> Outcome: ...
 def minimize_callback(
     residuals: Callable[[Vector], Vector],
@@ -129,4 +130,5 @@ def minimize_callback(
     observer: Observer | None = None,
     penalty: list[tuple[int, float, float]] | None = None,
     loss: tuple[str, float, float | None] | None = None,
+    linear: Sequence[int] = ...,
 ) -> Outcome: ...

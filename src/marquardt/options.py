@@ -80,6 +80,9 @@ class Options:
     radius_factor: float | None = None
     """First radius ``= radius_factor |D x0|``. None: 1, for "more" 100."""
 
+    projection: bool = True
+    """Let "auto" project parameters out that enter the model of `fit` linearly (variable projection)."""
+
     retry: bool = True
     """Where the search of "auto" stalls or runs away, begin again from the start with ``radius_factor``
     0.003, then with scaling "mix" and 0.001, as far as ``max_evaluations`` allows; the lowest end is kept.
@@ -97,7 +100,7 @@ class Options:
     def native(self, *, second_derivatives: bool) -> dict[str, Any]:
         """What the core takes: "auto" is settled, and ``threads`` left out (the evaluator has it)."""
         chosen = asdict(self)
-        del chosen["threads"]
+        del chosen["threads"], chosen["projection"]
         chosen["damping"] = self.damping or "nielsen"
         chosen["retry"] = self.retry and self.method == "auto" and second_derivatives
         if self.scaling == "auto":
@@ -117,7 +120,7 @@ def _validate(o: Options) -> None:
         value = getattr(o, name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise OptionError(f"{name} = {value!r}: a positive integer or None is needed")
-    for name in ("polish", "acceleration", "newton", "retry", "trace"):
+    for name in ("polish", "acceleration", "newton", "projection", "retry", "trace"):
         value = getattr(o, name)
         if not isinstance(value, bool) and not (name == "acceleration" and value is None):
             raise OptionError(f"{name} = {value!r}: True or False is needed")

@@ -40,9 +40,9 @@ fn take(result: PyResult<Bound<'_, PyAny>>, what: &str, out: &mut [f64]) -> Resu
 ///
 /// `jacobian(x, f)` gives (m, p); `curvature(x, v)` the second derivative along v, (m,), or None: by differences;
 /// `hessian(x, f)` gives sum_i f_i H_i, (p, p), or None. `observed` is |y| * w, for the rounding certificate. The
-/// penalty's rows stand beneath the residuals; a loss is that of the residuals alone.
+/// penalty's rows stand beneath the residuals; a loss is that of the residuals alone; `linear` parameters may be projected out.
 #[pyfunction]
-#[pyo3(signature = (residuals, jacobian, curvature, hessian, m, observed, x0, lower, upper, options, observer=None, penalty=None, loss=None))]
+#[pyo3(signature = (residuals, jacobian, curvature, hessian, m, observed, x0, lower, upper, options, observer=None, penalty=None, loss=None, linear=Vec::new()))]
 pub fn minimize_callback(
     py: Python<'_>,
     residuals: Bound<'_, PyAny>,
@@ -58,6 +58,7 @@ pub fn minimize_callback(
     observer: Option<Observer>,
     penalty: Option<Rows>,
     loss: Option<Loss>,
+    linear: Vec<usize>,
 ) -> PyResult<Outcome> {
     let (x0, lower, upper) = (x0.as_slice()?, lower.as_slice()?, upper.as_slice()?);
     let fill_residuals: Fill =
@@ -71,7 +72,8 @@ pub fn minimize_callback(
         })),
     };
     let mut problem = Callback::new(x0.len(), m, fill_residuals, fill_jacobian, curvature)
-        .with_loss(loss.map(robust).transpose()?);
+        .with_loss(loss.map(robust).transpose()?)
+        .with_linear(linear);
     if let Some(hessian) = hessian {
         problem = problem.with_hessian(Box::new(move |x, f, out| {
             take(hessian.call1((array(py, x), array(py, f))), "second derivatives", out)

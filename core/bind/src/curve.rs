@@ -71,6 +71,8 @@ struct Versions {
     free: Vec<usize>,
     threads: usize,
     loss: Option<Robust>,
+    /// Parameters that may be projected out: those in which every version is linear.
+    linear: Vec<usize>,
     versions: Vec<Version>,
     active: usize,
     /// Called with x where no version holds: the one that does, or None where the model refuses x.
@@ -190,6 +192,10 @@ impl Evaluate for Versions {
         self.with_curve(f, |curve, f| curve.residual_hessian(x, f, out))
     }
 
+    fn linear(&self) -> &[usize] {
+        &self.linear
+    }
+
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
         self.versions[self.active].curve.slopes(f)
     }
@@ -218,7 +224,7 @@ pub fn all_finite(values: PyReadonlyArray1<f64>) -> PyResult<bool> {
 /// Minimizes half the sum of squares of ``(model - y) * w``, or of a loss of them, and of the penalty's rows, over the
 /// free parameters.
 #[pyfunction]
-#[pyo3(signature = (families, values, free, retrace, x0, lower, upper, options, observer=None, penalty=None, loss=None))]
+#[pyo3(signature = (families, values, free, retrace, x0, lower, upper, options, observer=None, penalty=None, loss=None, linear=Vec::new()))]
 pub fn minimize_curve(
     py: Python<'_>,
     families: Families,
@@ -232,12 +238,14 @@ pub fn minimize_curve(
     observer: Option<Observer>,
     penalty: Option<Rows>,
     loss: Option<Loss>,
+    linear: Vec<usize>,
 ) -> PyResult<Outcome> {
     let mut problem = Versions {
         template: values.as_slice()?.to_vec(),
         free,
         threads: options.threads.unwrap_or(0),
         loss: loss.map(robust).transpose()?,
+        linear,
         versions: Vec::new(),
         active: 0,
         retrace,

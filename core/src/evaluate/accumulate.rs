@@ -18,6 +18,7 @@ impl Linearization {
             sums.clear();
             sums.resize(len, 0.0);
         }
+        self.terms = 0.0;
     }
 
     /// Adds the sums of another run of rows.

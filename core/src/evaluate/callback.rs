@@ -34,6 +34,7 @@ pub struct Callback<'a> {
     /// |y| w of each residual, where the residuals are (model - y) w.
     observed: Option<Vec<f64>>,
     loss: Option<Robust>,
+    linear: Vec<usize>,
     level: Level,
     jac: Vec<f64>,
     jac_at: Option<Vec<f64>>,
@@ -59,12 +60,19 @@ impl<'a> Callback<'a> {
             hessian: None,
             observed: None,
             loss: None,
+            linear: Vec::new(),
             level: Level::best(),
             jac: vec![0.0; n_params * n_residuals],
             jac_at: None,
             columns: vec![Column::default(); n_params + 1],
             magnitude: Column::default(),
         }
+    }
+
+    /// Parameters in which the residuals are affine together.
+    pub fn with_linear(mut self, linear: Vec<usize>) -> Self {
+        self.linear = linear;
+        self
     }
 
     pub fn with_hessian(mut self, hessian: FillWith<'a>) -> Self {
@@ -128,6 +136,10 @@ impl<'a> Callback<'a> {
 impl Evaluate for Callback<'_> {
     fn n_params(&self) -> usize {
         self.n_params
+    }
+
+    fn linear(&self) -> &[usize] {
+        &self.linear
     }
 
     fn n_residuals(&self) -> usize {

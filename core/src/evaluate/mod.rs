@@ -7,6 +7,7 @@ pub mod checks;
 pub mod curve;
 pub mod jobs;
 pub mod penalty;
+pub mod projected;
 pub mod reduction;
 
 use std::borrow::Cow;
@@ -32,9 +33,16 @@ pub struct Linearization {
     pub gradient: Vec<f64>,
     /// sum_i |J_ij| (|y_i| + |model_i| + |f_i|) in weighted units: what rounding can do to the gradient.
     pub rounding: Vec<f64>,
+    /// Size of the terms whose difference the residuals are, where the columns of J do not tell it; 0: they do.
+    pub terms: f64,
 }
 
 impl Linearization {
+    /// Size of the terms whose difference the residuals are, over the rows that depend on x; `norms` are |J_j|.
+    pub fn size_of_terms(&self, norms: &[f64]) -> f64 {
+        if self.terms > 0.0 { self.terms } else { largest_ratio(&self.rounding, norms) }
+    }
+
     /// |J_j| of every column.
     pub fn column_norms(&self, norms: &mut Vec<f64>) {
         let n = self.gradient.len();
@@ -49,6 +57,12 @@ impl Linearization {
             });
         }
     }
+}
+
+/// The largest of sums of a column over its norm.
+pub fn largest_ratio(sums: &[f64], norms: &[f64]) -> f64 {
+    let ratios = sums.iter().zip(norms).filter(|(_, c)| **c > 0.0).map(|(s, c)| s / c);
+    ratios.fold(0.0, f64::max)
 }
 
 /// A least-squares problem as the minimizer sees it: n parameters, m residuals.
@@ -83,5 +97,24 @@ pub trait Evaluate {
     /// Takes from `out` what J'J of the linearization has too much: only where a robust cost bends down.
     fn subtract_excess(&mut self, _x: &[f64], _f: &[f64], _out: &mut [f64]) -> Result<(), Failure> {
         Ok(())
+    }
+    /// Parameters in which the residuals are affine together, unbounded ones: they may be projected out.
+    fn linear(&self) -> &[usize] {
+        &[]
+    }
+    /// How many parameters there are when those projected out are counted.
+    fn n_all(&self) -> usize {
+        self.n_params()
+    }
+    /// All parameters at a point that was evaluated: `x`, and what was projected out.
+    fn widen(&self, x: &[f64], out: &mut Vec<f64>) {
+        out.clear();
+        out.extend_from_slice(x);
+    }
+    /// Appends all parameters, their scaling and the factor of the joint [J f] at a point that was linearized.
+    fn widen_model(&self, x: &[f64], d: &[f64], factor: &[f64], out: &mut Vec<f64>) {
+        out.extend_from_slice(x);
+        out.extend_from_slice(d);
+        out.extend_from_slice(factor);
     }
 }

@@ -3,6 +3,7 @@
 use super::control::{ACCEPT, Judged};
 use super::method::Models;
 use super::outcome::Reason;
+use super::polish::SLOW;
 use super::state::{Exit, Loop};
 use super::trace::{Step, Verdict};
 
@@ -10,6 +11,13 @@ use super::trace::{Step, Verdict};
 const BEND_LIMIT: f64 = 0.75;
 /// Below this bend undamped steps go on without asking for the curvature again.
 const STRAIGHT: f64 = 0.02;
+/// At a relative offset below this, undamped steps that leave more than `SLOW` of |Q1'f| are followed by Newton's: over
+/// the 54 NIST runs, joint, 1,581 evaluations became 1,463.
+const NEAR: f64 = 0.01;
+/// A first step with a gain ratio further from 1 than this is not taken where parameters are projected out, and the
+/// next is at most a tenth as long: the cost at the best linear parameters falls even beyond a pole, whence there is no
+/// way back (MGH10 from its first start: 217 evaluations, with this rule 44 to 82).
+const WILD: f64 = 0.5;
 const MAX_TRIALS: usize = 60;
 /// Reductions below so many times their rounding error are left to the polish.
 const NOISE_FACTOR: f64 = 10.0;
@@ -66,6 +74,10 @@ impl Loop<'_> {
     fn aim(&mut self, round: &mut Round) -> Result<Aim, Exit> {
         self.newton = self.wants_newton() && self.second_order()?;
         self.propose(self.newton, self.strategy.rule, self.strategy.control.limit());
+        if self.newton && !self.trial.size.is_finite() {
+            self.newton = false; // its spectrum overflows
+            self.propose(self.newton, self.strategy.rule, self.strategy.control.limit());
+        }
         if self.is_stuck_in_a_singular_model() {
             return Ok(Aim::Over(Reason::Singular));
         }
@@ -101,7 +113,11 @@ impl Loop<'_> {
             self.strategy.control.tried_first(self.trial.size);
         }
         let gain = actual / self.trial.predicted;
-        let verdict = if !actual.is_finite() {
+        let projected = self.problem.n_all() > self.here.n();
+        let verdict = if first && projected && (gain - 1.0).abs() > WILD {
+            self.strategy.control.set(0.1 * self.trial.size);
+            Verdict::LittleGain
+        } else if !actual.is_finite() {
             self.strategy.control.refuse(self.trial.size);
             Verdict::NotFinite
         } else if !round.switched && self.switches_model(gain, actual)? {
@@ -133,8 +149,12 @@ impl Loop<'_> {
         match self.strategy.models {
             Models::GaussNewton => false,
             Models::Newton => true,
-            Models::Either => self.newton,
+            Models::Either => self.newton || self.is_slow_at_the_end(),
         }
+    }
+
+    fn is_slow_at_the_end(&self) -> bool {
+        self.contraction > SLOW && self.contraction < 1.0 && self.offset() < NEAR
     }
 
     pub fn kind(&self) -> Step {

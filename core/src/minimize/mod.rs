@@ -12,6 +12,7 @@ mod options;
 mod outcome;
 mod point;
 mod polish;
+mod project;
 mod rank;
 mod rules;
 mod scaling;
@@ -37,6 +38,8 @@ const ATTEMPTS: [(Option<Scaling>, f64); 2] = [(None, 0.003), (Some(Scaling::Mix
 /// Minimize half the sum of squared residuals over the box lower <= x <= upper, from x0 (clipped into it),
 /// where the residuals must be finite. With `options.retry` a search that stalls or runs away is begun again, more
 /// carefully, with what is left of `options.max_evaluations`; the best end is returned, the counts are those of all.
+/// The first attempt projects linear parameters out; those after it do not (of 972 fits of the NIST problems from
+/// random starts 777 succeed so, 773 with projection in all, and the joint search alone takes twice the evaluations).
 pub fn minimize(
     problem: &mut dyn Evaluate,
     x0: &[f64],
@@ -45,7 +48,7 @@ pub fn minimize(
     options: &Options,
     observe: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Outcome, Failure> {
-    let mut best = search(problem, x0, lower, upper, options, observe)?;
+    let mut best = search(problem, x0, lower, upper, options, true, observe)?;
     for (scaling, radius) in ATTEMPTS {
         let failed = matches!(best.status, Status::Stalled | Status::Runaway) && best.offset > CLOSE;
         let left = options.max_evaluations.map(|most| most.saturating_sub(best.njev));
@@ -60,7 +63,7 @@ pub fn minimize(
         };
         let (nfev, njev) = (best.nfev, best.njev);
         let mut all = |p: &Progress| observe(&Progress { nfev: nfev + p.nfev, njev: njev + p.njev, ..*p });
-        match search(problem, x0, lower, upper, &careful, &mut all) {
+        match search(problem, x0, lower, upper, &careful, false, &mut all) {
             Err(Failure::Interrupted) => best.interrupt(),
             end => best = best.or_better(end?),
         }
@@ -77,10 +80,23 @@ fn search(
     lower: &[f64],
     upper: &[f64],
     options: &Options,
+    project: bool,
     observe: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Outcome, Failure> {
+    let head = if project {
+        project::search_projected(problem, x0, (lower, upper), options, observe)?
+    } else {
+        None
+    };
     let mut state = Loop::new(problem, x0, lower, upper, options, observe);
-    let exit = state.start(x0).and_then(|()| descend(&mut state));
+    let exit = match head {
+        None => state.start(x0).and_then(|()| descend(&mut state)),
+        Some(head) => {
+            let interrupted = head.interrupted;
+            state.take_over(head);
+            if interrupted { Err(Exit::Stopped) } else { descend(&mut state) }
+        }
+    };
     match exit {
         Ok(()) => Ok(state.conclude(false)),
         Err(Exit::Stopped) if state.started() => Ok(state.conclude(true)),

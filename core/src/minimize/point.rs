@@ -1,7 +1,7 @@
 //! A point with its linearization.
 
 use super::spare;
-use crate::evaluate::Linearization;
+use crate::evaluate::{Linearization, largest_ratio};
 
 #[derive(Clone, Debug, Default)]
 pub struct Point {
@@ -51,7 +51,7 @@ impl Point {
         let n = self.n();
         self.linearization.column_norms(&mut self.norms);
         // Where nothing is subtracted, x itself is known to eps only: that moves f by eps |J_k x_k|.
-        let reach: f64 = self.norms.iter().zip(&self.x).map(|(c, x)| c * x.abs()).sum();
+        let reach = self.reach();
         let rounding = self.linearization.rounding.iter().zip(&self.norms).map(|(r, c)| r.max(c * reach));
         self.rounding.clear();
         self.rounding.extend(rounding);
@@ -82,17 +82,20 @@ impl Point {
 
     /// Size of the terms whose difference the residuals are, over the rows that depend on x.
     pub fn terms(&self) -> f64 {
-        self.per_column(&self.linearization.rounding)
+        self.linearization.size_of_terms(&self.norms)
     }
 
     /// What rounding errors can do to the residuals, those of x itself included, in units of eps.
     pub fn noise(&self) -> f64 {
-        self.per_column(&self.rounding)
+        match self.linearization.terms {
+            0.0 => largest_ratio(&self.rounding, &self.norms),
+            terms => terms.max(self.reach()),
+        }
     }
 
-    fn per_column(&self, sums: &[f64]) -> f64 {
-        let ratios = sums.iter().zip(&self.norms).filter(|(_, c)| **c > 0.0).map(|(r, c)| r / c);
-        ratios.fold(0.0, f64::max)
+    /// How far the residuals move when every parameter does by itself.
+    fn reach(&self) -> f64 {
+        self.norms.iter().zip(&self.x).map(|(c, x)| c * x.abs()).sum()
     }
 
     /// max |g_j| / (eps rounding_j) over the free parameters.

@@ -5,7 +5,7 @@ use super::state::{Exit, Loop};
 use super::trace::{Step, Verdict};
 
 /// An undamped step that leaves more than this of |Q1'f| calls for the exact Hessian.
-const SLOW: f64 = 1e-3;
+pub const SLOW: f64 = 1e-3;
 const STEPS: usize = 6;
 /// From so many residuals on, none once the end is certified: a step costs a pass over all data, for digits a million
 /// times below the standard errors.

@@ -6,12 +6,13 @@ use super::model::Model;
 use super::options::Options;
 use super::outcome::{Control, Progress, Reason};
 use super::point::Point;
+use super::project::Head;
 use super::rules::StepRule;
 use super::scaling::Scales;
 use super::trace::{Row, Step, Trace, Verdict};
 use super::trial::Trial;
 use crate::evaluate::reduction::Reduction;
-use crate::evaluate::{Evaluate, Failure};
+use crate::evaluate::{Evaluate, Failure, Linearization};
 
 /// Up to so many parameters exact Hessians are worth their cost.
 const NEWTON_LIMIT: usize = 32;
@@ -96,8 +97,12 @@ pub struct Loop<'a> {
     pub nfev: usize,
     pub njev: usize,
     pub n_accepted: usize,
+    /// Residual and Jacobian evaluations of the search that led to the start.
+    pub before: (usize, usize),
     pub trace: Trace,
     row: Row,
+    /// All parameters of a point, those projected out included.
+    all: Vec<f64>,
     /// Scaled gradient and relative offset of `here`, when last asked for.
     pub seen: (f64, f64),
 }
@@ -113,6 +118,7 @@ impl<'a> Loop<'a> {
     ) -> Self {
         let (n, m) = (problem.n_params(), problem.n_residuals());
         assert!(x0.len() == n && lower.len() == n && upper.len() == n, "lengths of x0, lower, upper");
+        let trace = Trace::new(options.trace, problem.n_all());
         Loop {
             problem,
             lower,
@@ -150,8 +156,10 @@ impl<'a> Loop<'a> {
             nfev: 0,
             njev: 0,
             n_accepted: 0,
-            trace: Trace::new(options.trace, n),
+            before: (0, 0),
+            trace,
             row: Row::default(),
+            all: Vec::new(),
             seen: (f64::NAN, f64::NAN),
         }
     }
@@ -172,6 +180,45 @@ impl<'a> Loop<'a> {
         self.arrive();
         self.restart();
         self.report()
+    }
+
+    /// Begin where another search ended, with what it knows.
+    pub fn take_over(&mut self, head: Head) {
+        let there = &mut self.there;
+        (there.x, there.f, there.linearization) = (head.x, head.f, head.linearization);
+        there.digest(self.lower, self.upper);
+        (self.rows, self.live, self.first_live) = (head.rows, head.live, head.first_live);
+        self.there_rss = head.rss;
+        self.scales = Scales::start(&self.there, self.lower, self.upper);
+        for (size, first) in self.scales.first.iter_mut().zip(&head.first).filter(|(_, x)| **x != 0.0) {
+            *size = first.abs();
+        }
+        self.arrive();
+        self.trace = head.trace; // which has this point already
+        (self.before, self.n_accepted) = ((head.nfev, head.njev), head.n_accepted);
+        self.budget = self.budget.saturating_sub(head.njev);
+        self.restart();
+    }
+
+    /// The end of a search in part of the parameters; x and its linearization are left to the caller.
+    pub fn hand_over(self, interrupted: bool) -> (Head, Vec<f64>) {
+        self.there.recycle();
+        let head = Head {
+            x: Vec::new(),
+            first: Vec::new(),
+            f: self.here.f,
+            linearization: Linearization::default(),
+            rss: self.here_rss,
+            rows: self.rows,
+            live: self.live,
+            first_live: self.first_live,
+            nfev: self.nfev,
+            njev: self.njev,
+            n_accepted: self.n_accepted,
+            trace: self.trace,
+            interrupted,
+        };
+        (head, self.here.x)
     }
 
     /// Let the control begin at the best point.
@@ -223,7 +270,7 @@ impl<'a> Loop<'a> {
         self.scales.follow(&self.here, self.strategy.scaling);
         self.gauss_newton.gauss_newton(&self.here, &self.scales.d);
         self.explained = self.gauss_newton.explained(&self.here);
-        self.trace.arrive(&self.here, &self.scales.d);
+        self.trace.arrive(self.problem, &self.here, &self.scales.d);
     }
 
     /// Keep the best point in mind before a step uphill.
@@ -335,7 +382,9 @@ impl<'a> Loop<'a> {
 
     pub fn report(&mut self) -> Result<(), Exit> {
         let cost = 0.5 * self.here_rss;
-        let progress = Progress { nfev: self.nfev, njev: self.njev, cost, x: &self.here.x };
+        self.problem.widen(&self.here.x, &mut self.all);
+        let (nfev, njev) = (self.before.0 + self.nfev, self.before.1 + self.njev);
+        let progress = Progress { nfev, njev, cost, x: &self.all };
         match (self.observe)(&progress) {
             Control::Continue => Ok(()),
             Control::Stop => Err(Exit::Stopped),
@@ -375,11 +424,17 @@ impl<'a> Loop<'a> {
         let (trial, row) = (&self.trial, &mut self.row);
         (row.kind, row.verdict) = (kind, verdict);
         (row.predicted, row.damping, row.step) = (0.5 * trial.predicted, trial.damping, trial.size);
-        let (here, there) = (&self.here.x, &self.there.x);
-        match verdict {
-            Verdict::Bent => self.trace.push(row, here.iter().zip(&trial.v).map(|(x, v)| x + v)),
-            Verdict::Accepted => self.trace.push(row, here.iter().copied()),
-            _ => self.trace.push(row, there.iter().copied()),
+        if !self.options.trace {
+            return;
         }
+        match verdict {
+            Verdict::Bent => {
+                let tried: Vec<f64> = self.here.x.iter().zip(&trial.v).map(|(x, v)| x + v).collect();
+                self.problem.widen(&tried, &mut self.all);
+            }
+            Verdict::Accepted => self.problem.widen(&self.here.x, &mut self.all),
+            _ => self.problem.widen(&self.there.x, &mut self.all),
+        }
+        self.trace.push(&self.row, &self.all);
     }
 }

@@ -4,6 +4,7 @@
 //! out from the factors when somebody looks.
 
 use super::point::Point;
+use crate::evaluate::Evaluate;
 
 /// Which quadratic model of the cost made a step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,18 +100,16 @@ impl Trace {
     }
 
     /// A new Jacobian, at `point`.
-    pub fn arrive(&mut self, point: &Point, d: &[f64]) {
+    pub fn arrive(&mut self, problem: &dyn Evaluate, point: &Point, d: &[f64]) {
         if !self.enabled || self.is_full() {
             return;
         }
-        self.models.extend_from_slice(&point.x);
-        self.models.extend_from_slice(d);
-        self.models.extend_from_slice(&point.linearization.factor);
+        problem.widen_model(&point.x, d, &point.linearization.factor, &mut self.models);
         self.jacobians += 1;
     }
 
     /// A trial at the last Jacobian, with the parameters tried.
-    pub fn push(&mut self, row: &Row, x: impl Iterator<Item = f64>) {
+    pub fn push(&mut self, row: &Row, x: &[f64]) {
         if !self.enabled {
             return;
         }
@@ -118,7 +117,7 @@ impl Trace {
             self.dropped += 1;
             return;
         }
-        self.trials.extend(x);
+        self.trials.extend_from_slice(x);
         self.rows.push(*row);
     }
 }

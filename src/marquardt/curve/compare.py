@@ -95,7 +95,7 @@ def compare(
     x0: Any = None,
     **settings: Any,
 ) -> Comparison:
-    """Run several methods on one problem from the same start.
+    """Run several methods on one problem from the same start, without projection of linear parameters.
 
     model, x, y : as in `fit`; or with `x0`, a residual function as in `least_squares`.
     methods : names as in `Options.method`; or by a name of your own what to choose,
@@ -156,8 +156,8 @@ def strategies(methods: Sequence[str] | Mapping[str, Settings]) -> dict[str, Set
 
 
 def _recording(options: Options | None) -> Options:
-    """Options that keep the trace: the picture is made from it."""
-    return replace(options or Options(), trace=True)
+    """Options that keep the trace: the picture is made from it. All methods step in all parameters."""
+    return replace(options or Options(), trace=True, projection=False)
 
 
 def _found(first: Result, start: Any) -> Any:

@@ -131,7 +131,9 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
     if unknown:
         values = parameters.provisional()
         few = thin(data, SEARCHED)
-        if few is not None:
+        if _only_linear_unknown(setup, values, options):
+            unknown = False
+        elif few is not None:
             ruled = _by_rule(setup, values, options, watch)
             if ruled is not None:
                 values, found = ruled
@@ -148,6 +150,8 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
     if terms is not None:
         noise = first_noise(terms, data)
         problem = problem.with_penalty(terms.rows(1.0 if noise is None else noise))
+    elif setup.loss is None:
+        problem.project(parameters.bounded_positions)
     free = parameters.free_index
     try:
         if unknown:
@@ -174,6 +178,19 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
         _refuse_start(problem, parameters, data)
     parts = (outcome, model, parameters, data, setup.title, found, setup.rebuild)
     return FitResult(*parts) if terms is None else PenalizedFit(terms, weighing, *parts)
+
+
+def _only_linear_unknown(setup: Setup, values: Vector, options: Options | None) -> bool:
+    """Will every parameter without start value be projected out? Then there is nothing to search."""
+    projects = options is None or (options.method == "auto" and options.projection)
+    if not projects or setup.loss is not None or setup.penalty is not None:
+        return False
+    data, parameters = setup.data, setup.parameters
+    model = compile_model(setup.function, data.arguments, parameters.shapes)
+    problem = model.problem(data.arguments, *data.flat(), values, parameters.free)
+    problem.project(parameters.bounded_positions)
+    missing = {k for k, i in enumerate(parameters.free) if math.isnan(parameters.values[i])}
+    return missing <= set(problem.linear)
 
 
 def _by_rule(

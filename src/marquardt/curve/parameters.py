@@ -37,6 +37,13 @@ class Parameters:
         """What picks the free parameters out of a flat array: a whole slice when all are free."""
         return slice(None) if len(self.free) == len(self.names) else list(self.free)
 
+    @property
+    def bounded_positions(self) -> tuple[int, ...]:
+        """Which of the free parameters have a bound, counted among these."""
+        if self.lower is _unbounded(self.names)[1]:
+            return ()
+        return tuple(k for k, i in enumerate(self.free) if not self.lower[i] == -math.inf == -self.upper[i])
+
     def any_unknown(self) -> bool:
         """Is a free parameter without start value?"""
         total = math.fsum(self.values.tolist())

@@ -147,6 +147,11 @@ class FitResult(Result):
         return str(self._model.derivative)
 
     @property
+    def linear_params(self) -> tuple[str, ...]:
+        """Parameters that were projected out: the model is linear in them, given the others."""
+        return tuple(self.free_names[k] for k in self._outcome.linear)
+
+    @property
     def nfev(self) -> int:
         """Evaluations of the residuals, those of a search for start values included."""
         return int(self._outcome.nfev) + (self.search.nfev if self.search else 0)

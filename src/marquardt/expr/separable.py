@@ -14,14 +14,18 @@ from marquardt.expr.graph import Node, reachable
 _EXACT_LIMIT = 30
 
 
-def linear_parameters(outputs: Sequence[Node], avoid: Collection[int] = ()) -> tuple[int, ...]:
+def linear_parameters(
+    outputs: Sequence[Node], avoid: Collection[int] = (), among: Collection[int] | None = None
+) -> tuple[int, ...]:
     """Indices of a largest set of parameters in which all `outputs` are jointly linear (affine).
 
     Among equally large sets the one with the fewest parameters in `avoid` (those with bounds, say) is taken,
-    then the one with the earliest parameters. Parameters that the outputs do not depend on are left out.
+    then the one with the earliest parameters. Parameters that the outputs do not depend on are left out, and
+    those that are not in `among`, if it is given.
     """
     partners = interactions(outputs)
-    linear_alone = [i for i, mask in partners.items() if not mask >> i & 1]
+    allowed = partners if among is None else among
+    linear_alone = [i for i, mask in partners.items() if not mask >> i & 1 and i in allowed]
     candidates = sorted(linear_alone, key=lambda i: (i in avoid, i))
     if len(candidates) > _EXACT_LIMIT:
         return tuple(sorted(_greedy(candidates, partners)))

@@ -37,6 +37,7 @@ class CallbackProblem:
     exact = False
     penalty: Penalty | None = None
     loss: Loss | None = None
+    linear: tuple[int, ...] = ()
 
     def __init__(
         self,
@@ -124,6 +125,9 @@ class CallbackProblem:
         penalized = copy(self)
         penalized.penalty = penalty
         return penalized
+
+    def project(self, kept: tuple[int, ...] = ()) -> None:
+        """Without a graph nobody knows what is linear: nothing is projected out."""
 
     def with_loss(self, loss: Loss | None) -> CallbackProblem:
         """The same problem with another loss; ``residuals`` stay what they are."""

@@ -43,6 +43,8 @@ class TracedProblem:
     exact = True
     penalty: Penalty | None = None
     loss: Loss | None = None
+    linear: tuple[int, ...] = ()
+    """Positions among the free parameters of those that are to be projected out."""
 
     def __init__(
         self,
@@ -105,6 +107,7 @@ class TracedProblem:
         if small is None or not small.pointwise:
             return None
         part = TracedProblem(model, arguments, y, w, self.values, self.free, small).with_loss(self.loss)
+        part.linear = self.linear
         if self.penalty is None:
             return part
         return part.with_penalty(self.penalty.scaled(math.sqrt(part.size / self.size)))
@@ -143,7 +146,7 @@ class TracedProblem:
                 return _core.minimize_curve(
                     self._native(version, made), self.values, self.free, self._retrace,
                     x0, lower, upper, options, observe, penalty_rows(self.penalty),
-                    native_loss(self.loss),
+                    native_loss(self.loss), self.linear,
                 )  # fmt: skip
             except _OutOfCore:
                 pass
@@ -153,7 +156,7 @@ class TracedProblem:
             self.trial_residuals, self.jacobian, self._curvature_along,
             self._residual_hessian if newton else None,
             self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe,
-            penalty_rows(self.penalty), native_loss(self.loss),
+            penalty_rows(self.penalty), native_loss(self.loss), self.linear if newton else (),
         )  # fmt: skip
 
     def _programs(self, version: Version) -> list[Programs]:
@@ -215,14 +218,28 @@ class TracedProblem:
     def with_penalty(self, penalty: Penalty) -> TracedProblem:
         """The same problem with `penalty` added to its cost; ``residuals`` stay those of the data."""
         penalized = copy(self)
-        penalized.penalty = penalty
+        penalized.penalty, penalized.linear = penalty, ()
         return penalized
 
     def with_loss(self, loss: Loss | None) -> TracedProblem:
         """The same problem with another loss; ``residuals`` stay what they are."""
         other = copy(self)
         other.loss = loss
+        if loss is not None:
+            other.linear = ()
         return other
+
+    def with_all_parameters(self) -> TracedProblem:
+        """The same problem with no parameter projected out."""
+        other = copy(self)
+        other.linear = ()
+        return other
+
+    def project(self, kept: tuple[int, ...] = ()) -> None:
+        """Let the minimizer project linear parameters out, but for those at `kept` positions."""
+        version = self.model.versions[0]
+        if not version.trace.guards:  # another branch may hold another set
+            self.linear = version.linear(self, kept)
 
 
 Problem = TracedProblem | CallbackProblem

@@ -122,6 +122,7 @@ def _same(problem: TracedProblem, version: Version, values: Vector, traced_at: T
         # At a solution without residuals what is left is the rounding of larger terms; with a response it is
         # the rounding of the response, from which the traced values were taken and to which they are added.
         size = _size_nearby(problem, version) if problem.y is None else float(np.abs(problem.y).max())
+        size = max(size, _size_of_terms(problem, values))
         k = _core.first_difference(np.append(plain, size), np.append(traced, size))
     if k is None:
         return True
@@ -133,6 +134,16 @@ def _same(problem: TracedProblem, version: Version, values: Vector, traced_at: T
 
 
 ALL = slice(None)
+
+
+def _size_of_terms(problem: TracedProblem, values: Vector) -> float:
+    """What parameters may contribute that nearly cancel one another: the largest ``sum_j |J_ij x_j|``."""
+    x = values[list(problem.free)]
+    terms = np.abs(problem.jacobian(x)) @ np.abs(x)
+    if problem.w is not None:
+        with np.errstate(all="ignore"):
+            terms = terms / problem.w
+    return float(terms[np.isfinite(terms)].max(initial=0.0))
 
 
 def _size_nearby(problem: TracedProblem, version: Version) -> float:

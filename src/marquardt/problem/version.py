@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 from ..expr.formula import Formula
 from ..expr.graph import reachable
 from ..expr.interpret import compile_numpy
+from ..expr.separable import linear_parameters
 from ..expr.trace import Column, Family, Fingerprint, Trace
 from ..expr.trace.leaves import Argument
 from .programs import Programs, guard_test, make_programs
+
+if TYPE_CHECKING:
+    from .traced import TracedProblem
 
 Vector = NDArray[np.float64]
 
@@ -39,6 +43,7 @@ class Version:
         """Each point depends on its own row of the arguments only: any sample of them will do."""
         self.size = sum(f.rows.size for f in trace.families)
         self._programs: dict[tuple[tuple[int, ...], bool, bool], list[Programs]] = {}
+        self._linear: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[int, ...]] = {}
 
     def is_current(self, arguments: Sequence[Any]) -> bool:
         """Are code, closure and globals still what was traced, and the data where their values were used?"""
@@ -56,6 +61,24 @@ class Version:
             self._programs[free, hoist, core] = made
         return made
 
+    def linear(self, problem: TracedProblem, kept: tuple[int, ...]) -> tuple[int, ...]:
+        """Positions, among the free parameters of `problem`, of those in which its residuals are affine.
+
+        Those at the positions `kept` are left out. Read off the graph, and verified once in numbers.
+        """
+        key = problem.free, kept
+        found = self._linear.get(key)
+        if found is None:
+            found = self._linear[key] = self._find_linear(problem, kept)
+        return found
+
+    def _find_linear(self, problem: TracedProblem, kept: tuple[int, ...]) -> tuple[int, ...]:
+        outputs = [node for family in self.trace.families for node in family.outputs]
+        candidates = {i for k, i in enumerate(problem.free) if k not in kept}
+        linear = linear_parameters(outputs, among=candidates)
+        positions = tuple(k for k, i in enumerate(problem.free) if i in linear)
+        return positions if positions and is_affine(problem, positions) else ()
+
     @cached_property
     def order(self) -> NDArray[np.intp] | None:
         """Position in the data of each residual in the order of the families; None when they are the same."""
@@ -72,6 +95,23 @@ class Version:
     def evaluate(self) -> Any:
         """The families' values by NumPy, one run per family."""
         return [compile_numpy(f.outputs) for f in self.trace.families]
+
+
+def is_affine(problem: TracedProblem, positions: tuple[int, ...]) -> bool:
+    """Are the residuals, in numbers, affine in the free parameters at `positions`?
+
+    At the middle of two points they are the mean of the two, but for rounding errors.
+    """
+    ends = [problem.values[list(problem.free)] for _ in range(2)]
+    for end, factor in zip(ends, (0.75, 1.5), strict=True):
+        for k, i in enumerate(positions):
+            end[i] = end[i] * factor + factor * (1.0 + 0.1 * k)
+    first, last, middle = (problem.residuals(x) for x in (*ends, (ends[0] + ends[1]) / 2))
+    with np.errstate(all="ignore"):
+        gap = np.abs(first + last - 2.0 * middle)
+        size = np.abs(first) + np.abs(last) + np.abs(middle)
+    finite = np.isfinite(gap)
+    return bool((gap[finite] <= 1e-9 * size.max(initial=0.0, where=finite)).all())
 
 
 def _always(values: Vector) -> bool:

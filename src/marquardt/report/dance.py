@@ -23,7 +23,10 @@ def steps_of(result: Any) -> Any:
     """The trace of a result. Raises DataError where there is none to draw."""
     trace = result.trace
     if trace is None or len(trace) == 0:
-        raise DataError("there is no step to draw: the fit ended where it began, or ran with trace=False")
+        raise DataError(
+            "there is no step to draw: the fit ended where it began (a model linear in all its parameters is "
+            "solved at once), or ran with trace=False"
+        )
     return trace
 
 

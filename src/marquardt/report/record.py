@@ -47,6 +47,7 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
         "loss": plain(_loss(fit)),
         "certificate": plain(fit.certificate.to_dict()),
         "derivative": fit.derivative,
+        "linear_params": list(fit.linear_params),
         "nfev": fit.nfev,
         "njev": fit.njev,
         "n_accepted": fit.n_accepted,

@@ -59,7 +59,15 @@ def facts(result: Result) -> str:
             )
     if result.n_escapes:
         counts.append("left a saddle" if result.n_escapes == 1 else f"left {result.n_escapes} saddles")
-    return ", ".join(counts) + f"\nderivatives: {result.derivative}"
+    return ", ".join(counts) + f"\nderivatives: {result.derivative}{_projected(result)}"
+
+
+def _projected(result: Result) -> str:
+    """Which parameters were projected out."""
+    linear = result.linear_params if isinstance(result, FitResult) else ()
+    if not linear:
+        return ""
+    return f"; linear, and projected out: {', '.join(linear) if len(linear) <= 12 else len(linear)}"
 
 
 def certificate_line(result: Result) -> str:

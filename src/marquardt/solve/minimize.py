@@ -77,6 +77,11 @@ class Outcome:
         return read(self._raw, names)
 
     @property
+    def linear(self) -> tuple[int, ...]:
+        """Positions of the parameters that were projected out."""
+        return self.problem.linear
+
+    @property
     def reason(self) -> str:
         """Why the search ended: one of `marquardt.solve.trace.REASONS`."""
         return REASONS[self._raw.reason]
@@ -129,12 +134,15 @@ def minimize(
     observer = None if observe is None else (observe, float(getattr(observe, "every", 0.0)))
     native = native_options(options, problem.exact)
     if isinstance(problem, TracedProblem):
+        if problem.linear and (options.method != "auto" or not options.projection):
+            problem = problem.with_all_parameters()
         try:
             near = _warm_start(problem, x0, lower, upper, native) if problem.size >= WARM_ROWS else None
             if near is None:
                 raw = problem.minimize(x0, lower, upper, native, observer)
             else:
-                raw = problem.minimize(near, lower, upper, native_options(options, True, near=True), observer)
+                every = problem.with_all_parameters()  # near a minimum projection saves nothing
+                raw = every.minimize(near, lower, upper, native_options(options, True, near=True), observer)
             if agrees_at_end(problem, raw.x, raw.every):
                 return Outcome(raw, problem)
         except LostTrace:

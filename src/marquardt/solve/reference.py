@@ -12,7 +12,7 @@ Watts 1981). The other methods are rows of the table in `reference_methods`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ..errors import Status
 from ..options import Options
 from .reference_methods import ACCEPT, Free, Judged
+from .reference_projected import Projected
 from .reference_state import Loop, Problem, Row
 from .reference_step import EPS, Box, Matrix, Point, Rule, Spectrum, Trial, Vector, norm, propose, reduction
 from .reference_verdict import look_around, rank_of, runaway, status_of
@@ -29,6 +30,9 @@ from .reference_verdict import look_around, rank_of, runaway, status_of
 MAX_TRIALS = 60  # at one Jacobian
 BEND_LIMIT, STRAIGHT = 0.75, 0.02  # acceleration / step: too much, and not worth asking for
 ATTEMPTS: tuple[dict[str, Any], ...] = ({"radius_factor": 0.003}, {"radius_factor": 0.001, "scaling": "mix"})
+SLOW = 1e-3  # undamped steps that leave more of |Q1'f| call for the exact Hessian,
+NEAR = 0.01  # before the polish at a smaller relative offset
+WILD = 0.5  # where parameters are projected out, no first step with a gain ratio further from 1 is taken
 CLOSE = 1e-3  # a stall with a smaller offset is near a minimum: another attempt would end there too
 
 
@@ -62,9 +66,11 @@ def advance(loop: Loop, p: Point) -> Point | None:
 
 def aim(loop: Loop, p: Point, round_: Round) -> Trial | str | None:
     """A step worth an evaluation, None where the limit was tightened instead, or why the search is over."""
-    S = loop.second(p) if wants_newton(loop) else None
-    loop.newton = S is not None
+    S = loop.second(p) if wants_newton(loop, p) else None
     trial = loop.propose(p, S)
+    if S is not None and not np.isfinite(norm(trial.t)):
+        S, trial = None, loop.propose(p, None)  # its spectrum overflows
+    loop.newton = S is not None
     if undamped_step_is_missing(loop, p):
         return "singular"
     if np.all(p.x + trial.v == p.x):
@@ -93,7 +99,10 @@ def attempt(loop: Loop, p: Point, round_: Round, trial: Trial) -> Point | None:
     if first:
         loop.control = loop.control.tried_first(size)
     gain, q = actual / trial.predicted, None
-    if actual == -np.inf:
+    if first and loop.problem.projected and abs(gain - 1) > WILD:
+        verdict = "too little gain"
+        loop.control = loop.control.cut(0.1 * size)
+    elif actual == -np.inf:
         verdict = "not finite"
         loop.control = loop.control.refused(size)
     elif not round_.switched and switches_model(loop, p, trial, actual):
@@ -115,8 +124,11 @@ def ends_in_noise(loop: Loop) -> bool:
     return loop.control.retreats or not falls
 
 
-def wants_newton(loop: Loop) -> bool:
-    return loop.newton if loop.method.newton is None else loop.method.newton
+def wants_newton(loop: Loop, p: Point) -> bool:
+    """In "auto" also where undamped steps converge slowly near the end."""
+    if loop.method.newton is not None:
+        return loop.method.newton
+    return loop.newton or (SLOW < loop.contraction < 1 and loop.offset(p) < NEAR)
 
 
 def undamped_step_is_missing(loop: Loop, p: Point) -> bool:
@@ -190,7 +202,7 @@ def polish(loop: Loop, p: Point) -> Point:
     With 100,000 residuals or more a certified end is left as it is: a step would be a pass over all data.
     """
     steps = 6 if p.f.size < 100_000 else 0
-    slow = loop.newton or loop.contraction > 1e-3
+    slow = loop.newton or loop.contraction > SLOW
     for k in range(30):
         close = loop.offset(p) <= loop.options.tolerance
         if (p.scaled_gradient() <= 1 and (close or k > 0)) or (k >= steps and close):
@@ -216,7 +228,7 @@ def polish(loop: Loop, p: Point) -> Point:
         loop.record(row, "go" if contraction < 1 else "gradient rose", f1, actual)
         if contraction < 1:
             loop.live, p = loop.after, q
-        slow = slow or contraction > 1e-3
+        slow = slow or contraction > SLOW
         if contraction >= 1 or (contraction > 0.5 and (S is not None or loop.certified(p))):
             break
     return p
@@ -236,18 +248,20 @@ def minimize(
     f_vv: Callable[[Vector, Vector], Vector] | None = None,
     hessian: Callable[[Vector, Vector], Matrix] | None = None,
     size: Vector | float = 0.0,
+    linear: Sequence[int] = (),
 ) -> Outcome:
     """Minimize ``sum(residuals(x)**2)`` for ``lower <= x <= upper``.
 
     ``jacobian(x)`` (m, n); ``f_vv(x, v)`` (m,) second derivative along v; ``hessian(x, f)`` (n, n) is
     ``sum f_i H_i``; `size` is |y| in weighted units. The residuals must be finite at the start. A search that
-    stalls or runs away is begun again, more carefully; the lowest end is kept.
+    stalls or runs away is begun again, more carefully; the lowest end is kept. The first search projects out
+    the parameters `linear`, in which the residuals are affine together and which have no bounds.
     """
     options = options or Options()
     x = np.clip(np.asarray(x0, float), lower, upper)
     box = Box(np.broadcast_to(lower, x.shape), np.broadcast_to(upper, x.shape))
     problem = Problem(residuals, jacobian, f_vv, hessian, size)
-    best = search(problem, x, box, options)
+    best = search(problem, x, box, options, linear)
     for careful in ATTEMPTS if options.retry and options.method == "auto" and hessian else ():
         left = options.max_evaluations and max(options.max_evaluations - problem.njev, 0)
         if best.status not in (Status.STALLED, Status.RUNAWAY) or best.offset <= CLOSE or left == 0:
@@ -257,14 +271,10 @@ def minimize(
     return replace(best, nfev=problem.nfev, njev=problem.njev)
 
 
-def search(problem: Problem, x: Vector, box: Box, options: Options) -> Outcome:
+def search(problem: Problem, x: Vector, box: Box, options: Options, linear: Sequence[int] = ()) -> Outcome:
     loop = Loop(replace(problem, nfev=0, njev=0), box, options)
     loop.budget = options.max_evaluations or 100 * (x.size + 1)
-    p = loop.linearize(x, loop.problem.value(x))
-    if p is None:
-        raise ValueError("the Jacobian is not finite at the start")
-    loop.live = float(p.f @ p.f)
-    loop.restart(p)
+    p = search_projected(loop, x, linear) if linear else begin(loop, x)
     while True:
         p = return_to_lowest(loop, descend(loop, p))
         if loop.method.polished:
@@ -273,8 +283,43 @@ def search(problem: Problem, x: Vector, box: Box, options: Options) -> Outcome:
         if q is None:
             break
         p = q
-    problem.nfev, problem.njev = problem.nfev + loop.problem.nfev, problem.njev + loop.problem.njev
+    nfev, njev = loop.before
+    problem.nfev, problem.njev = (
+        problem.nfev + nfev + loop.problem.nfev,
+        problem.njev + njev + loop.problem.njev,
+    )
     return conclude(loop, p)
+
+
+def begin(loop: Loop, x: Vector) -> Point:
+    p = loop.linearize(x, loop.problem.value(x))
+    if p is None:
+        raise ValueError("the Jacobian is not finite at the start")
+    loop.live = float(p.f @ p.f)
+    loop.restart(p)
+    return p
+
+
+def search_projected(loop: Loop, x: Vector, linear: Sequence[int]) -> Point:
+    """Where a search without the parameters `linear` ends; the loop of all takes over what it knows."""
+    projected = Projected(loop.problem, x, linear)
+    inner = Loop(projected.problem, projected.without(loop.box), loop.options)
+    inner.budget = loop.options.max_evaluations or 100 * (len(projected.others) + 1)
+    start = begin(inner, x[projected.others])
+    first = np.abs(projected.complete(start.x))
+    p = descend(inner, start)
+    if inner.method.polished and inner.reason != "budget":
+        p = polish(inner, p)
+    end = loop.linearize(projected.complete(p.x), p.f)
+    assert end is not None
+    loop.first = np.where(first > 0, first, loop.first)
+    for name in ("rows", "live", "first_live", "trace"):
+        setattr(loop, name, getattr(inner, name))
+    loop.restart(end)
+    loop.budget -= inner.problem.njev
+    loop.before = inner.problem.nfev, inner.problem.njev
+    loop.problem.nfev = loop.problem.njev = 0
+    return end
 
 
 def descend(loop: Loop, p: Point) -> Point:

@@ -95,6 +95,10 @@ class Free:
         """The acceleration was so many times as long as the step: too much."""
         return self
 
+    def cut(self, limit: float) -> Free:
+        """From now on within this limit."""
+        return replace(self, limit=limit)
+
     def accepts(self, gain: float, actual: float) -> bool:
         return True
 

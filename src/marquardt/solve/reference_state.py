@@ -40,6 +40,8 @@ class Problem:
     nfev: int = 0
     njev: int = 0
     last: Vector = field(default_factory=lambda: np.zeros(0))  # residuals
+    projected: bool = False  # linear parameters were projected out
+    rounding: Callable[[Vector], tuple[Vector, float]] | None = None  # where J does not tell it: sums, terms
 
     def value(self, x: Vector) -> Vector:
         self.nfev += 1
@@ -96,6 +98,7 @@ class Loop:
     contraction: float = 1.0  # of |Q1'f| by the last undamped step
     lowest: Point | None = None  # of a method that also goes uphill
     escapes: int = 0
+    before: tuple[int, int] = (0, 0)  # residual and Jacobian evaluations of the search that led to the start
     trace: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -129,6 +132,8 @@ class Loop:
         gradient, norms = J.T @ f, np.sqrt(np.sum(factor[:n, :n] ** 2, axis=0))
         rounding = np.abs(J).T @ (np.abs(self.problem.size) + 2 * np.abs(f))
         terms = per_column(rounding, norms)
+        if self.problem.rounding is not None:
+            rounding, terms = self.problem.rounding(x)
         # Where nothing is subtracted, x itself is known to eps only: that moves f by eps |J_k x_k|.
         rounding = np.maximum(rounding, norms * np.sum(norms * np.abs(x)))
         held = ((x <= self.box.lower) & (gradient >= 0)) | ((x >= self.box.upper) & (gradient <= 0))
@@ -225,5 +230,6 @@ class Loop:
         """What is known of a trial before it is evaluated."""
         usual = "newton" if self.newton else "accelerated" if self.bent else "gauss-newton"
         cost = 0.5 * float(p.f @ p.f)
-        return Row(self.problem.njev, cost, np.nan, np.nan, 0.5 * trial.predicted, trial.damping,
-                   self.control.radius, norm(trial.t), model or usual, "")  # fmt: skip
+        njev = self.before[1] + self.problem.njev
+        return Row(njev, cost, np.nan, np.nan, 0.5 * trial.predicted, trial.damping, self.control.radius,
+                   norm(trial.t), model or usual, "")  # fmt: skip

@@ -27,6 +27,7 @@ _FROM_CORE = (
     "iteration", "cost", "trial_cost", "actual", "predicted",
     "damping", "radius", "step", "gradient", "offset",
 )  # fmt: skip
+_TINY = float(np.finfo(float).tiny)
 _DERIVED = ("gain_ratio", "cos_descent", "cos_gauss_newton", "condition")
 
 
@@ -34,8 +35,9 @@ _DERIVED = ("gain_ratio", "cos_descent", "cos_gauss_newton", "condition")
 class Geometry:
     """One trial step and the linear model it was made from.
 
-    ``x`` (n,) where it started · ``R`` (n, n), ``z`` (n,): the model ``|z + R p|^2`` · ``D`` (n,) scaling ·
-    ``p`` (n,) the step tried · ``damping``, ``radius`` of the step.
+    ``x`` (n,) where it started · ``R`` (n, n), ``z`` (n,): the model ``|z + R p|^2`` · ``D`` (n,) scaling, 0
+    for parameters that were projected out: nothing limits their steps · ``p`` (n,) the step tried ·
+    ``damping``, ``radius`` of the step.
     """
 
     x: Vector
@@ -54,13 +56,20 @@ class Geometry:
     @property
     def gauss_newton(self) -> Vector:
         """The Gauss-Newton step (n,), of least length in the norm of D where it is not unique."""
-        return np.asarray(np.linalg.lstsq(self.R / self.D, -self.z, rcond=None)[0] / self.D)
+        unit = self._unit
+        return np.asarray(np.linalg.lstsq(self.R / unit, -self.z, rcond=None)[0] / unit)
+
+    @property
+    def _unit(self) -> Vector:
+        """D, with the column norm for a parameter that was projected out."""
+        return np.where(self.D > 0.0, self.D, np.maximum(np.linalg.norm(self.R, axis=0), _TINY))
 
     def damped(self, damping: float) -> Vector:
         """The step (n,) that minimizes ``|z + R p|^2 + damping |D p|^2``."""
-        A = np.vstack([self.R / self.D, np.sqrt(damping) * np.eye(self.D.size)])
+        unit = self._unit
+        A = np.vstack([self.R / unit, np.sqrt(damping) * np.diag(self.D / unit)])
         b = np.concatenate([-self.z, np.zeros(self.D.size)])
-        return np.asarray(np.linalg.lstsq(A, b, rcond=None)[0] / self.D)
+        return np.asarray(np.linalg.lstsq(A, b, rcond=None)[0] / unit)
 
 
 class Trace(np.ndarray[Any, Any]):
@@ -75,7 +84,8 @@ class Trace(np.ndarray[Any, Any]):
     refused · ``x`` (n,) the parameters tried.
 
     ``points`` (J, n), ``factors`` (J, n+1, n+1) and ``scales`` (J, n) are x, the triangular factor of [J f]
-    and D at each Jacobian: row ``iteration - 1`` belongs to a trial. ``dropped`` counts steps beyond the
+    and D at each Jacobian: row ``iteration - 1`` belongs to a trial. D is 0 for linear parameters while they
+    were projected out. ``dropped`` counts steps beyond the
     room of the record (8 MB). `print` shows the rows as a log.
     """
 
@@ -201,8 +211,11 @@ def _add_geometry(rows: NDArray[Any], points: Matrix, factors: NDArray[Any], sca
     n = points.shape[1]
     if rows.size == 0 or n == 0:
         return
-    scaled = factors[:, :n, :n] / scales[:, None, :]
-    z = factors[:, :n, n]
+    R, z = factors[:, :n, :n].copy(), factors[:, :n, n].copy()
+    sizes = np.count_nonzero(scales, axis=1)
+    for k in np.flatnonzero(sizes < n):
+        R[k], z[k] = _without(factors[k], scales[k] == 0.0)
+    scaled = R / np.where(scales == 0.0, 1.0, scales)[:, None, :]
     descent = -np.einsum("kij,ki->kj", scaled, z)
     usable: NDArray[np.bool_] = np.asarray(np.isfinite(scaled).all(axis=(1, 2)))
     U, s, Vt = np.linalg.svd(np.where(usable[:, None, None], scaled, 0.0))
@@ -212,7 +225,19 @@ def _add_geometry(rows: NDArray[Any], points: Matrix, factors: NDArray[Any], sca
     step = (rows["x"] - points[at]) * scales[at]
     rows["cos_descent"] = _cosines(step, descent[at])
     rows["cos_gauss_newton"] = _cosines(step, gauss_newton[at])
-    rows["condition"] = np.where(usable, s[:, 0] / s[:, -1], np.nan)[at]
+    least = np.take_along_axis(s, np.maximum(sizes - 1, 0)[:, None], axis=1)[:, 0]
+    rows["condition"] = np.where(usable, s[:, 0] / least, np.nan)[at]
+
+
+def _without(factor: Matrix, projected: NDArray[np.bool_]) -> tuple[Matrix, Vector]:
+    """R and z of the problem without the projected parameters; zero in their columns and at the end."""
+    n, count = projected.size, int(np.count_nonzero(projected))
+    order = np.concatenate([np.flatnonzero(projected), np.flatnonzero(~projected), [n]])
+    R, z = np.zeros((n, n)), np.zeros(n)
+    if np.isfinite(factor).all():
+        below = np.asarray(np.linalg.qr(factor[:, order], mode="r"))[count:n, count:]
+        R[: n - count, ~projected], z[: n - count] = below[:, :-1], below[:, -1]
+    return R, z
 
 
 def _cosines(a: Matrix, b: Matrix) -> Vector:
