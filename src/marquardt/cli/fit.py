@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
         start=start or None,
         bounds=limits or None,
         fixed=fixed or None,
+        ties=ties(arguments.tie) or None,
         sigma=_SIGMA if arguments.sigma else None,
         weights=_WEIGHTS if arguments.weights else None,
         prior=priors(arguments.prior) or None,
@@ -69,10 +71,10 @@ def values(texts: Sequence[str], option: str) -> dict[str, float]:
 
 
 def bounds(texts: Sequence[str]) -> dict[str, tuple[float | None, float | None]]:
-    """``["a=0:,b=:5"]`` as a mapping to (low, high), None where a side is empty.
+    """``["a=0:,b=:5"]`` as a mapping to (low, high), None where a side is empty; also of expressions.
 
-    >>> bounds(["a=0:,b=:5"])
-    {'a': (0.0, None), 'b': (None, 5.0)}
+    >>> bounds(["a=0:,b=:5", "a - b=0:1"])
+    {'a': (0.0, None), 'b': (None, 5.0), 'a - b': (0.0, 1.0)}
     """
     limits = {}
     for name, text in _items(texts, "--bounds", "a=0:,b=:5,c=1:2"):
@@ -83,6 +85,23 @@ def bounds(texts: Sequence[str]) -> dict[str, tuple[float | None, float | None]]
             )
         limits[name] = (number(low, "--bounds", name, True), number(high, "--bounds", name, True))
     return limits
+
+
+def ties(texts: Sequence[str]) -> dict[str, str]:
+    """``["w2=2*w1"]`` as a mapping; each option holds one tie, as expressions hold commas.
+
+    >>> ties(["w2=2*w1", "x2=x1 + dx"])
+    {'w2': '2*w1', 'x2': 'x1 + dx'}
+    """
+    found: dict[str, str] = {}
+    for item in texts:
+        name, equals, expression = (part.strip() for part in item.partition("="))
+        if not (name and equals and expression):
+            raise OptionError(f"--tie: `{item.strip()}` is not of the form name=expression, as in w2=2*w1")
+        if name in found:
+            raise OptionError(f"--tie names `{name}` twice")
+        found[name] = expression
+    return found
 
 
 def priors(texts: Sequence[str]) -> dict[str, tuple[float, float]]:
@@ -111,9 +130,13 @@ def ridge(texts: Sequence[str]) -> float | dict[str, float] | None:
     return values(texts, "--ridge") or None
 
 
+_OUTSIDE_PARENTHESES = re.compile(r",(?![^()]*\))")
+"""A comma between items; those within a function's parentheses belong to an expression."""
+
+
 def _items(texts: Sequence[str], option: str, example: str) -> list[tuple[str, str]]:
     items: list[tuple[str, str]] = []
-    for item in ",".join(texts).split(","):
+    for item in _OUTSIDE_PARENTHESES.split(",".join(texts)):
         if not item.strip():
             continue
         name, equals, text = (part.strip() for part in item.partition("="))

@@ -84,7 +84,11 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument("--fix", help="parameters held at a value: c=0", **each)  # type: ignore[arg-type]
     fit.add_argument(
         "--bounds", action="append", default=[], metavar="NAME=LOW:HIGH,...",
-        help="either side may be empty: a=0:,b=:5,c=1:2",
+        help="either side may be empty: a=0:,b=:5,c=1:2; also of expressions: a - b=0:",
+    )  # fmt: skip
+    fit.add_argument(
+        "--tie", action="append", default=[], metavar="NAME=EXPRESSION",
+        help="a parameter as an expression of others, or of new ones: w2=2*w1; may be repeated",
     )  # fmt: skip
     fit.add_argument(
         "--prior", action="append", default=[], metavar="NAME=MEAN:SD,...",

@@ -41,6 +41,7 @@ def fit(
     fixed: Any = None,
     sigma: Any = None,
     weights: Any = None,
+    ties: Any = None,
     prior: Any = None,
     ridge: Any = None,
     loss: str = "linear",
@@ -62,10 +63,13 @@ def fit(
     data : any table of columns (dict, DataFrame, structured array); the arguments of the function that
         are named like columns, and the names in a formula, are taken from it.
     start : values by name or in order; optional, wholly or in part. An array for a vector parameter.
-    bounds : ``{"Km": (0, None)}``, or a pair of lower and upper values as in SciPy.
+    bounds : ``{"Km": (0, None)}``, or a pair of lower and upper values as in SciPy; also of expressions of
+        parameters, ``{"a - b": (0, None)}``, each of which takes the place of one of its parameters.
     fixed : ``{"c": 0}``, or names to hold at their start.
     sigma : known standard deviations (a number, an array or a column): the covariance is not rescaled.
     weights : relative weights of the squared residuals.
+    ties : parameters that are expressions of others, ``{"w2": "2*w1"}``; names that are not in the model,
+        as dx in ``{"x2": "x1 + dx"}``, are parameters like any other.
     prior : what is known beforehand, ``{"Km": (mean, sd)}``: ``(Km - mean)² / (2 sd²)`` is added to the cost,
         in units of the noise, which is estimated where no sigma is given.
     ridge : a number, or one by name: ``ridge/2 Σ x²`` is added to the cost as it is.
@@ -91,7 +95,7 @@ def fit(
     options = chosen_options(options, method, damping, acceleration)
     robust = _plan(loss, f_scale, sigma is not None, prior is not None or ridge is not None)
     named = None if prior is None and ridge is None else hints(prior, ridge)
-    wanted = Request(x, y, data, start, bounds, fixed, sigma, weights, missing, named)
+    wanted = Request(x, y, data, start, bounds, fixed, sigma, weights, missing, ties, named)
     setup = from_formula(model, wanted) if isinstance(model, FORMULAS) else from_function(model, wanted)
     if named is not None:
         setup.penalty = arrange_penalty(prior, ridge, setup.parameters)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ParameterError, suggestion
 from .signature import is_number
+
+if TYPE_CHECKING:
+    from .ties import Relations
 
 Vector = NDArray[np.float64]
 
@@ -27,6 +30,8 @@ class Parameters:
     lower: Vector
     upper: Vector
     free: tuple[int, ...]
+    relations: Relations | None = None
+    """How the caller's parameters follow from these, where there are ties or bounded expressions."""
 
     @property
     def free_names(self) -> tuple[str, ...]:
@@ -54,7 +59,9 @@ class Parameters:
         return np.where(np.isnan(self.values), np.clip(1.0, self.lower, self.upper), self.values)
 
     def nested(self, values: Vector) -> dict[str, Any]:
-        """Flat `values` by parameter: floats, and arrays for vector parameters."""
+        """Flat `values` by the caller's parameters: floats, and arrays for vector parameters."""
+        if self.relations is not None:
+            return self.relations.nested(values)
         if len(self.shapes) == len(self.names):
             return dict(zip(self.names, values.tolist(), strict=True))
         out: dict[str, Any] = {}
@@ -97,7 +104,22 @@ def arrange(
 
     `hints` start parameters that nobody else does; they are moved into the bounds.
     """
-    given = _start_by_name(names, start, star)
+    parameters = lay_out(names, defaults, start, bounds, fixed, star, hints)
+    check(parameters)
+    return parameters
+
+
+def lay_out(
+    names: tuple[str, ...],
+    defaults: Mapping[str, object],
+    start: Any,
+    bounds: Any,
+    fixed: Any,
+    star: str | None = None,
+    hints: Mapping[str, Any] | None = None,
+) -> Parameters:
+    """What `arrange` does, but for the check that start values and bounds fit together."""
+    given = start_by_name(names, start, star)
     for name in names:
         if name not in given and is_number(defaults.get(name)):
             given[name] = defaults[name]
@@ -126,9 +148,7 @@ def arrange(
         if np.isnan(vector[where]).any():
             raise ParameterError(f"parameter {name!r} is fixed but has no value: fixed={{{name!r}: value}}")
         free[where] = False
-    parameters = Parameters(shapes, flat, vector, lower, upper, tuple(np.flatnonzero(free).tolist()))
-    _check(parameters, set(given))
-    return parameters
+    return Parameters(shapes, flat, vector, lower, upper, tuple(np.flatnonzero(free).tolist()))
 
 
 def flat_names(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, ...]:
@@ -174,7 +194,7 @@ def _floats(value: Any, name: str, what: str) -> Vector:
     return array
 
 
-def _start_by_name(names: tuple[str, ...], start: Any, star: str | None) -> dict[str, Any]:
+def start_by_name(names: tuple[str, ...], start: Any, star: str | None) -> dict[str, Any]:
     if start is None:
         return {}
     if is_mapping(start):
@@ -237,8 +257,7 @@ def _bounds(bounds: Any, flat: tuple[str, ...], place: Mapping[str, slice]) -> t
         for label, pair in bounds.items():
             name = str(label)
             where = find(name, place, flat, "bounds")
-            low, high = _pair(pair, f"bounds of {name!r}")
-            lower[where], upper[where] = _limit(low, -math.inf, name), _limit(high, math.inf, name)
+            lower[where], upper[where] = limits_of(pair, name)
         return lower, upper
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):  # scipy.optimize.Bounds
         bounds = (bounds.lb, bounds.ub)
@@ -251,6 +270,12 @@ def _bounds(bounds: Any, flat: tuple[str, ...], place: Mapping[str, slice]) -> t
             )
         target[:] = values
     return lower, upper
+
+
+def limits_of(pair: Any, name: str) -> tuple[Vector, Vector]:
+    """Lower and upper bound as given for `name`; None is unbounded."""
+    low, high = _pair(pair, f"bounds of {name!r}")
+    return _limit(low, -math.inf, name), _limit(high, math.inf, name)
 
 
 def _pair(pair: Any, what: str) -> tuple[Any, Any]:
@@ -277,17 +302,20 @@ def _limit(side: Any, none: float, name: str) -> Vector:
     return values
 
 
-def _check(parameters: Parameters, given: set[str]) -> None:
+def check(parameters: Parameters) -> None:
+    """ParameterError where bounds are crossed or equal, a start is outside, or nothing is left to fit."""
     lower, upper, values = parameters.lower, parameters.upper, parameters.values
     for i, name in enumerate(parameters.names):
         if lower[i] > upper[i]:
             raise ParameterError(f"bounds of {name!r} are crossed: lower {lower[i]:g} > upper {upper[i]:g}")
-        if i not in parameters.free or math.isnan(values[i]):
+        if i not in parameters.free:
             continue
         if lower[i] == upper[i]:
             raise ParameterError(
                 f"both bounds of {name!r} are {lower[i]:g}: use fixed={{{name!r}: {lower[i]:g}}}"
             )
+        if math.isnan(values[i]):
+            continue
         if not lower[i] <= values[i] <= upper[i]:
             raise ParameterError(
                 f"start {values[i]:g} of {name!r} is outside its bounds [{lower[i]:g}, {upper[i]:g}]"

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..problem.losses import good_noise
 from ..problem.model import compile_model
+from ..solve.estimates import Parameter, ParameterTable
 from ..solve.result import Matrix, Result, Vector
 from ..stats import (
     Band,
@@ -25,6 +26,7 @@ from ..stats import (
     quantile,
 )  # fmt: skip
 from .data import Data
+from .derived import covariance_of, estimate, related_table
 from .parameters import Parameters
 
 if TYPE_CHECKING:
@@ -37,7 +39,9 @@ class FitResult(Result):
     """A finished fit: estimates, uncertainties, goodness, and the proof.
 
     ``names`` are all parameters (vector parameters as ``p[0], p[1], ...``), ``x`` their values;
-    ``covariance`` and ``correlation`` have one row per *free* parameter, ``free_names``.
+    ``covariance`` and ``correlation`` have one row per *free* parameter, ``free_names``. With ``ties`` or
+    bounds on expressions these three are about what was fitted: tied parameters are in ``params`` and
+    ``derived``, and a bounded expression stands for the parameter whose place it took.
     ``residuals`` are ``(model - y) * w`` in the order of the data.
     """
 
@@ -63,6 +67,32 @@ class FitResult(Result):
     def values(self) -> dict[str, Any]:
         """Values by parameter: floats, and arrays for vector parameters."""
         return self._parameters.nested(self.x)
+
+    @cached_property
+    def params(self) -> ParameterTable:
+        """All parameters by name, tied ones included, and bounded expressions: each with ``value``,
+        ``stderr`` and ``interval(level)``."""
+        fitted, relations = super().params, self._parameters.relations
+        return fitted if relations is None else related_table(self, fitted, relations)
+
+    @property
+    def derived(self) -> ParameterTable:
+        """The tied parameters and bounded expressions, with standard errors by the delta method."""
+        return ParameterTable(tuple(p for p in self.params.values() if p.expression))
+
+    def evaluate(self, expression: str) -> Parameter:
+        """Any expression of the parameters, such as ``"Vmax/Km"``, with standard error and interval.
+
+        ``sqrt(g' C g)`` with the exact gradient g of the expression by the free parameters and their
+        covariance C: the delta method, which is linear. What is determined has a finite one even where
+        single parameters are not. Components of vectors are written ``p[0]``. Raises ParameterError for an
+        unknown name and FormulaError for what cannot be read.
+        """
+        return estimate(self, expression)
+
+    def covariance_of(self, *expressions: str) -> Matrix:
+        """Covariance of parameters and expressions of them by the delta method, one row for each."""
+        return covariance_of(self, expressions)
 
     @property
     def sigma_known(self) -> bool:

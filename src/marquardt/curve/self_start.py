@@ -14,6 +14,7 @@ from ..expr.formula import Formula
 from ..expr.interpret import interpret
 from ..models.row import Row
 from ..models.table import row_named, row_of
+from ..problem.tied import Tied
 from .data import Data
 
 Vector = NDArray[np.float64]
@@ -44,10 +45,13 @@ def self_starts(function: Any, data: Data) -> tuple[list[SelfStart], bool]:
         return [], False
     if isinstance(function, Formula):
         return _in_formula(function, columns), len(function.calls) == 1 and function.calls[0].whole
-    row = row_of(function)
+    row = row_of(function.function if isinstance(function, Tied) else function)
     if row is None or row.n_x != len(columns):
         return [], False
-    return [SelfStart(row, tuple(columns), tuple(range(len(row.parameters))))], True
+    places: tuple[int | None, ...] = tuple(range(len(row.parameters)))
+    if isinstance(function, Tied):
+        places = tuple(int(n.value) if n.op == "param" else None for n in function.put.nodes)
+    return [SelfStart(row, tuple(columns), places)], True
 
 
 def _in_formula(formula: Formula, columns: Sequence[Vector]) -> list[SelfStart]:

@@ -14,10 +14,12 @@ from ..problem.model import Model
 from ..solve.robust import Plan
 from .columns import is_table
 from .data import Data, from_table, from_x, gather, plain_data, response_of
-from .parameters import Parameters, arrange, names_given, plain_parameters
+from .expressions import names_in
+from .parameters import Parameters, names_given, plain_parameters
 from .penalty import PenaltyTerms
 from .rebuild import ForFunction, Rebuild
 from .signature import Signature, signature_of
+from .ties import arrange_related
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Request:
     sigma: Any
     weights: Any
     missing: str
+    ties: Any
     hints: dict[str, Any] | None
     """Start values for parameters that have none, such as the means of their priors."""
 
@@ -45,6 +48,7 @@ class Request:
             and self.weights is None
             and self.bounds is None
             and self.fixed is None
+            and self.ties is None
             and self.hints is None
         )
 
@@ -80,9 +84,10 @@ def from_function(function: Callable[..., Any], wanted: Request) -> Setup:
 
 def _with_care(signature: Signature, wanted: Request) -> Setup:
     x, y, table = wanted.x, wanted.y, wanted.data
-    start, bounds, fixed, hints = wanted.start, wanted.bounds, wanted.fixed, wanted.hints
+    start = wanted.start
     by_name = start if isinstance(start, dict) or hasattr(start, "items") else None
-    mentioned = names_given(by_name, bounds, fixed, hints)
+    mentioned = names_given(by_name, wanted.bounds, wanted.fixed, wanted.hints)
+    mentioned |= names_in(wanted.ties, wanted.bounds)
     mentioned &= frozenset((*signature.required, *signature.defaults))
     if table is None and is_table(x) and isinstance(y, str):
         table, x = x, None
@@ -99,8 +104,10 @@ def _with_care(signature: Signature, wanted: Request) -> Setup:
         raise ModelError(
             f"`{signature.name}` has no parameter: no argument without default after the independent ones"
         )
-    parameters = arrange(names, signature.defaults, start, bounds, fixed, signature.star, hints)
+    parameters = arrange_related(names, wanted, signature.defaults, signature.star)
     function = signature.callable(independent, names)
+    if parameters.relations is not None:
+        function = parameters.relations.apply(function)
 
     def length(arguments: tuple[Any, ...]) -> int | None:
         return _length(function, arguments, parameters)

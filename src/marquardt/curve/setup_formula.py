@@ -11,9 +11,10 @@ from ..expr.formula import Formula, parse
 from ..models.table import MODELS
 from .columns import column, column_names, is_table
 from .data import gather, response_of
-from .parameters import arrange, plain_parameters
+from .parameters import plain_parameters
 from .rebuild import ForFormula
 from .setup import Request, Setup
+from .ties import arrange_related
 
 
 def from_formula(model: str | Formula, wanted: Request) -> Setup:
@@ -40,11 +41,12 @@ def from_formula(model: str | Formula, wanted: Request) -> Setup:
     )
     if not formula.param_names:
         raise ModelError(f"the formula {formula.text!r} has no parameter: every name in it is a column")
-    bounds, fixed, hints = wanted.bounds, wanted.fixed, wanted.hints
-    plain = bounds is None and fixed is None and hints is None
+    plain = wanted.bounds is None and wanted.fixed is None and wanted.ties is None and wanted.hints is None
     parameters = plain_parameters(formula.param_names, wanted.start) if plain else None
     if parameters is None:
-        parameters = arrange(formula.param_names, {}, wanted.start, bounds, fixed, hints=hints)
+        parameters = arrange_related(formula.param_names, wanted, columns=known)
+        if parameters.relations is not None:
+            formula = parameters.relations.apply(formula)
     return Setup(formula, formula.text, gathered, parameters, ForFormula(formula.data_names))
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 from ..errors import ModelError
-from .graph import Graph, Node, reachable
+from .graph import Graph, Node, rebuilt
 
 
 class NamedModel(Protocol):
@@ -46,16 +46,7 @@ class ModelCall:
 
 def instance(graph: Graph, model: NamedModel, arguments: Sequence[Node]) -> Node:
     """The value of `model` at `arguments`, nodes of `graph`."""
-    output = _traced(model.function, model.arguments)
-    made: dict[Node, Node] = {}
-    for node in reachable([output]):
-        if node.op == "param":
-            made[node] = arguments[int(node.value)]
-        elif node.op == "const":
-            made[node] = graph.const(node.value)
-        else:
-            made[node] = graph.apply(node.op, *[made[a] for a in node.args])
-    return made[output]
+    return rebuilt(graph, [_traced(model.function, model.arguments)], arguments)[0]
 
 
 @lru_cache(maxsize=256)

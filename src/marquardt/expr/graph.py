@@ -9,7 +9,7 @@ order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from marquardt.expr.ops import OPS
 from marquardt.expr.simplify import RULES
@@ -166,6 +166,27 @@ def reachable(outputs: Iterable[Node]) -> list[Node]:
                 seen.add(a)
                 stack.append(a)
     return sorted(seen, key=_index)
+
+
+def rebuilt(
+    graph: Graph, outputs: Iterable[Node], params: Sequence[Node], data: Sequence[Node] = ()
+) -> list[Node]:
+    """`outputs` once more in `graph`, with ``params[i]`` for parameter i.
+
+    ``data[k]`` stands for column k, which stays itself where `data` is empty.
+    """
+    wanted = list(outputs)
+    made: dict[Node, Node] = {}
+    for node in reachable(wanted):
+        if node.op == "param":
+            made[node] = params[int(node.value)]
+        elif node.op == "const":
+            made[node] = graph.const(node.value)
+        elif node.op == "data":
+            made[node] = data[int(node.value)] if data else graph.data(int(node.value))
+        else:
+            made[node] = graph.apply(node.op, *[made[a] for a in node.args])
+    return [made[node] for node in wanted]
 
 
 def _index(node: Node) -> int:

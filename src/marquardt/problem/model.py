@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from ..errors import Untraceable
 from ..expr.formula import Formula
 from ..expr.interpret import interpret
-from ..expr.trace import trace
+from ..expr.substitute import in_trace
+from ..expr.trace import Trace, trace
 from ..expr.trace.calling import evaluate
 from .callback import CallbackProblem
+from .tied import Tied
 from .traced import Problem, TracedProblem
 from .verify import agrees_nearby
 from .version import Version, common_shape, formula_trace
@@ -40,6 +42,7 @@ class Model:
     """
 
     __slots__ = (
+        "base",
         "by_name",
         "function",
         "in_core",
@@ -56,11 +59,15 @@ class Model:
 
     def __init__(
         self,
-        function: Callable[..., Any] | Formula,
+        function: Callable[..., Any] | Formula | Tied,
         shapes: Shapes,
         options: Mapping[str, object],
     ) -> None:
         self.function, self.options, self.shapes = function, dict(options), dict(shapes)
+        # Where its arguments are expressions of the parameters: the function itself.
+        self.base: Model | None = None
+        if isinstance(function, Tied):
+            self.base = Model(function.function, dict(function.shapes), options)
         self.names = flat_names(self.shapes)
         self.by_name = is_called_by_name(function, self.shapes)
         self.scalar = all(shape == () for shape in self.shapes.values())
@@ -98,6 +105,9 @@ class Model:
         if isinstance(self.function, Formula):
             found = interpret((self.function.node,), values.tolist(), arguments)[0]
             return np.array(np.broadcast_to(found, common_shape(arguments)))
+        if isinstance(self.function, Tied):
+            assert self.base is not None
+            return self.base.call(arguments, self.function.put.values(values))
         if not self.by_name:
             return np.asarray(evaluate(self.function, arguments, self.unflatten(values), self.options))
         copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]  # it may write to them
@@ -131,12 +141,18 @@ class Model:
             version = Version(formula_trace(self.function, arguments))
         else:
             try:
-                version = Version(trace(self.function, arguments, self.unflatten(values), self.options))
+                version = Version(self._traced(arguments, values))
             except Untraceable as error:
                 self.distrust(str(error))
                 return None
         self.versions.append(version)
         return version
+
+    def _traced(self, arguments: Sequence[Any], values: Vector) -> Trace:
+        if isinstance(self.function, Tied):
+            assert self.base is not None
+            return in_trace(self.base._traced(arguments, self.function.put.values(values)), self.function.put)
+        return trace(self.function, arguments, self.unflatten(values), self.options)
 
     def problem(
         self,
@@ -183,7 +199,7 @@ def flat_names(shapes: Shapes) -> tuple[str, ...]:
     return tuple(names)
 
 
-def is_called_by_name(function: Callable[..., Any] | Formula, names: Collection[str]) -> bool:
+def is_called_by_name(function: Callable[..., Any] | Formula | Tied, names: Collection[str]) -> bool:
     """Can every parameter be passed by its name, after the positional arguments?"""
     code = getattr(function, "__code__", None)
     if code is None or code.co_flags & inspect.CO_VARARGS or code.co_posonlyargcount:
@@ -196,7 +212,7 @@ _REMEMBERED = 64
 
 
 def compile_model(
-    function: Callable[..., Any] | Formula,
+    function: Callable[..., Any] | Formula | Tied,
     arguments: Sequence[Any],
     shapes: Shapes,
     options: Mapping[str, object] | None = None,
@@ -219,7 +235,7 @@ def compile_model(
 
 
 def _key(
-    function: Callable[..., Any] | Formula,
+    function: Callable[..., Any] | Formula | Tied,
     arguments: Sequence[Any],
     shapes: Shapes,
     options: Mapping[str, object],

@@ -94,9 +94,13 @@ def _at_bound(fit: Result) -> Iterator[str]:
     for p in fit.params.values():
         if p.at_bound:
             side, way = ("lower", "below") if p.at_bound < 0 else ("upper", "above")
+            where = f"{p.name} ended at its {side} bound {p.value:g}"
             yield (
-                f"{p.name} ended at its {side} bound {p.value:g}: the data pull it {way}. "
+                f"{where}: the data pull it {way} (the cost would fall by {abs(p.pull):.2g} per unit). "
                 "Check that the bound is meant; the other standard errors take it as known."
+                if p.pull
+                else f"{where}, just where the data put it: the bound changes nothing but the standard "
+                "errors, which take it as known."
             )
 
 
@@ -104,7 +108,13 @@ def _barely(fit: FitResult) -> Iterator[str]:
     if _at_rounding_level(fit):
         return
     for p in fit.params.values():
-        if p.fixed or p.at_bound or not math.isfinite(p.stderr) or p.stderr <= BARELY * abs(p.value):
+        if (
+            p.fixed
+            or p.expression
+            or p.at_bound
+            or not math.isfinite(p.stderr)
+            or p.stderr <= BARELY * abs(p.value)
+        ):
             continue
         size = f"± {100 * p.relative_error:.0f} %" if p.relative_error < 100 else f"± {p.stderr:.2g}"
         yield f"{p.name} is barely determined ({size}){_where_data_lack(fit, p)}."

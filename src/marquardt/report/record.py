@@ -24,6 +24,8 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
             "upper": p.upper,
             "fixed": p.fixed,
             "at_bound": p.at_bound,
+            "pull": p.pull,
+            "expression": p.expression or None,
         }
         for p in fit.params.values()
     }
@@ -36,6 +38,7 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
         "message": fit.message,
         "advice": list(fit.advice),
         "parameters": plain(parameters),
+        "derived": list(fit.derived),
         "free": list(fit.free_names),
         "covariance": plain(fit.covariance),
         "correlation": plain(fit.correlation),

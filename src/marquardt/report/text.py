@@ -101,21 +101,29 @@ def header(level: float) -> list[str]:
 
 def row(p: Parameter, level: float = 0.95) -> list[str]:
     """Cells of one parameter."""
-    if p.fixed:
-        return [p.name, number(p.value, p.stderr), "", "", "", "", "fixed"]
     start = "found" if math.isnan(p.start) else f"{p.start:.6g}"
+    tied = [f"= {p.expression}"] if p.expression not in ("", p.name) else []
+    if p.fixed:
+        return [p.name, number(p.value, p.stderr), "", "", "", "", ", ".join(tied or ["fixed"])]
+    mark = ", ".join([*tied, *marks(p)])
     if p.at_bound:
-        mark = f"at {'lower' if p.at_bound < 0 else 'upper'} bound"
         return [p.name, number(p.value, math.nan), "-", "-", "-", start, mark]
     if math.isinf(p.stderr):
-        return [p.name, number(p.value, math.nan), "inf", "-", "unlimited", start, "not determined"]
+        return [p.name, number(p.value, math.nan), "inf", "-", "unlimited", start, mark]
     if math.isnan(p.stderr):
-        return [p.name, number(p.value, math.nan), "undefined", "-", "-", start, ""]
+        return [p.name, number(p.value, math.nan), "undefined", "-", "-", start, mark]
     low, high = p.interval(level)
     return [
         p.name, number(p.value, p.stderr), f"± {p.stderr:.3g}", percent(p.relative_error),
-        f"[{number(low, p.stderr)}, {number(high, p.stderr)}]", start, "",
+        f"[{number(low, p.stderr)}, {number(high, p.stderr)}]", start, mark,
     ]  # fmt: skip
+
+
+def marks(p: Parameter) -> list[str]:
+    """What is to be remarked of a free parameter."""
+    if p.at_bound:
+        return [f"at {'lower' if p.at_bound < 0 else 'upper'} bound" + ("" if p.pull else ", no pull")]
+    return ["not determined"] if math.isinf(p.stderr) else []
 
 
 def number(value: float, stderr: float) -> str:

@@ -44,8 +44,8 @@ class Certificate:
         return np.asarray(self._outcome.f)[: self._outcome.problem.size]
 
     @cached_property
-    def _lengths(self) -> Vector:
-        """Of the columns of J."""
+    def lengths(self) -> Vector:
+        """Lengths of the columns of J, shape (p,)."""
         return np.asarray(np.sqrt((np.asarray(self._outcome.R) ** 2).sum(axis=0)))
 
     # -------------------------------------------------------------------------------------------- stationary
@@ -72,8 +72,8 @@ class Certificate:
         ``eps Σ |J_ij| (|y_i| + |model_i| + |f_i|)``, but at least what the rounding of x does,
         ``eps |J_j| Σ |J_k x_k|``.
         """
-        reach = float(self._lengths @ np.abs(self._outcome.x))
-        floor: Vector = EPS * np.maximum(np.asarray(self._outcome.rounding), self._lengths * reach)
+        reach = float(self.lengths @ np.abs(self._outcome.x))
+        floor: Vector = EPS * np.maximum(np.asarray(self._outcome.rounding), self.lengths * reach)
         return floor
 
     @property

@@ -26,6 +26,11 @@ class Parameter:
     """-1 held at the lower bound, 1 at the upper one, 0 neither."""
     dof: float | None
     """Degrees of freedom of its interval; None with known standard deviations."""
+    pull: float = 0.0
+    """Derivative of the cost by a parameter at its bound (the multiplier of the bound): positive at a lower
+    one, negative at an upper one; 0 where none can be told from rounding and noise."""
+    expression: str = ""
+    """What it is, for a tied parameter or another expression of the fitted ones."""
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Confidence interval ``value ± t * stderr`` (normal quantile with known sigma).
@@ -46,7 +51,11 @@ class Parameter:
         return self.stderr / abs(self.value) if self.value else math.inf
 
     def __str__(self) -> str:
-        return f"{self.name} = {self.value:.6g}" + ("" if self.fixed else f" ± {self.stderr:.2g}")
+        tied = f" = {self.expression}" if self.expression not in ("", self.name) else ""
+        shown = f"{self.name}{tied} = {self.value:.6g}"
+        if self.at_bound:
+            return f"{shown} (at its {'lower' if self.at_bound < 0 else 'upper'} bound)"
+        return shown + ("" if self.fixed else f" ± {self.stderr:.2g}")
 
 
 class ParameterTable(Mapping[str, Parameter]):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import Status
 from ..problem.losses import Loss, good_noise
-from .certificate import Certificate
+from .certificate import ZERO, Certificate
 from .estimates import Parameter, ParameterTable
 from .flat import Flat, flat_groups
 
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+
+
+NO_PULL = 1e-4
+"""A parameter at its bound is not pulled if without the bound it would move by less than this part of the
+standard error that it has when the others stay."""
 
 
 class Parameters(Protocol):
@@ -91,16 +96,29 @@ class Result:
         stderr[list(p.free)] = self.stderr
         held = np.zeros(len(p.names), dtype=int)
         held[list(p.free)] = self._outcome.active
+        pulls = np.zeros(len(p.names))
+        if held.any():
+            pulls[list(p.free)] = self._pulls
         free = set(p.free)
         return ParameterTable(
             tuple(
                 Parameter(
                     name, float(self.x[i]), float(stderr[i]), float(p.values[i]),
                     float(p.lower[i]), float(p.upper[i]), i not in free, int(held[i]), self._interval_dof,
+                    float(pulls[i]),
                 )
                 for i, name in enumerate(p.names)
             )
         )  # fmt: skip
+
+    @property
+    def _pulls(self) -> Vector:
+        """Gradient of the cost by the parameters at bounds; 0 where it is rounding, or as good as none."""
+        c = self.certificate
+        g = np.where(np.asarray(self._outcome.active) != 0, c.gradient, 0.0)
+        noise = math.sqrt(2.0 * self.cost / max(self.dof, 1.0))
+        least = np.maximum(ZERO * c.gradient_floor, NO_PULL * noise * c.lengths)
+        return np.where(np.abs(g) > least, g, 0.0)
 
     # ------------------------------------------------------------------------------------------ uncertainty
 
