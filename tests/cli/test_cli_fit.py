@@ -228,3 +228,26 @@ def test_mgh_table_counts_what_is_solved_and_certified(capsys):
 def test_mgh_refuses_an_unknown_method(capsys):
     assert main(["mgh", "simplex"]) == 2
     assert "method = 'simplex': one of 'auto'" in capsys.readouterr().err
+
+
+def test_ties_and_bounds_on_expressions_are_read(assay, capsys):
+    formula = "v ~ Vmax*S/(Km + S) + c"
+    code, result = fitted(capsys, assay, formula, "--tie", "c=min(d, 5)", "--tie", "d=Vmax/100")
+    assert code == 0 and result["parameters"]["c"]["expression"] == "min(d, 5)"
+    assert values(result)["c"] == pytest.approx(values(result)["Vmax"] / 100)
+    code, result = fitted(capsys, assay, ASSAY, "--bounds", "Vmax/Km=:3000,max(Km, 1)=0:")
+    assert code == 0 and result["parameters"]["Vmax/Km"]["at_bound"] == 1
+    assert values(result)["Vmax"] == pytest.approx(3000 * values(result)["Km"])
+
+
+@pytest.mark.parametrize(
+    ("ties", "says"),
+    [
+        (["Km"], "`Km` is not of the form name=expression"),
+        (["Km=1", "Km=2"], "--tie names `Km` twice"),
+        (["Km=2*"], "the tie of 'Km'"),
+    ],
+)
+def test_an_impossible_tie_is_refused(assay, capsys, ties, says):
+    assert main(["fit", str(assay), ASSAY, *[part for tie in ties for part in ("--tie", tie)]]) == 2
+    assert says in capsys.readouterr().err

@@ -181,6 +181,16 @@ def test_ties_go_with_priors_losses_and_pairs_of_bounds() -> None:
         assert result.success and result.params["w2"].value == 2 * result.params["w1"].value
 
 
+def test_pictures_pages_and_comparisons_know_ties_and_bounded_expressions() -> None:
+    tied = fit(two, X, TWO, ties=TIES, start=START)
+    ordered = fit(DECAYS, data=DATA, start={**GUESS, "k1": 1.2}, bounds={"k1 - k2": (0.9, None)})
+    for result in (tied, ordered):
+        result.plot()
+        result.plot_landscape()
+    table = mq.compare(DECAYS, data=DATA, bounds={"k1 - k2": (0.9, None)})
+    assert table.lowest == pytest.approx(ordered.cost, rel=1e-9)
+
+
 def test_repeated_fits_do_not_trace_again() -> None:
     first, second = (fit(two, X, TWO, ties=TIES, start=START) for _ in range(2))
     assert first._model is second._model

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from .derive import jacobian
 from .graph import Graph, Node, reachable, rebuilt
-from .interval import Interval, holds_zero, interval, meet
+from .interval import EVERYTHING, Interval, holds_zero, interval, meet
 from .separable import interactions
 
 
@@ -18,8 +18,9 @@ def solve_for(graph: Graph, node: Node, i: int, target: int, box: Mapping[int, I
     """The value of parameter i at which `node` equals parameter number `target`.
 
     Operations are undone from the outside in, where the parameter occurs once; an expression in which it
-    occurs several times is solved where it is affine in it. `box` says where the parameters lie, that of
-    `target` where the expression is to lie: it decides between two roots, and whether a division is safe.
+    occurs several times is solved where it is affine in it, or a power of it. `box` says where the
+    parameters lie, that of `target` where the expression is to lie: it decides between two roots, and
+    whether a division is safe.
 
     >>> g = Graph()
     >>> ratio = g.div(g.param(0), g.param(1))
@@ -34,6 +35,9 @@ def solve_for(graph: Graph, node: Node, i: int, target: int, box: Mapping[int, I
         aim = meet(aim, interval(node, box))
         inside = [k for k, a in enumerate(node.args) if unknown in reachable([a])]
         if len(inside) != 1:
+            power = _power(graph, node, unknown)
+            if power is not None:
+                return _undo_power(graph, goal, aim, *power, box, i)
             return _affine(graph, node, i, goal, aim, box)
         k = inside[0]
         undo = _UNDO.get(node.op)
@@ -56,6 +60,38 @@ def _affine(graph: Graph, node: Node, i: int, goal: Node, aim: Interval, box: Ma
     if holds_zero(interval(slope, box)) or (slope.op == "const" and slope.value == 0.0):
         raise NotSolvable("its factor may be zero")
     return graph.div(graph.sub(goal, rest), slope)
+
+
+def _power(g: Graph, node: Node, unknown: Node) -> tuple[Node, float] | None:
+    """``(c, n)`` where `node` is ``c * unknown**n``; the graph writes ``p**3`` as a product."""
+    if node is unknown:
+        return g.const(1.0), 1.0
+    if unknown not in reachable([node]):
+        return node, 0.0
+    if node.op not in ("mul", "div", "square", "sqrt", "recip"):
+        return None
+    parts = [_power(g, a, unknown) for a in node.args]
+    if any(part is None for part in parts):
+        return None
+    known = [part for part in parts if part is not None]
+    factor = g.apply(node.op, *[c for c, _ in known])
+    first, last = known[0][1], known[-1][1]
+    powers = {
+        "mul": first + last,
+        "div": first - last,
+        "square": 2 * first,
+        "sqrt": first / 2,
+        "recip": -first,
+    }
+    return factor, powers[node.op]
+
+
+def _undo_power(
+    g: Graph, goal: Node, aim: Interval, factor: Node, n: float, box: Mapping[int, Interval], i: int
+) -> Node:
+    if n == 0.0 or (holds_zero(interval(factor, box)) and holds_zero(aim)):
+        raise NotSolvable("its factor may be zero: give that a bound at 0" if n else "it cancels")
+    return _root(g, g.div(goal, factor), n, box.get(i, EVERYTHING))
 
 
 Undo = Callable[[Graph, Node, Interval, int, tuple[Node, ...], list[Interval]], Node]
