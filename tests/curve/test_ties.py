@@ -135,12 +135,20 @@ def test_a_tie_to_fixed_parameters_alone_has_no_error() -> None:
     assert result.params["k1"].value == 1.0 and result.params["k1"].stderr == 0.0
 
 
-def test_linear_parameters_are_still_found() -> None:
-    from marquardt.expr.separable import linear_parameters
+def test_linear_parameters_are_still_projected_out() -> None:
+    assert fit(two, X, TWO, ties=TIES, start=START).linear_params == ("h1", "h2")
+    rates = {"k1": 0.8, "k2": 0.1}
+    assert fit(DECAYS, data=DATA, start=rates, ties={"b": "a/2"}).linear_params == ("a",)
+    ordered = fit(DECAYS, data=DATA, start=GUESS, bounds={"k1 - k2": (0, None)})
+    assert ordered.linear_params == ("a", "b")
+    summed = fit(DECAYS, data=DATA, start=GUESS, bounds={"a + b": (None, 2.9)})
+    assert summed.linear_params == ("b",)  # the bounded expression stays
 
-    result = fit(two, X, TWO, ties=TIES, start=START)
-    outputs = result._model.versions[0].trace.families[0].outputs
-    assert [result.names[i] for i in linear_parameters(outputs)] == ["h1", "h2"]
+
+def test_a_built_in_model_keeps_its_start_rule_when_tied() -> None:
+    result = fit(mq.models.get("gaussian2"), X, TWO, ties={"width2": "2*width1"})
+    assert result.search is not None and result.search.rule == "gaussian2"
+    assert result.cost == pytest.approx(BY_HAND.cost, rel=1e-9)
 
 
 def vector(x: Any, p: Any) -> Any:
@@ -357,7 +365,6 @@ def test_equal_bounds_point_to_fixed_with_or_without_start() -> None:
 
 
 def test_a_vertex_is_an_optimum() -> None:
-    """Powell's badly scaled function in a box (Gay 1984) ends in a corner, as does a line in a narrow one."""
     result = fit("y ~ a + b*x", data={"x": X, "y": 3 + 2 * X}, start=[1, 1], bounds=([0, 0], [2, 1.5]))
     assert result.x.tolist() == [2.0, 1.5]
     assert [p.at_bound for p in result.params.values()] == [1, 1]
@@ -383,6 +390,13 @@ def test_a_free_optimum_on_the_bound_is_not_called_pulled() -> None:
     assert row.pull == 0.0
     if row.at_bound:
         assert "at upper bound, no pull" in str(result) and "just where the data put it" in str(result)
+
+
+def test_bounds_may_lie_as_near_as_numbers_do() -> None:
+    low = 0.9
+    high = float(np.nextafter(low, 1.0))
+    result = fit(DECAYS, data=DATA, start={**GUESS, "k1": low}, bounds={"k1": (low, high)})
+    assert result.success and result.params["k1"].value == high and result.params["k1"].at_bound == 1
 
 
 def test_bounds_that_do_not_bind_change_nothing() -> None:
