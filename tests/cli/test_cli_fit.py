@@ -251,3 +251,24 @@ def test_ties_and_bounds_on_expressions_are_read(assay, capsys):
 def test_an_impossible_tie_is_refused(assay, capsys, ties, says):
     assert main(["fit", str(assay), ASSAY, *[part for tie in ties for part in ("--tie", tie)]]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_sigma_may_follow_from_the_prediction(assay, capsys):
+    code, result = fitted(capsys, assay, ASSAY, "--sigma", "0.05*mu + 0*error + 2")
+    assert code == 0 and result["reweighting"]["settled"] and result["chi2"] is not None
+    assert main(["fit", str(assay), ASSAY, "--weights", "1/mu^2"]) == 0
+    assert "weights from the prediction" in capsys.readouterr().out
+
+
+def test_a_covariance_matrix_is_read_from_a_file(assay, tmp_path, capsys):
+    path, n = tmp_path / "cov.csv", 12
+    matrix = 100.0 * 0.5 ** np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    np.savetxt(path, matrix, delimiter=",")
+    code, result = fitted(capsys, assay, ASSAY, "--covariance", path)
+    assert code == 0 and result["correlated"]
+    np.savetxt(path, np.diag(np.full(n, 100.0)), delimiter=",")
+    _, diagonal = fitted(capsys, assay, ASSAY, "--covariance", path)
+    assert diagonal["parameters"] == fitted(capsys, assay, ASSAY, "--sigma", "10")[1]["parameters"]
+    np.savetxt(path, matrix[:5, :5], delimiter=",")
+    assert main(["fit", str(assay), ASSAY, "--covariance", str(path)]) == 2
+    assert "5 rows of 5 numbers, where the 12 rows of" in capsys.readouterr().err

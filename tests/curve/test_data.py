@@ -126,9 +126,9 @@ def test_sigma_and_weights_together_are_refused() -> None:
         gathered(X, Y, sigma=1.0, weights=1.0)
 
 
-def test_a_covariance_matrix_as_sigma_is_refused() -> None:
-    with pytest.raises(DataError, match="matrix"):
-        gathered(X, Y, sigma=np.eye(4))
+def test_a_matrix_of_weights_is_refused() -> None:
+    with pytest.raises(DataError, match=r"weights is a matrix of shape \(4, 4\): for a covariance matrix"):
+        gathered(X, Y, weights=np.eye(4))
 
 
 def test_missing_values_of_a_grid_get_weight_zero() -> None:

@@ -42,6 +42,10 @@ FITS = {
     "seven parameters": thurber,
     "one parameter": lambda: mq.fit("y ~ exp(-b*x)", data={"x": X, "y": Y}, start={"b": 1}),
     "known sigma": lambda: assay(sigma=5.0),
+    "sigma from the prediction": lambda: assay(sigma="0.03*mu + 4"),
+    "complex": lambda: mq.fit(
+        lambda x, a, b: a / (1 + 1j * b * x), X, 2.0 / (1 + 0.5j * X) + 0.01j * np.cos(9 * X), start=[1, 1]
+    ),
     "not unique": lambda: mq.fit("y ~ a1*a2*exp(-b*x) + c", data={"x": X, "y": Y}, start=[1, 1, 1, 0]),
     "too few points": lambda: mq.fit("y ~ a*x + b", data={"x": [1.0, 2], "y": [1.0, 3]}, start=[1, 1]),
     "at a bound": lambda: mq.fit(

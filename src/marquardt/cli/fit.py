@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..curve.weights import MU
 from ..errors import DataError, FormulaError, OptionError
 from ..expr.formula import Formula, parse
 from ..models.table import MODELS
@@ -36,8 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
         bounds=limits or None,
         fixed=fixed or None,
         ties=ties(arguments.tie) or None,
-        sigma=_SIGMA if arguments.sigma else None,
-        weights=_WEIGHTS if arguments.weights else None,
+        sigma=_weighting(arguments.sigma, _SIGMA, table)
+        if arguments.covariance is None
+        else _covariance(arguments, table),
+        weights=_weighting(arguments.weights, _WEIGHTS, table),
         prior=priors(arguments.prior) or None,
         ridge=ridge(arguments.ridge),
         method=arguments.method,
@@ -59,6 +62,33 @@ def run(arguments: argparse.Namespace) -> int:
 # The evaluated --sigma and --weights travel as columns: rows with missing values then drop them too.
 _SIGMA, _WEIGHTS = " sigma", " weights"
 _DROP = "--drop-missing leaves such rows out"
+
+
+def _weighting(text: str | None, key: str, table: Table) -> str | None:
+    """What `fit` is told: a formula of the prediction as it is, else the column of the values by row."""
+    return text if text and _of_prediction(text, table) is not None else key if text else None
+
+
+def _covariance(arguments: argparse.Namespace, table: Table) -> Any:
+    """The matrix in the file of --covariance, (rows, rows)."""
+    if arguments.sigma or arguments.weights:
+        raise OptionError("--covariance says all of the errors: leave out --sigma and --weights")
+    matrix = read_table(arguments.covariance)
+    rows, n = len(matrix.lines), len(table.lines)
+    if (rows, len(matrix)) != (n, n):
+        raise OptionError(
+            f"--covariance {arguments.covariance}: {rows} rows of {len(matrix)} numbers, where the {n} rows "
+            f"of {table.origin} need {n} of {n}; a header line is not needed"
+        )
+    return np.column_stack([matrix[name] for name in matrix])
+
+
+def _of_prediction(text: str, table: Table) -> Formula | None:
+    """--sigma or --weights as a formula of mu, the prediction; None where it needs columns only."""
+    if text in table or MU in table:
+        return None
+    expression = parse(text, (*table, MU))
+    return expression if MU in expression.data_names and not expression.param_names else None
 
 
 def values(texts: Sequence[str], option: str) -> dict[str, float]:
@@ -198,7 +228,10 @@ def _data(table: Table, formula: Formula, arguments: argparse.Namespace) -> dict
     assert formula.response is not None
     data: dict[str, Any] = {name: table[name] for name in (*formula.response.data_names, *formula.data_names)}
     for option, key in (("sigma", _SIGMA), ("weights", _WEIGHTS)):
-        if text := getattr(arguments, option):
+        text = getattr(arguments, option)
+        if text and (rule := _of_prediction(text, table)) is not None:
+            data |= {name: table[name] for name in rule.data_names if name != MU}
+        elif text:
             data[key] = _per_row(text, option, table)
     if not arguments.drop_missing:
         for name, column in data.items():
@@ -220,7 +253,8 @@ def _per_row(text: str, option: str, table: Table) -> Any:
     expression = parse(text, tuple(table))
     if expression.response is not None or expression.param_names:
         guilty = ", ".join(f"`{name}`" for name in expression.param_names) or "`~`"
-        raise OptionError(f"--{option} {text}: {guilty} is no column; the columns are: {', '.join(table)}")
+        known = ", ".join(table) + ("" if MU in table else f"; {MU} is the prediction")
+        raise OptionError(f"--{option} {text}: {guilty} is no column; the columns are: {known}")
     return np.broadcast_to(expression(table), (len(table.lines),))
 
 

@@ -104,13 +104,18 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     )
     fit.add_argument("--trace", action="store_true", help="print the log of all steps after the report")
     fit.add_argument(
-        "--sigma",
-        metavar="COLUMN",
-        help="known standard deviations: a column, a number, or a formula of columns",
-    )
+        "--sigma", metavar="COLUMN",
+        help="known standard deviations: a column, a number, or a formula of columns and of the prediction "
+        "mu, such as 0.05*mu + 2",
+    )  # fmt: skip
     fit.add_argument(
-        "--weights", metavar="COLUMN", help="relative weights: a column, a number, or a formula of columns"
-    )
+        "--weights", metavar="COLUMN",
+        help="relative weights: a column, a number, or a formula, such as 1/mu^2",
+    )  # fmt: skip
+    fit.add_argument(
+        "--covariance", metavar="FILE",
+        help="covariance matrix of the response, a row of numbers for each row of the table",
+    )  # fmt: skip
     fit.add_argument(
         "--loss", default="linear", metavar="NAME",
         help="for data with outliers: huber, soft_l1, cauchy, arctan, geman_mcclure, tukey, welsch, "

@@ -9,6 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from .._core import all_finite
+from ..problem.whitening import Full
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -60,8 +61,8 @@ def omit_missing(x: Any, y: Vector, sigma: Any, policy: str) -> tuple[Any, Vecto
     return points[..., keep], y[keep], errors
 
 
-def transform_of(sigma: Any, m: int) -> tuple[Vector | None, Matrix | None]:
-    """What turns errors into unit ones: ``1 / sigma``, (m,), or the Cholesky factor L of a covariance.
+def transform_of(sigma: Any, m: int) -> tuple[Vector | None, Full | None]:
+    """What turns errors into unit ones: ``1 / sigma``, (m,), or the whitening of a covariance.
 
     Raises ValueError for another shape, or a matrix that is no covariance.
     """
@@ -72,6 +73,6 @@ def transform_of(sigma: Any, m: int) -> tuple[Vector | None, Matrix | None]:
     if errors.shape != (m, m):
         raise ValueError(f"`sigma` has incorrect shape: {errors.shape} for {m} data points.")
     try:
-        return None, np.asarray(scipy.linalg.cholesky(errors, lower=True))
+        return None, Full.of_factor(np.asarray(scipy.linalg.cholesky(errors, lower=True)))
     except scipy.linalg.LinAlgError as error:
         raise ValueError("`sigma` must be positive definite.") from error

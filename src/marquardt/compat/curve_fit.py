@@ -67,7 +67,7 @@ def curve_fit(
     x, y = clean_data(xdata, ydata, check_finite, nan_policy)
     if nan_policy is not None and not check_finite:
         x, y, sigma = omit_missing(x, y, sigma, nan_policy)
-    weights, L = (None, None) if sigma is None else transform_of(sigma, y.size)
+    weights, white = (None, None) if sigma is None else transform_of(sigma, y.size)
     if "args" in kwargs:
         raise ValueError("'args' is not a supported keyword argument.")
     if method == "lm":
@@ -84,7 +84,7 @@ def curve_fit(
                 check_finite=check_finite, bounds=bounds, method=method, jac=jac, nan_policy=nan_policy,
                 **kwargs,
             )  # fmt: skip
-    problem: Problem = curve_problem(f, x, y, weights, L, start, jac, settings.step)
+    problem: Problem = curve_problem(f, x, y, weights, white, start, jac, settings.step)
     end = run(problem, start, lower, upper, settings)
     return _answer(end, method, absolute_sigma, full_output)
 

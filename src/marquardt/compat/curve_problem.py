@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from ..curve.signature import Signature, signature_of
 from ..errors import ModelError
+from ..problem.given import dense_jacobian
 from ..problem.model import Model
 from ..problem.traced import Problem
-from .derivatives import Called, Supplied, Whitened
+from ..problem.whitening import Full
+from .derivatives import Called, Supplied
 from .reuse import model_for, same_function
 
 Vector = NDArray[np.float64]
@@ -37,10 +39,10 @@ def _positional(signature: Signature) -> tuple[str, ...]:
 
 
 def curve_problem(
-    f: Callable[..., Any], x: Any, y: Vector, w: Vector | None, L: Matrix | None, start: Vector, jac: Any,
+    f: Callable[..., Any], x: Any, y: Vector, w: Vector | None, white: Full | None, start: Vector, jac: Any,
     step: Any,
 ) -> Problem:  # fmt: skip
-    """Residuals ``(f(x, *p) - y) * w``, or ``L^-1 (f(x, *p) - y)``, of parameters p, (n,).
+    """Residuals ``(f(x, *p) - y) * w``, or these whitened, of parameters p, (n,).
 
     Traced where that can be done, else called back: with differences by the scheme `jac`, or with the
     caller's function `jac`.
@@ -51,14 +53,14 @@ def curve_problem(
         y, w = _as_long_as_the_model(np.size(f(x, *start)), y, w)
     if callable(jac):
         supplied = Supplied(Model(call, shapes, {}), lambda p: f(x, *p), y, w, start)
-        supplied.supply(_weighted(jac, x, w), start)
+        supplied.supply(_weighted(jac, x, w, white, y.size), start)
         problem: Problem = supplied
     else:
         model = model_for(call, (x,), shapes)
         problem = model.problem((x,), y, w, start, _all(start.size))
         if not problem.exact:
             problem = Called(model, lambda p: f(x, *p), y, w, start, jac or "2-point", step)
-    return problem if L is None else Whitened(problem, L)
+    return problem if white is None else problem.with_whitening(white)
 
 
 @lru_cache(maxsize=64)
@@ -108,7 +110,11 @@ def _as_long_as_the_model(m: int, y: Vector, w: Vector | None) -> tuple[Vector, 
     return np.full(m, y[0]), None if w is None else np.full(m, w[0])
 
 
-def _weighted(jac: Callable[..., Any], x: Any, w: Vector | None) -> Callable[[Vector], Any]:
+def _weighted(
+    jac: Callable[..., Any], x: Any, w: Vector | None, white: Full | None, m: int
+) -> Callable[[Vector], Any]:
+    if white is not None:
+        return lambda p: white.white(dense_jacobian(jac(x, *p), m, p.size))
     if w is None:
         return lambda p: jac(x, *p)
     column = w[:, None]

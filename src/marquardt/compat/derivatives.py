@@ -1,4 +1,4 @@
-"""Problems for functions that are called back: SciPy's ways to their Jacobian, and correlated errors."""
+"""Problems for functions that are called back: SciPy's ways to their Jacobian."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
@@ -17,7 +16,6 @@ from ..problem.callback import CallbackProblem, rounding_size
 from ..problem.differences import EPS, Differences
 from ..problem.given import dense_jacobian
 from ..problem.model import Model
-from ..problem.traced import LostTrace, Problem
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -165,14 +163,14 @@ class Called(CallbackProblem):
         for found in self.workers(self.call, points):
             f = np.ravel(found).astype(float)
             f = f if self.y is None else f - self.y
-            yield f if self.w is None else f * self.w
+            yield self.weighted(f)
 
     def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
         self._prepare(lower, upper)
         with np.errstate(all="ignore"):  # once, not around every call
             return _core.minimize_callback(
                 self.trial_residuals, self._kept_jacobian, self.curvature_along, None,
-                self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe, None,
+                self.size, rounding_size(self.y, self.w, self.whitening), x0, lower, upper, options, observe,
             )  # fmt: skip
 
     def _kept_jacobian(self, x: Vector, f: Vector) -> Matrix:
@@ -184,7 +182,7 @@ class Called(CallbackProblem):
         self.calls += 1
         f = np.ravel(self.call(x))
         f = f if self.y is None else f - self.y
-        return f if self.w is None else f * self.w
+        return self.weighted(f)
 
 
 class Supplied(Called):
@@ -218,37 +216,3 @@ def complex_step(residuals: Callable[[Any], Any], x: Vector) -> Matrix:
         z[j] += 1j * TINY
         columns.append(np.imag(residuals(z)) / TINY)
     return np.stack(columns, axis=1)
-
-
-class Whitened(CallbackProblem):
-    """Residuals with correlated errors: ``L^-1 r`` where ``L L'`` is their covariance."""
-
-    def __init__(self, inner: Problem, L: Matrix) -> None:
-        self.inner, self.L, self.size, self.differences = inner, L, inner.size, None
-        self.model, self.y, self.w, self._terms, self.relative_step = inner.model, None, None, 0.0, None
-        self.calls, self.exact = 0, inner.exact
-        self.scheme = getattr(inner, "scheme", "")
-
-    def residuals(self, x: Vector) -> Vector:
-        try:
-            f = self.inner.residuals(x)
-        except LostTrace:
-            self.inner = self.inner.as_callback()  # type: ignore[union-attr]
-            f = self.inner.residuals(x)
-        self.calls = getattr(self.inner, "calls", self.calls + 1)
-        return self._white(f)
-
-    def jacobian(self, x: Vector, f: Vector | None = None) -> Matrix:
-        plain = None if f is None else self.L @ f
-        try:
-            J = self.inner.jacobian(x, plain)
-        except LostTrace:
-            self.inner = self.inner.as_callback()  # type: ignore[union-attr]
-            J = self.inner.jacobian(x, plain)
-        return self._white(J)
-
-    def _white(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not np.isfinite(values).all():
-            return np.full(values.shape, np.nan)
-        white: NDArray[np.float64] = solve_triangular(self.L, values, lower=True)
-        return np.ascontiguousarray(white)

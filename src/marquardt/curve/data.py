@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from .._core import all_finite
 from ..errors import DataError, suggestion
+from ..problem.whitening import Whitening
 from .columns import Array, column, column_names, is_table, numbers
 from .signature import Signature
+from .weights import OfPrediction, weights_of, whitening_of
 
 Vector = NDArray[np.float64]
 Columns = dict[str, Array]
@@ -28,24 +30,45 @@ class Data:
     y: Array
     y_name: str = "y"
     w: Vector | None = None
+    """Per point; of complex data also per number, real parts first. Where errors are correlated, those of
+    the standard deviations alone."""
     sigma: Vector | None = None
     dropped: int = 0
     rows: NDArray[np.intp] | None = None
     """Position of each row in what was given, where rows were dropped."""
+    whitening: Whitening | None = None
+    """What makes residuals independent, in place of `w`."""
+    of_prediction: OfPrediction | None = None
+    """The formula that sigma or weights follow."""
 
     @property
     def n_points(self) -> int:
         """Numbers compared with the model: complex ones count twice, points of weight zero not at all."""
         parts = 2 if self.y.dtype.kind == "c" else 1
-        return parts * (self.y.size if self.w is None else int(np.count_nonzero(self.w)))
+        if self.w is None:
+            return parts * self.y.size
+        return int(np.count_nonzero(self.w)) * (1 if self.w.size > self.y.size else parts)
 
     def flat(self) -> tuple[Vector, Vector | None]:
         """Flat `y` and `w`; complex values as all real parts, then all imaginary ones."""
         y, w = self.y, self.w
         if y.dtype.kind == "c":
             y = np.concatenate([y.real.ravel(), y.imag.ravel()])
-            w = None if w is None else np.concatenate([w, w])
+            w = np.concatenate([w, w]) if w is not None and w.size < y.size else w
         return y.ravel(), w
+
+    def weighted(self, w: Vector, sigma: Vector | None) -> Data:
+        """The same data with other weights."""
+        return replace(self, w=w, sigma=sigma)
+
+    def uncorrelated(self) -> Data:
+        """The same data with errors taken as independent."""
+        return replace(self, whitening=None)
+
+    def row(self, k: int) -> int:
+        """The row given that number k of the response belongs to."""
+        k %= self.y.size
+        return k if self.rows is None else int(self.rows[k])
 
 
 def plain_data(x: Any, y: Any) -> Data | None:
@@ -91,10 +114,28 @@ def gather(
                 f"{y_name!r} has {response.size}"
                 + (f" (and the model gives {made})" if made not in (None, 1, arguments[odd].size) else "")
             )
-    w, known = _weights(sigma, weights, response.shape, table)
-    data = Data(arguments, names, response, y_name, w, known)
-    bad = _bad_rows(data, sigma, weights)
-    return data if bad is None else _drop(data, *bad, missing)
+    found = weights_of(sigma, weights, response, table, dict(zip(names, arguments, strict=True)))
+    data = Data(arguments, names, response, y_name, found.w, found.sigma, of_prediction=found.formula)
+    bad = _bad_rows(data, "weights" if sigma is None else "sigma")
+    covariance = found.covariance
+    if bad is not None:
+        data = _drop(data, *bad, missing)
+        if covariance is not None and data.rows is not None:
+            covariance = _of_rows(covariance, data.rows, response)
+    if covariance is not None:
+        w = data.flat()[1]
+        kept = None if w is None or np.all(w > 0.0) else w > 0.0
+        data.whitening = whitening_of(covariance, data.y, kept, data.rows)
+    return data
+
+
+def _of_rows(covariance: Array, rows: NDArray[np.intp], y: Array) -> Array:
+    """The part of a covariance of `y` that belongs to some rows."""
+    if covariance.ndim == 3:
+        return covariance[rows]
+    if covariance.shape[0] > y.size:
+        rows = np.concatenate([rows, rows + y.size])
+    return np.asarray(covariance[np.ix_(rows, rows)])
 
 
 def convert(argument: Any, name: str) -> Any:
@@ -125,56 +166,13 @@ def _other_length(arguments: tuple[Any, ...], y: Array) -> int | None:
     return None
 
 
-def _weights(
-    sigma: Any, weights: Any, shape: tuple[int, ...], table: Any
-) -> tuple[Vector | None, Vector | None]:
-    """Square-root weights and known standard deviations, flat."""
-    if sigma is not None and weights is not None:
-        raise DataError("give sigma (known standard deviations) or weights (relative), not both")
-    if sigma is not None:
-        known = _per_point(sigma, "sigma", shape, table)
-        _refuse(known <= 0.0, known, "sigma", "a standard deviation must be positive")
-        return 1.0 / known, known
-    if weights is not None:
-        relative = _per_point(weights, "weights", shape, table)
-        _refuse(relative < 0.0, relative, "weights", "a weight must not be negative")
-        if not np.any(relative):
-            raise DataError("all weights are zero: no point is left to fit")
-        return np.sqrt(relative), None
-    return None, None
-
-
-def _per_point(values: Any, name: str, shape: tuple[int, ...], table: Any) -> Vector:
-    if isinstance(values, str):
-        if table is None:
-            raise DataError(f"{name}={values!r} names a column, but no table was given (data=...)")
-        values = column(table, values)
-    array = numbers(values, name)
-    if array.dtype.kind == "c":
-        raise DataError(f"{name} must be real")
-    if array.ndim == 2 and array.shape == (shape[-1], shape[-1]) and len(shape) == 1:
-        raise DataError(
-            f"{name} is a matrix: correlated errors are not taken; whiten model and data "
-            "with its Cholesky factor"
-        )
-    try:
-        return np.ascontiguousarray(np.broadcast_to(array, shape)).ravel()
-    except ValueError:
-        raise DataError(f"lengths differ: {name} has shape {array.shape}, the response {shape}") from None
-
-
-def _refuse(bad: NDArray[np.bool_], values: Vector, name: str, why: str) -> None:
-    if bad.any():
-        row = int(np.argmax(bad))
-        raise DataError(f"{name} is {values[row]:g} in row {row}: {why}")
-
-
-def _bad_rows(data: Data, sigma: Any, weights: Any) -> tuple[NDArray[np.bool_], str] | None:
+def _bad_rows(data: Data, weighting: str) -> tuple[NDArray[np.bool_], str] | None:
     """Which points hold something that is not finite, and the name of the column of the first of them."""
     series = [p for a, n in zip(data.arguments, data.names, strict=True) for p in _arrays(a, n)]
     series.append((data.y_name, data.y))
-    if data.w is not None:
-        series.append(("sigma" if sigma is not None else "weights", data.w))
+    series += [(weighting, _per_row(v, data.y)) for v in (data.w, data.sigma) if v is not None]
+    if data.of_prediction is not None:
+        series += [(n, c) for n, c in data.of_prediction.columns.items() if c.ndim]
     bad = np.zeros(data.y.size, dtype=bool)
     guilty = ""
     for name, values in series:
@@ -208,11 +206,20 @@ def _drop(data: Data, bad: NDArray[np.bool_], guilty: str, missing: str) -> Data
     keep = ~bad
     if data.y.ndim > 1 or _other_length(data.arguments, data.y) is not None:
         return _mask(data, keep)
+    return replace(_rows(data, keep), dropped=count, rows=np.flatnonzero(keep))
+
+
+def _rows(data: Data, keep: NDArray[np.bool_]) -> Data:
+    """The data of some rows; their errors are taken as independent."""
+    part = [None if v is None else v[np.resize(keep, v.size)] for v in (data.w, data.sigma)]
     arguments = tuple(_take(a, keep) for a in data.arguments)
-    part = [None if v is None else v[keep] for v in (data.w, data.sigma)]
-    return Data(
-        arguments, data.names, data.y[keep], data.y_name, part[0], part[1], count, np.flatnonzero(keep)
-    )
+    formula = None if data.of_prediction is None else data.of_prediction.take(keep)
+    return Data(arguments, data.names, data.y[keep], data.y_name, part[0], part[1], of_prediction=formula)
+
+
+def _per_row(values: Vector, y: Array) -> Vector:
+    """One value per point, or with those of the imaginary parts beneath, (2, n)."""
+    return values if values.size == y.size else values.reshape(2, -1)
 
 
 def _take(argument: Any, keep: NDArray[np.bool_]) -> Any:
@@ -239,9 +246,7 @@ def thin(data: Data, count: int) -> Data | None:
     keep[np.random.default_rng(0).choice(data.y.size, count, replace=False)] = True
     if not all(_has_rows(a, data.y.size) for a in data.arguments):
         return None
-    arguments = tuple(_take(a, keep) for a in data.arguments)
-    part = [None if v is None else v[keep] for v in (data.w, data.sigma)]
-    return Data(arguments, data.names, data.y[keep], data.y_name, part[0], part[1])
+    return _rows(data, keep)
 
 
 def _has_rows(argument: Any, size: int) -> bool:
@@ -258,8 +263,9 @@ def _mask(data: Data, keep: NDArray[np.bool_]) -> Data:
                 f"{name!r} has missing values: only the response may, when its rows are not those of {name!r}"
             )
     y = np.where(keep.reshape(data.y.shape), data.y, 0.0)
-    w = np.where(keep, 1.0 if data.w is None else data.w, 0.0)
-    return Data(data.arguments, data.names, y, data.y_name, w, data.sigma, int(keep.size - keep.sum()))
+    given = np.ones(1) if data.w is None else data.w
+    w = np.where(keep if given.size <= keep.size else np.tile(keep, 2), given, 0.0)
+    return replace(data, y=y, w=w, dropped=int(keep.size - keep.sum()))
 
 
 # ----------------------------------------------------------------------- which values go to which argument

@@ -23,6 +23,7 @@ from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle
 from .penalty import arrange_penalty, hints, refuse_penalty
 from .progress import ProgressLine, observer
 from .result import FitResult
+from .reweighted import reweighted
 from .setup import Request, Setup, from_function
 from .setup_formula import from_formula
 from .start import Search, search, search_by_rule, stop_at_once
@@ -66,8 +67,10 @@ def fit(
     bounds : ``{"Km": (0, None)}``, or a pair of lower and upper values as in SciPy; also of expressions of
         parameters, ``{"a - b": (0, None)}``, each of which takes the place of one of its parameters.
     fixed : ``{"c": 0}``, or names to hold at their start.
-    sigma : known standard deviations (a number, an array or a column): the covariance is not rescaled.
-    weights : relative weights of the squared residuals.
+    sigma : known standard deviations (a number, an array or a column; complex: of each part), a covariance
+        matrix (m, m), or a formula of the prediction such as ``"0.05*mu + 2"``, fitted in rounds: the
+        covariance of the estimates is not rescaled.
+    weights : relative weights of the squared residuals, or a formula such as ``"1/mu^2"``.
     ties : parameters that are expressions of others, ``{"w2": "2*w1"}``; names that are not in the model,
         as dx in ``{"x2": "x1 + dx"}``, are parameters like any other.
     prior : what is known beforehand, ``{"Km": (mean, sd)}``: ``(Km - mean)² / (2 sd²)`` is added to the cost,
@@ -102,7 +105,8 @@ def fit(
     setup.loss = robust
     if setup.penalty is None:
         _check_constant(setup)
-    result = _run(setup, options, observer(callback))
+    run = _run if setup.data.of_prediction is None else reweighted(_run)
+    result = run(setup, options, observer(callback))
     if data is not None:
         result.units = units(data)
     return result
@@ -126,13 +130,22 @@ SEARCHED = 2000
 """Points among which start values are searched."""
 
 
-def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | None) -> FitResult:
+def _run(
+    setup: Setup, options: Options | None, watch: Callable[[Any], Any] | None, begin: Vector | None = None
+) -> FitResult:
+    """One fit from the start given, or found, or from all parameters at `begin`."""
     data, parameters = setup.data, setup.parameters
     y, w = data.flat()
     values = parameters.values
     found: Search | None = None
     unknown = parameters.any_unknown()
-    if unknown:
+    if begin is not None:
+        values, unknown = begin, False
+    elif unknown and data.whitening is not None:  # a start does not need correlations
+        first = _run(replace(setup, data=data.uncorrelated()), options, watch)
+        values, found, unknown = first.x, first.search_done, False
+        watch = stop_at_once if first.status is Status.INTERRUPTED else watch
+    elif unknown:
         values = parameters.provisional()
         few = thin(data, SEARCHED)
         if _only_linear_unknown(setup, values, options):
@@ -148,7 +161,11 @@ def _run(setup: Setup, options: Options | None, watch: Callable[[Any], Any] | No
                 stopped = part.status is Status.INTERRUPTED
             unknown, watch = False, stop_at_once if stopped else watch
     model = compile_model(setup.function, data.arguments, parameters.shapes)
-    problem = model.problem(data.arguments, y, w, values, parameters.free)
+    if data.whitening is None:
+        problem = model.problem(data.arguments, y, w, values, parameters.free)
+    else:
+        problem = model.problem(data.arguments, y, None, values, parameters.free)
+        problem = problem.with_whitening(data.whitening)
     _check_used(model, parameters)
     terms, weighing = setup.penalty, NO_ROUNDS
     if terms is not None:
@@ -216,7 +233,7 @@ def _by_rule(
 def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:
     """The model is not finite at the start: name the first row and the parameter values."""
     x = parameters.values[parameters.free_index]
-    f = problem.residuals(x)
+    f = problem.with_whitening(None).residuals(x)
     if np.isfinite(f).all():
         refuse_penalty(problem.penalty, parameters.free_names, x)
         return  # the sum of squares is beyond the range of numbers, the residuals are not

@@ -221,7 +221,7 @@ class PenalizedFit(FitResult):
         """All goodness numbers at once; effective parameters are counted."""
         y, w = self._data.flat()
         edf = self._n_determined
-        counted = goodness(self.rss, y, w, self.n_points, edf, edf, self.sigma_known)
+        counted = goodness(self.rss, y, w, self.n_points, edf, edf, self.sigma_known, self._data.whitening)
         return replace(counted, n_free=len(self.free_names), reduced_chi2=self.reduced_chi2)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,26 @@ from ..stats import (
 from .data import Data
 from .derived import covariance_of, estimate, related_table
 from .parameters import Parameters
+from .weights import MU
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .start import Search
+
+
+@dataclass(frozen=True)
+class Reweighting:
+    """How sigma or weights were found that follow from the prediction."""
+
+    name: str
+    """"sigma" or "weights"."""
+    formula: str
+    rounds: int
+    settled: bool
+    """Are the weights those of the curve?"""
+    change: float
+    """The largest relative change of a weight that the last round but one asked for."""
 
 
 class FitResult(Result):
@@ -42,10 +57,13 @@ class FitResult(Result):
     ``covariance`` and ``correlation`` have one row per *free* parameter, ``free_names``. With ``ties`` or
     bounds on expressions these three are about what was fitted: tied parameters are in ``params`` and
     ``derived``, and a bounded expression stands for the parameter whose place it took.
-    ``residuals`` are ``(model - y) * w`` in the order of the data.
+    ``residuals`` are ``(model - y) * w`` in the order of the data; where errors are correlated
+    ``L^-1 (model - y)``, L the Cholesky factor of their covariance.
     """
 
     evidence = "data"
+    reweighting: Reweighting | None = None
+    """The rounds it took where sigma or weights are a formula of the prediction."""
     _parameters: Parameters
 
     def __init__(
@@ -108,8 +126,8 @@ class FitResult(Result):
     def goodness(self) -> Goodness:
         """All goodness numbers at once."""
         y, w = self._data.flat()
-        n_free, n_points = len(self._parameters.free), self._data.n_points
-        found = goodness(self.rss, y, w, n_points, n_free, self._n_determined, self.sigma_known)
+        n_free, n_points, white = len(self._parameters.free), self._data.n_points, self._data.whitening
+        found = goodness(self.rss, y, w, n_points, n_free, self._n_determined, self.sigma_known, white)
         if self.loss is None:
             return found
         no = math.nan
@@ -219,16 +237,31 @@ class FitResult(Result):
         """Pointwise confidence band by the delta method; with ``prediction=True`` for new observations.
 
         ``value ± t sqrt(g' C g)``, g the gradient of the model by the parameters and C their covariance;
-        a new observation adds its own variance s². Returns ``(lower, upper)``.
+        a new observation adds its own variance: s², or what a formula of the prediction tells there.
+        Returns ``(lower, upper)``, of complex values a band of each part.
         """
         arguments, shape = self._new(x)
         center = _shaped(self._at(self._outcome.x, arguments), shape)
         variance = delta_variance(self._gradient(arguments), self._unscaled.space) * self._variance_factor
         if prediction:
-            variance = variance + self.typical_variance
+            variance = variance + self._variance_at(center, arguments)
         half = quantile(level, self._interval_dof) * np.sqrt(variance)
+        if center.dtype.kind == "c":
+            half = half[: center.size] + 1j * half[center.size :]
         half = _shaped(half, center.shape)
         return Band(center - half, center + half)
+
+    def _variance_at(self, center: NDArray[Any], arguments: tuple[Any, ...]) -> Any:
+        """Variance of one new observation where the curve is `center`."""
+        formula = self._data.of_prediction
+        if formula is None:
+            return self.typical_variance
+        columns = dict(zip(self._data.names, arguments, strict=True))
+        if not all(n in columns or n == MU for n in formula.formula.data_names):
+            return self.typical_variance  # another column, of which nothing is known at new points
+        found = formula.at(center, columns)
+        variance = found**2 if formula.name == "sigma" else self._variance_factor / found
+        return np.concatenate([variance, variance]) if center.dtype.kind == "c" else variance
 
     def _new(self, x: Any) -> tuple[tuple[Any, ...], tuple[int, ...]]:
         return (self._data.arguments, self._data.y.shape) if x is None else self._rebuild(x)
@@ -268,8 +301,13 @@ class FitResult(Result):
 
     @property
     def sigma(self) -> Vector | None:
-        """Known standard deviations, flat."""
+        """Known standard deviations, flat; of complex data one per point, or per number, real parts first."""
         return self._data.sigma
+
+    @property
+    def correlated(self) -> bool:
+        """Was sigma a covariance matrix? Then ``residuals`` are whitened."""
+        return self._data.whitening is not None
 
     @property
     def weighted(self) -> bool:

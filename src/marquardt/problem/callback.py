@@ -14,6 +14,7 @@ from ..errors import ModelError
 from .differences import EPS, Differences
 from .losses import Loss
 from .penalty import Penalty
+from .whitening import Whitening
 
 if TYPE_CHECKING:
     from .model import Model
@@ -32,12 +33,16 @@ SURE = 4.0
 
 
 class CallbackProblem:
-    """Residuals ``(model - y) * w`` of an untraceable function, as a function of its free parameters."""
+    """Residuals ``(model - y) * w`` of an untraceable function, as a function of its free parameters.
+
+    With a whitening W they are ``W (model - y)``.
+    """
 
     exact = False
     penalty: Penalty | None = None
     loss: Loss | None = None
     linear: tuple[int, ...] = ()
+    whitening: Whitening | None = None
 
     def __init__(
         self,
@@ -74,8 +79,13 @@ class CallbackProblem:
             f = f - self.y
         elif f.size != self.size:
             raise ModelError(f"the function gives {f.size} values here, and gave {self.size} at the start")
-        weighted: Vector = f if self.w is None else f * self.w
-        return weighted
+        return self.weighted(f)
+
+    def weighted(self, f: Vector) -> Vector:
+        """Differences from the data, (m,), as residuals."""
+        if self.whitening is not None:
+            return self.whitening.white(f)
+        return f if self.w is None else f * self.w
 
     def trial_residuals(self, x: Vector) -> Vector:
         """Residuals at a trial point: where the model refuses, NaN, so that the step is refused too."""
@@ -94,7 +104,7 @@ class CallbackProblem:
         self.differences = Differences(self.trial_residuals, lower, upper, self.relative_step)
         return _core.minimize_callback(
             self.trial_residuals, self._remembered_jacobian, self.curvature_along, None,
-            self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe,
+            self.size, rounding_size(self.y, self.w, self.whitening), x0, lower, upper, options, observe,
             penalty_rows(self.penalty), native_loss(self.loss),
         )  # fmt: skip
 
@@ -129,6 +139,12 @@ class CallbackProblem:
     def project(self, kept: tuple[int, ...] = ()) -> None:
         """Without a graph nobody knows what is linear: nothing is projected out."""
 
+    def with_whitening(self, whitening: Whitening | None) -> CallbackProblem:
+        """The same problem with correlated errors instead of weights."""
+        other = copy(self)
+        other.whitening = whitening
+        return other
+
     def with_loss(self, loss: Loss | None) -> CallbackProblem:
         """The same problem with another loss; ``residuals`` stay what they are."""
         other = copy(self)
@@ -156,10 +172,12 @@ def native_loss(loss: Loss | None) -> tuple[str, float, float | None] | None:
     return None if loss is None else loss.native()
 
 
-def rounding_size(y: Vector | None, w: Vector | None) -> Vector | None:
+def rounding_size(y: Vector | None, w: Vector | None, whitening: Whitening | None = None) -> Vector | None:
     """|y| * w: what the subtraction of the data adds to the rounding error of a residual."""
     if y is None:
         return None
+    if whitening is not None:
+        return whitening.magnitude(y)
     return np.abs(y) if w is None else np.abs(y * w)
 
 

@@ -92,9 +92,11 @@ class CorePrograms:
         self.derive: Callable[..., list[Any]] | None = compile_numpy(derived) if derived else None
         self.value = tape(d.value, guards=guards)
         self.jacobian = tape([*d.value, *d.jacobian])
-        curvature = tape([*d.jacobian, *d.curvature], d.p)
+        self.k, self.p, self.pairs, self.n_weights = len(d.value), d.p, d.pairs, d.n_weights
+        self._curvature = tape([*d.jacobian, *d.curvature], d.p)
         second = None if d.pairs is None else (tape(d.hessian, d.n_weights), d.pairs)
-        self.native = _core.Programs(self.value, self.jacobian, curvature, second)
+        self._hessian = None if second is None else second[0]
+        self.native = _core.Programs(self.value, self.jacobian, self._curvature, second)
 
     def columns(self, columns: list[Vector]) -> list[Vector]:
         """The data columns with the derived ones behind them."""
@@ -102,6 +104,22 @@ class CorePrograms:
             return columns
         n = columns[0].size
         return columns + [np.ascontiguousarray(np.broadcast_to(c, n)) for c in self.derive((), columns)]
+
+    def curvature(self, values: Vector, columns: Sequence[Vector], v: Vector, n: int) -> Matrix:
+        """Second derivative of each output along `v`, (k, n)."""
+        run = self._curvature.run(np.concatenate([values, v]), columns, n)
+        return np.asarray(run[self.k * self.p :])
+
+    def hessian(self, values: Vector, columns: Sequence[Vector], weights: Matrix) -> Matrix:
+        """Sum over outputs and rows of weight (k, n) times second derivative, (p, p)."""
+        if not self.pairs or self._hessian is None:
+            return np.zeros((self.p, self.p))
+        if self.n_weights:
+            sums = self._hessian.run(np.concatenate([values, weights[:, 0]]), columns, 1)[:, 0]
+        else:
+            terms = self._hessian.run(values, columns, weights.shape[1])
+            sums = _over_rows(terms, self.k, weights)
+        return _symmetric(self.p, self.pairs, sums)
 
 
 class NumpyPrograms:
@@ -126,17 +144,14 @@ class NumpyPrograms:
         return _table(self._curvature(values, columns, v), n)
 
     def hessian(self, values: Vector, columns: Sequence[Vector], weights: Matrix) -> Matrix:
-        """sum over outputs and rows of weight times second derivative, (p, p)."""
-        total = np.zeros((self.p, self.p))
-        if self.pairs:
-            if self.n_weights:
-                sums = _table(self._hessian(values, columns, weights[:, 0]), 1)[:, 0]
-            else:
-                terms = _table(self._hessian(values, columns), weights.shape[1])
-                sums = np.einsum("kqn,kn->q", terms.reshape(self.k, len(self.pairs), -1), weights)
-            for (j, l), s in zip(self.pairs, sums, strict=True):
-                total[j, l] = total[l, j] = s
-        return total
+        """Sum over outputs and rows of weight (k, n) times second derivative, (p, p)."""
+        if not self.pairs:
+            return np.zeros((self.p, self.p))
+        if self.n_weights:
+            sums = _table(self._hessian(values, columns, weights[:, 0]), 1)[:, 0]
+        else:
+            sums = _over_rows(_table(self._hessian(values, columns), weights.shape[1]), self.k, weights)
+        return _symmetric(self.p, self.pairs, sums)
 
 
 Programs = CorePrograms | NumpyPrograms
@@ -169,6 +184,18 @@ def guard_test(guards: Sequence[Guard]) -> Callable[[Vector], bool]:
         return all(bool(value != 0.0) == outcome for value, outcome in zip(found, outcomes, strict=True))
 
     return holds
+
+
+def _over_rows(terms: Matrix, k: int, weights: Matrix) -> Vector:
+    """One sum for each pair from its second derivatives, k blocks of rows by pair."""
+    return np.asarray(np.einsum("kqn,kn->q", terms.reshape(k, -1, weights.shape[1]), weights))
+
+
+def _symmetric(p: int, pairs: Sequence[tuple[int, int]], sums: Vector) -> Matrix:
+    total = np.zeros((p, p))
+    for (j, l), s in zip(pairs, sums, strict=True):
+        total[j, l] = total[l, j] = s
+    return total
 
 
 def _table(values: Sequence[Any], n: int) -> Matrix:

@@ -15,8 +15,9 @@ from ..errors import ModelError
 from .callback import REJECTS, CallbackProblem, native_loss, penalty_rows, refusing, rounding_size
 from .losses import Loss
 from .penalty import Penalty
-from .programs import CorePrograms, NumpyPrograms, Programs
+from .programs import CorePrograms, Programs
 from .version import Version
+from .whitening import Whitening
 
 if TYPE_CHECKING:
     from .model import Model
@@ -38,13 +39,17 @@ class _OutOfCore(Exception):
 
 
 class TracedProblem:
-    """Residuals ``(model - y) * w`` of a traced model, as a function of its free parameters."""
+    """Residuals ``(model - y) * w`` of a traced model, as a function of its free parameters.
+
+    With a whitening W they are ``W (model - y)``.
+    """
 
     exact = True
     penalty: Penalty | None = None
     loss: Loss | None = None
     linear: tuple[int, ...] = ()
     """Positions among the free parameters of those that are to be projected out."""
+    whitening: Whitening | None = None
 
     def __init__(
         self,
@@ -97,7 +102,7 @@ class TracedProblem:
     def sample(self, rows: int) -> TracedProblem | None:
         """The same problem on about so many evenly spaced points; None where points cannot be told apart."""
         version = self.version(self.values[list(self.free)])
-        if not version.pointwise or self.spread or self.size < 2 * rows:
+        if not version.pointwise or self.spread or self.size < 2 * rows or self.whitening is not None:
             return None
         pick = slice(None, None, self.size // rows)
         arguments = tuple(np.ascontiguousarray(a[pick]) for a in self.arguments)
@@ -123,7 +128,16 @@ class TracedProblem:
                 f[rows] = programs.value(values, columns, n)
         if self.y is not None:
             f -= self.y
-        return f if self.w is None else f * self.w
+        return self._weighted(f)
+
+    def _weighted(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Differences from the data, (m,), or derivatives of the model, (m, p), as residuals are weighted."""
+        if self.whitening is not None:
+            return self.whitening.white(values)
+        if self.w is None:
+            return values
+        weighted: NDArray[np.float64] = values * (self.w if values.ndim == 1 else self.w[:, None])
+        return weighted
 
     def jacobian(self, x: Vector, f: Vector | None = None) -> Matrix:
         """Jacobian of the residuals, shape (m, p)."""
@@ -135,12 +149,14 @@ class TracedProblem:
             else:
                 d = programs.jacobian(values, columns, n)
             J[rows] = d.transpose(0, 2, 1)
-        return J if self.w is None else J * self.w[:, None]
+        return self._weighted(J)
 
     def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
         """Run the core on this problem."""
         version = self.version(x0)
         made = self._programs(version)
+        if self.whitening is not None:
+            return self._minimize_here(x0, lower, upper, options, observe)
         if self.model.in_core and all([p.native is not None for p in made]):
             try:
                 return _core.minimize_curve(
@@ -151,11 +167,14 @@ class TracedProblem:
             except _OutOfCore:
                 pass
         self.model.in_core = False
-        newton = all([getattr(p, "pairs", None) is not None for p in self._programs(self.version(x0))])
+        return self._minimize_here(x0, lower, upper, options, observe)
+
+    def _minimize_here(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
+        newton = all([p.pairs is not None for p in self._programs(self.version(x0))])
         return _core.minimize_callback(
             self.trial_residuals, self.jacobian, self._curvature_along,
             self._residual_hessian if newton else None,
-            self.size, rounding_size(self.y, self.w), x0, lower, upper, options, observe,
+            self.size, rounding_size(self.y, self.w, self.whitening), x0, lower, upper, options, observe,
             penalty_rows(self.penalty), native_loss(self.loss), self.linear if newton else (),
         )  # fmt: skip
 
@@ -196,23 +215,23 @@ class TracedProblem:
         """Second derivative of the residuals along `v`, shape (m,)."""
         values, out = self.full(x), np.empty(self.size)
         for programs, columns, rows in self._families(self.version(x)):
-            assert isinstance(programs, NumpyPrograms)
             out[rows] = programs.curvature(values, columns, v, rows.shape[1])
-        return out if self.w is None else out * self.w
+        return self._weighted(out)
 
     def _residual_hessian(self, x: Vector, f: Vector) -> Matrix:
         """sum_i f_i H_i, shape (p, p)."""
         values, weights = self.full(x), f if self.w is None else f * self.w
+        if self.whitening is not None:
+            weights = self.whitening.transposed(f)
         total = np.zeros((x.size, x.size))
         for programs, columns, rows in self._families(self.version(x)):
-            assert isinstance(programs, NumpyPrograms)
             total += programs.hessian(values, columns, weights[rows])
         return total
 
     def as_callback(self) -> CallbackProblem:
         """The same problem with the function called back."""
         problem = CallbackProblem(self.model, self.arguments, self.y, self.w, self.values, self.free)
-        problem.loss = self.loss
+        problem.loss, problem.whitening = self.loss, self.whitening
         return problem if self.penalty is None else problem.with_penalty(self.penalty)
 
     def with_penalty(self, penalty: Penalty) -> TracedProblem:
@@ -220,6 +239,12 @@ class TracedProblem:
         penalized = copy(self)
         penalized.penalty, penalized.linear = penalty, ()
         return penalized
+
+    def with_whitening(self, whitening: Whitening | None) -> TracedProblem:
+        """The same problem with correlated errors instead of weights."""
+        other = copy(self)
+        other.whitening = whitening
+        return other
 
     def with_loss(self, loss: Loss | None) -> TracedProblem:
         """The same problem with another loss; ``residuals`` stay what they are."""

@@ -240,6 +240,17 @@ def _runs(fit: FitResult) -> Iterator[str]:
         )
 
 
+def _reweighting(fit: FitResult) -> Iterator[str]:
+    found = fit.reweighting
+    if found is not None and not found.settled:
+        yield (
+            f"{found.name} = {found.formula} did not settle in {found.rounds} rounds (the last one asked for "
+            f"changes of up to {100 * found.change:.2g} %): the weights are not those of this curve. "
+            "Look where the prediction is small (the formula may need a floor, as in 0.05*abs(mu) + 0.1) "
+            "and where the formula jumps."
+        )
+
+
 RULES: tuple[Callable[[Result], Iterator[str]], ...] = (
     _wrong_jacobian, _ending, _not_unique, _few_points, _at_bound,
 )  # fmt: skip
@@ -248,5 +259,6 @@ CURVE_RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (
     _barely,
     _chi_square,
     _runs,
+    _reweighting,
     penalty_advice,
 )

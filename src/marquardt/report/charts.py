@@ -84,9 +84,13 @@ def dots(x: Any, y: Any, name: str, color: str, symbol: str = "circle", size: in
 
 
 def fit_chart(fit: FitResult, level: float = 0.95) -> Chart:
-    """Data, curve and band above, residuals below."""
+    """Data, curve and band above, residuals below; of complex data also the complex plane."""
+    if fit.observed.dtype.kind == "c":
+        from .charts_complex import complex_chart
+
+        return complex_chart(fit, level)
     shown = series(fit, level)
-    pick, size = _some(shown.y.size), 3 if shown.many else 7
+    pick, size = some(shown.y.size), 3 if shown.many else 7
     data = []
     if shown.lower is not None and shown.upper is not None:
         x = np.concatenate([shown.line_x, shown.line_x[::-1]])
@@ -115,12 +119,12 @@ def fit_chart(fit: FitResult, level: float = 0.95) -> Chart:
 def residual_chart(result: Result) -> Chart:
     """The residuals by their number, where there is no curve."""
     f = np.asarray(result.residuals)
-    pick = _some(f.size)
+    pick = some(f.size)
     axes = {"xaxis": axis("number of the residual"), "yaxis": axis("residual at the end", **ZERO)}
     return {"data": [dots(pick, f[pick], "residual", INK)], "layout": layout(300, showlegend=False, **axes)}
 
 
-def _some(count: int) -> NDArray[np.intp]:
+def some(count: int) -> NDArray[np.intp]:
     """Indices of at most MOST_POINTS evenly spaced points."""
     return np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).astype(np.intp))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .figure import ACCENT, INK, new_figure, short, tidy
+from .plot_complex import plot_complex
 from .series import Series, series
 
 if TYPE_CHECKING:
@@ -16,8 +17,11 @@ if TYPE_CHECKING:
 def plot(fit: FitResult, level: float = 0.95) -> Figure:
     """Data with the curve and its confidence band above, residuals (data - model) below.
 
-    With several independent variables: observed against predicted values.
+    With several independent variables: observed against predicted values. Complex data: the complex plane,
+    and real and imaginary parts with their residuals.
     """
+    if fit.observed.dtype.kind == "c":
+        return plot_complex(fit, level)
     figure = new_figure(7.0, 5.6)
     top, bottom = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     shown = series(fit, level)

@@ -48,6 +48,8 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
         "goodness": plain(goodness),
         "penalty": plain(_penalty(fit)),
         "loss": plain(_loss(fit)),
+        "correlated": fit.correlated,
+        "reweighting": None if fit.reweighting is None else plain(asdict(fit.reweighting)),
         "certificate": plain(fit.certificate.to_dict()),
         "derivative": fit.derivative,
         "linear_params": list(fit.linear_params),

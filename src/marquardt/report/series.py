@@ -58,14 +58,9 @@ def series(fit: FitResult, level: float = 0.95) -> Series:
     y = as_rows(fit.observed)
     x, x_name = fit.single_x
     sigma = fit.sigma if fit.sigma is not None and fit.sigma.size == y.size else None
-    name = (
-        "residual / sigma" if fit.sigma is not None else "weighted residual" if fit.weighted else "residual"
-    )
-    y_name = fit.label(fit.response_name)
-    if fit.response_name in fit.units and name == "residual":
-        name = f"residual ({fit.units[fit.response_name]})"
+    name, y_name = residual_name(fit), fit.label(fit.response_name)
     residuals = -fit.residuals[: y.size]
-    wild = _wild(fit)
+    wild = outlier_positions(fit)
     if x is None or x.size != y.size:
         predicted = np.broadcast_to(as_rows(np.asarray(fit.predict())), y.shape)
         ends = np.array([min(predicted.min(), y.min()), max(predicted.max(), y.max())])
@@ -73,8 +68,7 @@ def series(fit: FitResult, level: float = 0.95) -> Series:
             predicted, y, sigma, f"predicted {y_name}", f"observed {y_name}",
             ends, ends, "observed = predicted", None, None, False, residuals, name, wild,
         )  # fmt: skip
-    log_x = bool(np.all(x > 0) and x.max() > 1e3 * x.min())
-    grid = np.geomspace(x.min(), x.max(), GRID) if log_x else np.linspace(x.min(), x.max(), GRID)
+    grid, log_x = grid_over(x)
     grid, curve, lower, upper = _curve(fit, x, grid, level)
     return Series(
         x, y, sigma, fit.label(x_name), y_name, grid, curve, "fit", lower, upper, log_x,
@@ -82,7 +76,27 @@ def series(fit: FitResult, level: float = 0.95) -> Series:
     )  # fmt: skip
 
 
-def _wild(fit: FitResult) -> NDArray[np.intp]:
+def residual_name(fit: FitResult) -> str:
+    """What the residuals are, for an axis; a whitened one is what its row tells beyond those before it."""
+    if fit.correlated:
+        return "whitened residual"
+    if fit.sigma is not None:
+        return "residual / sigma"
+    if fit.weighted:
+        return "weighted residual"
+    unit = fit.units.get(fit.response_name)
+    return "residual" if unit is None else f"residual ({unit})"
+
+
+def grid_over(x: Vector) -> tuple[Vector, bool]:
+    """Points for a smooth curve over the data, and whether they are logarithmically spaced."""
+    if np.all(x > 0) and x.max() > 1e3 * x.min():
+        return np.geomspace(x.min(), x.max(), GRID), True
+    return np.linspace(x.min(), x.max(), GRID), False
+
+
+def outlier_positions(fit: FitResult) -> NDArray[np.intp]:
+    """Positions of the outliers of a robust fit among the points used."""
     given = [] if fit.loss is None else [o.row for o in fit.outliers]
     return np.asarray(given if fit.rows is None else np.searchsorted(fit.rows, given), dtype=np.intp)
 

@@ -46,7 +46,7 @@ def facts(result: Result) -> str:
     if not isinstance(result, FitResult):
         counts.insert(0, f"{m} residual{'s' * (m != 1)}")
     else:
-        points = f"{m} point{'s' * (m != 1)}"
+        points = _points(result)
         if result.dropped:
             points += f" ({result.dropped} row{'s' * (result.dropped != 1)} dropped: a value was missing)"
         counts.insert(0, points)
@@ -59,7 +59,8 @@ def facts(result: Result) -> str:
             )
     if result.n_escapes:
         counts.append("left a saddle" if result.n_escapes == 1 else f"left {result.n_escapes} saddles")
-    return ", ".join(counts) + f"\nderivatives: {result.derivative}{_projected(result)}"
+    lines = [_wrap(", ".join(counts)), *(weighting(result) if isinstance(result, FitResult) else [])]
+    return "\n".join([*lines, f"derivatives: {result.derivative}{_projected(result)}"])
 
 
 def _projected(result: Result) -> str:
@@ -68,6 +69,22 @@ def _projected(result: Result) -> str:
     if not linear:
         return ""
     return f"; linear, and projected out: {', '.join(linear) if len(linear) <= 12 else len(linear)}"
+
+
+def _points(fit: FitResult) -> str:
+    m = fit.n_points
+    if fit.observed.dtype.kind == "c":
+        return f"{m // 2} complex points (2 x {m // 2} numbers)" if m % 2 == 0 else f"{m} real numbers"
+    return f"{m} point{'s' * (m != 1)}"
+
+
+def weighting(fit: FitResult) -> list[str]:
+    """What is not seen from the numbers: errors that are correlated, or follow from the prediction."""
+    said = ["errors correlated by a covariance matrix"] if fit.correlated else []
+    found = fit.reweighting
+    if found is not None:
+        said.append(f"{found.name} from the prediction, {found.rounds} round{'s' * (found.rounds != 1)}")
+    return said
 
 
 def certificate_line(result: Result) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.whitening import Whitening
+
 Vector = NDArray[np.float64]
 
 
@@ -30,17 +32,26 @@ class Goodness:
 
 
 def goodness(
-    rss: float, y: Vector, w: Vector | None, n_points: int, n_free: float, rank: float, known_sigma: bool
+    rss: float,
+    y: Vector,
+    w: Vector | None,
+    n_points: int,
+    n_free: float,
+    rank: float,
+    known_sigma: bool,
+    whitening: Whitening | None = None,
 ) -> Goodness:
     """Work them out for Gaussian errors.
 
     With known standard deviations ``-2 log L = Σ log(2πσ²) + chi2`` and k = p parameters are counted;
     otherwise the variance is estimated too (``-2 log L = n (log(2π rss/n) + 1) - Σ log weight``, k = p + 1),
     as R's ``AIC`` does. ``AIC = -2 log L + 2k``, ``BIC = -2 log L + k log n``, AICc adds 2k(k+1)/(n-k-1).
-    R² compares with the (weighted) mean of the response.
+    R² compares with the (weighted) mean of the response. Where errors are correlated ``Σ log(σ²)`` is the
+    logarithm of the determinant of their covariance, and the mean that of generalized least squares.
     """
     dof = n_points - rank
     log_w = 0.0 if w is None else float(np.log(w[w > 0.0]).sum())
+    log_w = log_w if whitening is None else -0.5 * whitening.log_det
     k = n_free + (0 if known_sigma else 1)
     minus2 = _minus_two_log_likelihood(rss, n_points, log_w, known_sigma)
     left = n_points - k - 1
@@ -55,7 +66,7 @@ def goodness(
         aic,
         aic + 2 * k * (k + 1) / left if left > 0 else math.nan,
         minus2 + k * math.log(n_points) if n_points else math.nan,
-        _r_squared(rss, y, w),
+        _r_squared(rss, y, w) if whitening is None else _r_squared_white(rss, y, whitening),
     )
 
 
@@ -76,4 +87,11 @@ def _r_squared(rss: float, y: Vector, w: Vector | None) -> float:
     weighted = y if weight is None else weight * y
     squares = (y - weighted.sum() / total) ** 2
     spread = float((squares if weight is None else weight * squares).sum())
+    return 1.0 - rss / spread if spread > 0.0 else math.nan
+
+
+def _r_squared_white(rss: float, y: Vector, whitening: Whitening) -> float:
+    white, one = whitening.white(y), whitening.white(np.ones(y.size))
+    left = white - one * (float(one @ white) / float(one @ one))
+    spread = float(left @ left)
     return 1.0 - rss / spread if spread > 0.0 else math.nan

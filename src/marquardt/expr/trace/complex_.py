@@ -148,9 +148,10 @@ def cosh(g: Graph, z: Pair) -> Pair:
 
 
 def tanh(g: Graph, z: Pair) -> Pair:
-    """By real functions that stay finite for large arguments."""
+    """By real functions that stay finite for large arguments, as their derivatives do."""
     t, s, c = g.apply("tanh", z[0]), g.apply("sin", z[1]), g.apply("cos", z[1])
-    sech2 = g.apply("square", g.apply("recip", g.apply("cosh", z[0])))
+    small = g.apply("exp", g.scale(-2.0, g.apply("abs", z[0])))  # 1/cosh would have sinh in its derivative
+    sech2 = g.div(g.scale(4.0, small), g.apply("square", g.add(small, g.const(1.0))))
     bottom = g.add(g.apply("square", c), g.mul(g.apply("square", t), g.apply("square", s)))
     return g.div(t, bottom), g.div(g.mul(sech2, g.mul(s, c)), bottom)
 
