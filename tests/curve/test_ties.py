@@ -215,6 +215,7 @@ def test_repeated_fits_do_not_trace_again() -> None:
         ({"w2": "2*w1"}, {"prior": {"w2": (1, 1)}}, "'w2' has a prior or a ridge, but is tied to 2\\*w1"),
         ({"w2": "2*w1"}, {"start": {"w1": 1, "w2": 3}}, "start 3 of 'w2' contradicts its tie, 2\\*w1 = 2"),
         ({"w2": "1/0"}, {}, "the tie of 'w2', 1/0, is inf"),
+        ({"w2": 5}, {"bounds": {"w2": (0, 1)}}, "'w2' is tied to 5, which is outside its bounds"),
         ({"w2": None}, {}, "the tie of 'w2' is None: an expression"),
         ({"w2": "w1 ~ 2"}, {}, "the tie of 'w2' is 'w1 ~ 2': an expression"),
         ("w2=2*w1", {}, "a mapping is needed"),
@@ -297,6 +298,42 @@ def test_chains_of_orders_leave_one_parameter_for_each() -> None:
 def test_a_bound_that_follows_from_others_costs_no_parameter() -> None:
     bounds = {"a + b": (0, None), "a": (0, None), "b": (0, None)}
     assert fit(DECAYS, data=DATA, start=GUESS, bounds=bounds).free_names == tuple(GUESS)
+
+
+def test_two_bounds_on_one_expression_share_its_parameter() -> None:
+    bounds = {
+        "a - b": (-1, None),
+        "b - a": (None, 0.5),
+        "k1/k2": (1, None),
+        "k2/k1": (0.1, None),
+        "k2": (0, 1),
+    }
+    result = fit(DECAYS, data=DATA, start=GUESS, bounds=bounds)
+    assert result.success and result.free_names == ("a - b", "k1/k2", "b", "k2")
+    with pytest.raises(ParameterError, match=r"bounds of 'b - a' cannot be kept: .* lies in"):
+        fit(DECAYS, data=DATA, start=GUESS, bounds={"a - b": (1, None), "b - a": (0, 3)})
+
+
+def test_the_start_values_are_those_of_the_caller() -> None:
+    """Whatever was fitted in the place of what: the model starts where it was told to."""
+    for bounds in (
+        {"k1 - k2": (0, None)},
+        {"a*b": (0.5, None), "a": (0, None)},
+        {"exp(a - b)/k1": (1, None)},
+    ):
+        result = fit(DECAYS, data=DATA, start=GUESS, bounds=bounds)
+        begun = result._parameters.nested(result._parameters.values)
+        assert begun == pytest.approx(GUESS, rel=1e-12)
+        assert {name: result.params[name].start for name in GUESS} == pytest.approx(GUESS, rel=1e-12)
+
+
+def test_a_bound_on_a_tied_parameter_of_several_takes_its_place() -> None:
+    ties, bounds = {"w2": "k*w1", "x2": "x1 + dx"}, {"w2": (None, 1.2), "w1": (0, None)}
+    result = fit(two, X, TWO, ties=ties, bounds=bounds, start={**START, "k": 1.1})
+    assert result.free_names == ("h1", "x1", "w1", "h2", "w2", "dx")
+    assert result.params["w2"].value == 1.2 and result.params["w2"].expression == "k*w1"
+    assert result.params["k"].value == pytest.approx(1.2 / result.params["w1"].value)
+    assert "= k*w1, at upper bound" in str(result)
 
 
 def test_a_bound_on_a_tied_parameter_binds() -> None:

@@ -126,11 +126,11 @@ def related_table(fit: FitResult, fitted: ParameterTable, relations: Relations) 
 
 
 def _row(fit: FitResult, derived: Derived, k: int, name: str, start: float, text: str) -> Parameter:
-    variance = float(derived.covariance(fit)[k, k])
-    stderr = math.sqrt(variance) if variance >= 0.0 else math.nan
+    variance, value = float(derived.covariance(fit)[k, k]), float(derived.values[k])
+    stderr = math.sqrt(variance) if variance >= 0.0 and value == value else math.nan
     still = not derived.gradient[k].any()
     return Parameter(
-        name, float(derived.values[k]), 0.0 if still else stderr, start, -math.inf, math.inf, still, 0,
+        name, value, 0.0 if still else stderr, start, -math.inf, math.inf, still, 0,
         fit._interval_dof, 0.0, text,
     )  # fmt: skip
 

@@ -17,13 +17,14 @@ from ..errors import ParameterError
 from ..expr.graph import Graph, Node, reachable, rebuilt
 from ..expr.interpret import interpret
 from ..expr.interval import EVERYTHING, Interval, interval, meet
-from ..expr.invert import NotSolvable, solve_for
+from ..expr.invert import NotSolvable, solve_for, tidy
 from ..expr.separable import interactions
 
 Vector = NDArray[np.float64]
 
 ROUNDING = 1e-12
 """A bound is kept, or a value within it, up to this part of its size."""
+_OWN_BOUNDS = "it has bounds of its own"
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,14 @@ class _Search:
         for i, node in solved.items():
             own = float(self.leaves.lower[i]), float(self.leaves.upper[i])
             if own != EVERYTHING and not _within(interval(node, box), own):
-                self._remember_all(i, f"it has bounds of its own, {_shown(own)}")
+                self._remember_all(i, f"{_OWN_BOUNDS}, {_shown(own)}")
                 return False
         return True
 
     def _reduced(self, node: Node, solved: Mapping[int, Node]) -> Node:
         for i, value in solved.items():
             node = self._put(node, i, value)
-        return node
+        return tidy(self.graph, node)
 
     def _put(self, node: Node, i: int, value: Node) -> Node:
         """`value` in the place of parameter i."""
@@ -206,11 +207,13 @@ class _Search:
     def refusal(self) -> str:
         """Why the first limit that failed cannot be had."""
         text = next((limit.text for limit in self.limits if limit.text in self.reasons), "")
-        whys = "; ".join(f"{name!r}: {why}" for name, why in self.reasons.get(text, {}).items())
+        reasons = self.reasons.get(text, {})
+        whys = "; ".join(f"{name!r}: {why}" for name, why in reasons.items())
+        bounded = [name for name, why in reasons.items() if why.startswith(_OWN_BOUNDS)]
+        advice = f". Leave out those of {bounded[-1]!r}, for example" if bounded else ""
         return (
             f"the bounds of {text!r} cannot be kept: the expression must take the place of one of its "
-            f"parameters, and none can leave ({whys}). Leave out the bounds of one of them, or write the "
-            "model with the expression as a parameter by ties={...}"
+            f"parameters, and none can leave ({whys}){advice}"
         )
 
 

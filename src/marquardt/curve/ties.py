@@ -233,6 +233,12 @@ class _Arrangement:
             if not math.isfinite(node.value):
                 name = self.full.names[i]
                 raise ParameterError(f"the tie of {name!r}, {self.tied[i].text}, is {node.value:g}")
+            low, high = self._bounds_of(i)
+            if not low <= node.value <= high:
+                raise ParameterError(
+                    f"{self.full.names[i]!r} is tied to {node.value:g}, which is outside its bounds "
+                    f"[{low:g}, {high:g}]"
+                )
             self.full.values[i], free[i] = node.value, False
             self.nodes[i] = self.graph.param(i)
             del self.tied[i]

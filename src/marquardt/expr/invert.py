@@ -94,6 +94,40 @@ def _undo_power(
     return _root(g, g.div(goal, factor), n, box.get(i, EVERYTHING))
 
 
+def tidy(graph: Graph, node: Node) -> Node:
+    """`node` without the parameters that cancel, where it is a sum of multiples or a product of powers.
+
+    >>> g = Graph()
+    >>> a, b = g.param(0), g.param(1)
+    >>> tidy(g, g.sub(b, g.add(a, b))) is g.neg(a)
+    True
+    """
+    leaves = [leaf for leaf in reachable([node]) if leaf.op == "param"]
+    if not leaves:
+        return node
+    slopes = jacobian(graph, [node], leaves)[0]
+    if all(slope.op == "const" for slope in slopes):
+        if all(slope.value for slope in slopes):
+            return node
+        zeros = [graph.const(0.0)] * (1 + max(int(leaf.value) for leaf in leaves))
+        total = rebuilt(graph, [node], zeros)[0]
+        for leaf, slope in zip(leaves, slopes, strict=True):
+            total = graph.add(total, graph.mul(slope, leaf)) if slope.value else total
+        return total
+    rest, powers = node, []
+    for leaf in leaves:
+        part = _power(graph, rest, leaf)
+        if part is None:
+            return node
+        rest = part[0]
+        powers.append(part[1])
+    if all(powers):
+        return node
+    for leaf, n in zip(leaves, powers, strict=True):
+        rest = graph.mul(rest, graph.apply("pow", leaf, graph.const(n))) if n else rest
+    return rest
+
+
 Undo = Callable[[Graph, Node, Interval, int, tuple[Node, ...], list[Interval]], Node]
 
 
