@@ -130,6 +130,7 @@ fn tiny(levels: &[Level]) {
                 columns: vec![Arc::new(numbers(n, 0.0, 3.0, 1))],
                 y: Some(Arc::new(numbers(n, 0.0, 1.0, 2))),
                 w: None,
+                cases: None,
                 n_rows: n,
                 n_outputs: 1,
             };

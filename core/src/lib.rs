@@ -1,8 +1,10 @@
 //! The engine room of marquardt: it evaluates models, solves dense systems and minimizes.
 //! It knows nothing of Python; `core/bind` translates.
 
+pub mod cost;
 pub mod covariance;
 pub mod evaluate;
+pub mod likelihood;
 pub mod linear;
 pub mod loss;
 pub mod minimize;

@@ -3,9 +3,12 @@
 //! One row of `Loss::rho` per loss, as `marquardt.problem.losses` has it: rho, rho', rho'' of the squared residual z,
 //! with rho(0) = 0 and rho'(0) = 1.
 
-use crate::evaluate::reduction::Reduction;
+use std::sync::Arc;
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+use crate::evaluate::reduction::Reduction;
+use crate::tape::{Level, Tape, Workspace};
+
+#[derive(Clone, Debug)]
 pub enum Loss {
     Huber,
     SoftL1,
@@ -16,13 +19,26 @@ pub enum Loss {
     Welsch,
     /// The family of Barron (2019): 2 squares, 1 soft L1, 0 Cauchy, -2 Geman-McClure, -infinity Welsch.
     Barron(f64),
+    /// Any other: a tape of rho, rho' and rho'' as functions of z.
+    Formula(Arc<Tape>),
 }
 
 impl Loss {
+    /// A loss by its tape: one input, no parameter, three outputs.
+    pub fn formula(tape: Tape) -> Result<Self, String> {
+        let found = (tape.n_outputs(), tape.n_params(), tape.n_inputs());
+        if found != (3, 0, 1) {
+            return Err(format!(
+                "the tape of a loss has (outputs, parameters, inputs) {found:?}, not (3, 0, 1)"
+            ));
+        }
+        Ok(Loss::Formula(Arc::new(tape)))
+    }
+
     /// rho, rho', rho'' at z = (f/c)^2.
     #[inline]
-    pub fn rho(self, z: f64) -> [f64; 3] {
-        match self {
+    pub fn rho(&self, z: f64) -> [f64; 3] {
+        match *self {
             Loss::Huber if z <= 1.0 => [z, 1.0, 0.0],
             Loss::Huber => [2.0 * z.sqrt() - 1.0, 1.0 / z.sqrt(), -0.5 / (z * z.sqrt())],
             Loss::SoftL1 => {
@@ -52,17 +68,36 @@ impl Loss {
                 let slope = ((0.5 * a - 1.0) * log).exp();
                 [rho, slope, (0.5 * a - 1.0) * slope / (z + b)]
             }
+            Loss::Formula(ref tape) => {
+                let mut found = [0.0; 3];
+                each_by_tape(tape, &[z], |_, rho| found = rho);
+                found
+            }
         }
     }
 }
 
+/// Calls `take` with rho, rho' and rho'' of every z.
+fn each_by_tape(tape: &Tape, z: &[f64], mut take: impl FnMut(usize, [f64; 3])) {
+    let mut columns = [const { Vec::new() }; 3].map(|mut column: Vec<f64>| {
+        column.resize(z.len(), 0.0);
+        column
+    });
+    let [a, b, c] = &mut columns;
+    tape.run(Level::best(), &[], &[z], &mut [a, b, c], &mut Workspace::new());
+    let [a, b, c] = &columns;
+    (0..z.len()).for_each(|i| take(i, [a[i], b[i], c[i]]));
+}
+
 /// What part of a curvature the rows of a Jacobian are weighted to give.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Part {
+pub(crate) enum Part {
     /// That of the model.
     Model,
     /// By how much that of the model is above the exact one.
     Excess,
+    /// By how much it is below.
+    Shortfall,
 }
 
 /// The curvature of the model is at least this part of rho': without a floor rows beyond the inflection point would
@@ -70,11 +105,10 @@ enum Part {
 const FLOOR: f64 = 0.1;
 
 /// A loss with its scale.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Robust {
     loss: Loss,
     scale: f64,
-    part: Part,
 }
 
 /// What becomes of one row [J f] with magnitudes m: J times `row`, `f` in place of f, m times `noise`.
@@ -84,23 +118,56 @@ pub(crate) struct Row {
     pub noise: f64,
 }
 
+/// Of one residual: c^2 rho, rho', the curvature of the model max(rho' + 2 rho'' z, 0.1 rho'), and the exact one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weights {
+    pub term: f64,
+    pub slope: f64,
+    pub curvature: f64,
+    pub exact: f64,
+}
+
+impl Weights {
+    /// Rows so weighted have J'J = sum h J J' and J'f = sum rho' f J.
+    #[inline]
+    pub(crate) fn row(&self, part: Part, f: f64) -> Row {
+        let Weights { slope, curvature: h, exact, .. } = *self;
+        let row = if part == Part::Model { h.sqrt() } else { (h - exact).sqrt() };
+        if part == Part::Model && row > 0.0 {
+            Row { row, f: slope * f / row, noise: slope.max(h) / row }
+        } else {
+            Row { row, f: 0.0, noise: 0.0 }
+        }
+    }
+}
+
 impl Robust {
     pub fn new(loss: Loss, scale: f64) -> Self {
-        Robust { loss, scale, part: Part::Model }
+        Robust { loss, scale }
     }
 
-    /// The same, for the rows whose J'J is to be taken from that of the model to leave the exact one.
-    pub(crate) fn excess(self) -> Self {
-        Robust { part: Part::Excess, ..self }
-    }
-
-    /// rho', the curvature of the model max(rho' + 2 rho'' z, 0.1 rho'), and the exact one.
     #[inline]
-    fn weights(&self, f: f64) -> (f64, f64, f64) {
-        let z = (f / self.scale) * (f / self.scale);
-        let [_, slope, bend] = self.loss.rho(z);
+    fn weights(&self, z: f64, [rho, slope, bend]: [f64; 3]) -> Weights {
         let exact = if bend == 0.0 { slope } else { slope + 2.0 * bend * z };
-        (slope, exact.max(FLOOR * slope), exact)
+        Weights { term: self.scale * self.scale * rho, slope, curvature: exact.max(FLOOR * slope), exact }
+    }
+
+    #[inline]
+    fn z(&self, f: f64) -> f64 {
+        (f / self.scale) * (f / self.scale)
+    }
+
+    /// Calls `take` with the weights of every residual.
+    #[inline]
+    pub(crate) fn each(&self, f: &[f64], mut take: impl FnMut(usize, Weights)) {
+        if let Loss::Formula(tape) = &self.loss {
+            let z: Vec<f64> = f.iter().map(|&f| self.z(f)).collect();
+            return each_by_tape(tape, &z, |i, rho| take(i, self.weights(z[i], rho)));
+        }
+        for (i, &f) in f.iter().enumerate() {
+            let z = self.z(f);
+            take(i, self.weights(z, self.loss.rho(z)));
+        }
     }
 
     /// rho, rho', rho'' at z.
@@ -108,45 +175,30 @@ impl Robust {
         self.loss.rho(z)
     }
 
-    /// c^2 rho((f/c)^2).
-    #[inline]
-    pub fn term(&self, f: f64) -> f64 {
-        let r = f / self.scale;
-        self.scale * self.scale * self.loss.rho(r * r)[0]
-    }
-
-    /// Derivative of half the term: rho' f.
-    #[inline]
-    pub fn slope(&self, f: f64) -> f64 {
-        self.weights(f).0 * f
-    }
-
-    /// Weight of J J' in the model.
-    #[inline]
-    pub fn curvature(&self, f: f64) -> f64 {
-        self.weights(f).1
-    }
-
-    /// Rows so weighted have J'J = sum h J J' and J'f = sum rho' f J.
-    #[inline]
-    pub(crate) fn row(&self, f: f64) -> Row {
-        let (slope, h, exact) = self.weights(f);
-        if self.part == Part::Excess {
-            return Row { row: (h - exact).sqrt(), f: 0.0, noise: 0.0 };
-        }
-        let row = h.sqrt();
-        if row > 0.0 {
-            Row { row, f: slope * f / row, noise: slope.max(h) / row }
-        } else {
-            Row { row, f: 0.0, noise: 0.0 }
-        }
-    }
-
     /// The reduction of the sum of terms, term by term. Not finite where f1 is not.
     pub fn reduction(&self, f: &[f64], f1: &[f64]) -> Reduction {
+        if let Loss::Formula(_) = self.loss {
+            let mut terms = [vec![0.0; f.len()], vec![0.0; f.len()]];
+            for (terms, f) in terms.iter_mut().zip([f, f1]) {
+                self.each(f, |i, rho| terms[i] = rho.term);
+            }
+            return self.sum(f, f1, |i, _| terms[0][i], |i, _| terms[1][i]);
+        }
+        let term = |_: usize, f: f64| self.scale * self.scale * self.loss.rho(self.z(f))[0];
+        self.sum(f, f1, term, term)
+    }
+
+    #[inline(always)]
+    fn sum(
+        &self,
+        f: &[f64],
+        f1: &[f64],
+        term: impl Fn(usize, f64) -> f64,
+        term1: impl Fn(usize, f64) -> f64,
+    ) -> Reduction {
         let mut sums = Reduction::default();
-        for (&a, &b) in f.iter().zip(f1) {
-            let (before, after) = (self.term(a), self.term(b) + 0.0 * b);
+        for (i, (&a, &b)) in f.iter().zip(f1).enumerate() {
+            let (before, after) = (term(i, a), term1(i, b) + 0.0 * b);
             sums.total += after;
             if a != b {
                 sums.actual += self.fall(a, b, before - after);
@@ -161,36 +213,8 @@ impl Robust {
     /// term(a) - term(b), exactly where both are squares.
     #[inline]
     fn fall(&self, a: f64, b: f64, difference: f64) -> f64 {
-        let squares = self.loss == Loss::Huber && a.abs().max(b.abs()) <= self.scale;
+        let squares = matches!(self.loss, Loss::Huber) && a.abs().max(b.abs()) <= self.scale;
         if squares { (a - b) * (a + b) } else { difference }
-    }
-}
-
-/// The reduction of rss, or of the robust sum.
-#[inline(always)]
-pub(crate) fn reduction(loss: Option<Robust>, f: &[f64], f1: &[f64]) -> Reduction {
-    match loss {
-        None => crate::evaluate::reduction::reduction(f, f1),
-        Some(loss) => loss.reduction(f, f1),
-    }
-}
-
-/// rho' f, or f.
-pub(crate) fn slopes(loss: Option<Robust>, f: &[f64]) -> std::borrow::Cow<'_, [f64]> {
-    match loss {
-        None => f.into(),
-        Some(loss) => f.iter().map(|&f| loss.slope(f)).collect::<Vec<_>>().into(),
-    }
-}
-
-/// Takes R'R, R the leading part of the triangular factor of [J f], from a symmetric matrix.
-pub(crate) fn subtract_gram(factor: &[f64], out: &mut [f64]) {
-    let n = out.len().isqrt();
-    for j in 0..n {
-        for l in 0..n {
-            let sum: f64 = (0..=j.min(l)).map(|i| factor[i * (n + 1) + j] * factor[i * (n + 1) + l]).sum();
-            out[j * n + l] -= sum;
-        }
     }
 }
 
@@ -255,12 +279,14 @@ mod tests {
     #[test]
     fn rows_give_gradient_and_curvature_of_the_model() {
         for loss in ALL {
-            let robust = Robust::new(loss, 0.7);
+            let robust = Robust::new(loss.clone(), 0.7);
             for f in [0.0, -0.2, 0.69, 1.0, -8.0] {
-                let (row, h) = (robust.row(f), robust.curvature(f));
-                assert!((row.row * row.f - robust.slope(f)).abs() <= 1e-15 * f.abs(), "{loss:?}");
-                assert!((row.row * row.row - h).abs() <= 1e-15);
-                assert!(row.row >= 0.0 && robust.excess().row(f).row >= 0.0);
+                robust.each(&[f], |_, weights| {
+                    let (row, excess) = (weights.row(Part::Model, f), weights.row(Part::Excess, f));
+                    assert!((row.row * row.f - weights.slope * f).abs() <= 1e-15 * f.abs(), "{loss:?}");
+                    assert!((row.row * row.row - weights.curvature).abs() <= 1e-15);
+                    assert!(row.row >= 0.0 && excess.row >= 0.0);
+                });
             }
         }
     }
@@ -268,7 +294,7 @@ mod tests {
     #[test]
     fn a_residual_that_is_not_finite_costs_no_finite_sum() {
         for loss in ALL {
-            let change = Robust::new(loss, 1.0).reduction(&[1.0, 2.0], &[1.0, f64::INFINITY]);
+            let change = Robust::new(loss.clone(), 1.0).reduction(&[1.0, 2.0], &[1.0, f64::INFINITY]);
             assert!(!change.actual.is_finite() && !change.total.is_finite());
         }
     }
@@ -276,7 +302,7 @@ mod tests {
     #[test]
     fn a_huge_constant_residual_does_not_change_the_reduction() {
         for loss in ALL {
-            let robust = Robust::new(loss, 0.5);
+            let robust = Robust::new(loss.clone(), 0.5);
             let alone = robust.reduction(&[1.0, 0.2], &[0.9, 0.1]);
             let beside = robust.reduction(&[1.0, 0.2, 1e12], &[0.9, 0.1, 1e12]);
             assert_eq!((alone.actual, alone.rows), (beside.actual, beside.rows));

@@ -147,6 +147,7 @@ fn curve(n: usize, threads: usize) -> Curve {
         columns: vec![Arc::new(x)],
         y: Some(Arc::new(numbers(n, 5))),
         w: Some(Arc::new(numbers(n, 6).iter().map(|v| 1.5 + v).collect::<Vec<f64>>())),
+        cases: None,
         n_rows: n,
         n_outputs: 1,
     };

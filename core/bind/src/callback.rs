@@ -6,7 +6,7 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1, PyReadonlyArrayDyn, PyUntyp
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::loss::{Loss, robust};
+use crate::loss::Loss;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::penalty::{Rows, penalized};
@@ -40,7 +40,8 @@ fn take(result: PyResult<Bound<'_, PyAny>>, what: &str, out: &mut [f64]) -> Resu
 ///
 /// `jacobian(x, f)` gives (m, p); `curvature(x, v)` the second derivative along v, (m,), or None: by differences;
 /// `hessian(x, f)` gives sum_i f_i H_i, (p, p), or None. `observed` is |y| * w, for the rounding certificate. The
-/// penalty's rows stand beneath the residuals; a loss is that of the residuals alone; `linear` parameters may be projected out.
+/// penalty's rows stand beneath the residuals; a loss is that of the residuals alone, and
+/// with a family `residuals` are model - y, `observed` is y; `linear` parameters may be projected out.
 #[pyfunction]
 #[pyo3(signature = (residuals, jacobian, curvature, hessian, m, observed, x0, lower, upper, options, observer=None, penalty=None, loss=None, linear=Vec::new()))]
 pub fn minimize_callback(
@@ -71,9 +72,8 @@ pub fn minimize_callback(
             take(along.call1((array(py, x), array(py, v))), "second derivatives", out)
         })),
     };
-    let mut problem = Callback::new(x0.len(), m, fill_residuals, fill_jacobian, curvature)
-        .with_loss(loss.map(robust).transpose()?)
-        .with_linear(linear);
+    let mut problem =
+        Callback::new(x0.len(), m, fill_residuals, fill_jacobian, curvature).with_linear(linear);
     if let Some(hessian) = hessian {
         problem = problem.with_hessian(Box::new(move |x, f, out| {
             take(hessian.call1((array(py, x), array(py, f))), "second derivatives", out)
@@ -81,6 +81,12 @@ pub fn minimize_callback(
     }
     if let Some(observed) = observed {
         problem = problem.with_observed(observed.as_slice()?.to_vec());
+    }
+    if let Some(loss) = loss {
+        let (cost, cases) = loss.into_cost()?;
+        problem = problem
+            .with_cost(Some(cost), cases.map(|c| c.as_ref().to_vec()))
+            .map_err(PyValueError::new_err)?;
     }
     let start = Start { x0, lower, upper, options: &options.inner, observer };
     match penalty {

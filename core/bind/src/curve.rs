@@ -3,17 +3,18 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use marquardt_core::cost::Cost;
 use marquardt_core::evaluate::curve::{self, Curve, Values};
 use marquardt_core::evaluate::reduction::Reduction;
 use marquardt_core::evaluate::{Evaluate, Failure, Linearization, checks};
-use marquardt_core::loss::Robust;
+
 use marquardt_core::tape::Level;
 use numpy::{IntoPyArray, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::arrays::Column;
-use crate::loss::{Loss, robust};
+use crate::loss::Loss;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::penalty::{Rows, penalized};
@@ -70,7 +71,7 @@ struct Versions {
     template: Vec<f64>,
     free: Vec<usize>,
     threads: usize,
-    loss: Option<Robust>,
+    cost: Option<Cost>,
     /// Parameters that may be projected out: those in which every version is linear.
     linear: Vec<usize>,
     versions: Vec<Version>,
@@ -80,15 +81,22 @@ struct Versions {
     scratch: Vec<f64>,
 }
 
+fn picked(f: &[f64], order: &[usize]) -> Vec<f64> {
+    order.iter().map(|&i| f[i]).collect()
+}
+
 impl Versions {
     fn add(&mut self, families: Families) -> PyResult<()> {
+        let likelihood = matches!(self.cost, Some(Cost::Likelihood(_)));
         let blocks = families.0.into_iter().map(|Block(programs, columns, y, w, n_rows)| {
             let programs = programs.get();
+            let (w, cases) = if likelihood { (None, w) } else { (w, None) };
             curve::Block {
                 programs: programs.inner.clone(),
                 columns: columns.into_iter().map(values).collect(),
                 y: y.map(values),
                 w: w.map(values),
+                cases: cases.map(values),
                 n_rows,
                 n_outputs: programs.n_outputs,
             }
@@ -96,7 +104,8 @@ impl Versions {
         let blocks = blocks.collect();
         let curve = Curve::new(blocks, self.template.clone(), self.free.clone(), self.threads, Level::best())
             .map_err(PyValueError::new_err)?
-            .with_loss(self.loss);
+            .with_cost(self.cost.clone())
+            .map_err(PyValueError::new_err)?;
         if families.1.as_ref().is_some_and(|order| order.len() != curve.n_residuals()) {
             return Err(PyValueError::new_err("the data order has another length than the residuals"));
         }
@@ -174,7 +183,13 @@ impl Evaluate for Versions {
             return self.versions[self.active].curve.compare(x, before, f, out);
         }
         self.residuals(x, f)?;
-        Ok((self.versions[self.active].curve.reduction(before.unwrap_or(f), f), false))
+        let Version { curve, order } = &self.versions[self.active];
+        let before = before.unwrap_or(f);
+        let change = match order {
+            Some(order) if self.cost.is_some() => curve.reduction(&picked(before, order), &picked(f, order)),
+            _ => curve.reduction(before, f), // squares may be added in any order
+        };
+        Ok((change, false))
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
@@ -197,7 +212,20 @@ impl Evaluate for Versions {
     }
 
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
-        self.versions[self.active].curve.slopes(f)
+        let Version { curve, order } = &self.versions[self.active];
+        match order {
+            Some(order) if self.cost.is_some() => {
+                let ordered = picked(f, order);
+                let mut slopes = vec![0.0; f.len()];
+                order.iter().zip(&*curve.slopes(&ordered)).for_each(|(&i, &slope)| slopes[i] = slope);
+                slopes.into()
+            }
+            _ => curve.slopes(f),
+        }
+    }
+
+    fn has_edge(&self) -> bool {
+        self.versions[self.active].curve.has_edge()
     }
 
     fn subtract_excess(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<(), Failure> {
@@ -244,7 +272,7 @@ pub fn minimize_curve(
         template: values.as_slice()?.to_vec(),
         free,
         threads: options.threads.unwrap_or(0),
-        loss: loss.map(robust).transpose()?,
+        cost: loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost),
         linear,
         versions: Vec::new(),
         active: 0,

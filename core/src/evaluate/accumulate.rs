@@ -4,9 +4,9 @@ use pulp::{Simd, WithSimd};
 
 use super::Linearization;
 use super::reduction::Reduction;
+use crate::cost::{self, CostOf};
 use crate::linear::qr;
 use crate::linear::vector::{dots, weighted_sums};
-use crate::loss::{self, Robust};
 use crate::tape::{Column, Level, Operand, has_fma};
 
 impl Linearization {
@@ -36,7 +36,7 @@ pub(crate) struct RowData<'a> {
     pub y: Option<&'a [f64]>,
     pub w: Option<&'a [f64]>,
     /// `None`: squares.
-    pub loss: Option<Robust>,
+    pub cost: Option<CostOf<'a>>,
 }
 
 /// f = (model - y) w, and its reduction from `before` (else from itself).
@@ -50,7 +50,7 @@ impl WithSimd for Residuals<'_> {
     type Output = Reduction;
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> Reduction {
-        let Residuals { rows: RowData { model, y, w, loss }, before, f } = self;
+        let Residuals { rows: RowData { model, y, w, cost }, before, f } = self;
         let n = f.len();
         match (model, y) {
             (Operand::Column(m), None) => f.copy_from_slice(&m[..n]),
@@ -63,7 +63,7 @@ impl WithSimd for Residuals<'_> {
         if let Some(w) = w {
             f.iter_mut().zip(w).for_each(|(f, w)| *f *= w);
         }
-        loss::reduction(loss, before.unwrap_or(f), f)
+        cost::reduction(cost, before.unwrap_or(f), f)
     }
 }
 
@@ -157,8 +157,8 @@ impl<'a, D: Fn(usize) -> Operand<'a>> Sums<'a, '_, D> {
         for (j, column) in jacobian.iter_mut().enumerate() {
             weighted(derivative(j), rows.w, n, column);
         }
-        if let Some(loss) = rows.loss {
-            reweigh(loss, f, jacobian, &mut last[0], magnitude);
+        if let Some(cost) = rows.cost {
+            reweigh(cost, f, jacobian, &mut last[0], magnitude);
         }
         let (f, magnitude) = (&last[0].0[..m], &magnitude.0[..m]);
         for (tile, first) in jacobian.chunks(4).zip((0..).step_by(4)) {
@@ -174,14 +174,13 @@ impl<'a, D: Fn(usize) -> Operand<'a>> Sums<'a, '_, D> {
     }
 }
 
-/// Makes rows [J f] those of the model of a robust cost.
-fn reweigh(loss: Robust, f: &[f64], jacobian: &mut [Column], last: &mut Column, magnitude: &mut Column) {
+/// Makes rows [J f] those of the model of a cost.
+fn reweigh(cost: CostOf, f: &[f64], jacobian: &mut [Column], last: &mut Column, magnitude: &mut Column) {
     let mut factors = Column::default();
-    for (i, &f) in f.iter().enumerate() {
-        let row = loss.row(f);
+    cost.each_row(f, |i, row| {
         (factors.0[i], last.0[i]) = (row.row, row.f);
         magnitude.0[i] *= row.noise;
-    }
+    });
     for column in jacobian {
         column.0[..f.len()].iter_mut().zip(&factors.0).for_each(|(d, s)| *d *= s);
     }

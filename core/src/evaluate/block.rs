@@ -6,7 +6,8 @@ use super::Linearization;
 use super::accumulate::{self, Residuals, RowData};
 use super::jobs::Job;
 use super::reduction::Reduction;
-use crate::loss::Robust;
+use crate::cost::{Cost, CostOf};
+use crate::loss::Part;
 use crate::tape::{Column, Level, Rows, Tape, Workspace};
 
 /// A data column: owned or borrowed from elsewhere.
@@ -34,6 +35,8 @@ pub struct Block {
     /// Observations and weights, output after output: k x n.
     pub y: Option<Values>,
     pub w: Option<Values>,
+    /// Of a likelihood: how often each row counts, or its trials (then there are no weights `w`).
+    pub cases: Option<Values>,
     pub n_rows: usize,
     pub n_outputs: usize,
 }
@@ -52,7 +55,7 @@ impl Block {
         if k == 0 {
             return Err("no outputs".into());
         }
-        for (name, values) in [("y", &self.y), ("w", &self.w)] {
+        for (name, values) in [("y", &self.y), ("w", &self.w), ("cases", &self.cases)] {
             if values.as_ref().is_some_and(|v| (**v).as_ref().len() != k * n) {
                 return Err(format!("{name} should have {k} x {n} values"));
             }
@@ -102,6 +105,19 @@ impl Block {
         values.as_ref().map(|v| &(**v).as_ref()[o * self.n_rows + rows.start..][..rows.len])
     }
 
+    /// The cost of these rows of output `o`.
+    fn cost_of<'a>(&'a self, cost: Option<(&'a Cost, Part)>, o: usize, rows: Rows) -> Option<CostOf<'a>> {
+        let (cost, part) = cost?;
+        let y = self.part(&self.y, o, rows).unwrap_or(&[]);
+        Some(CostOf { cost, part, y, cases: self.part(&self.cases, o, rows) })
+    }
+
+    /// The cost of all rows, output after output.
+    pub(crate) fn whole_cost<'a>(&'a self, cost: &'a Cost) -> CostOf<'a> {
+        let whole = |values: &'a Option<Values>| values.as_ref().map(|v| (**v).as_ref());
+        CostOf { cost, part: Part::Model, y: whole(&self.y).unwrap_or(&[]), cases: whole(&self.cases) }
+    }
+
     /// Residuals of one job into `f` (one slice per output), their reduction from `before` (else from
     /// themselves), and [J f] folded into `out`.
     pub(crate) fn pass(
@@ -109,7 +125,7 @@ impl Block {
         level: Level,
         params: &[f64],
         job: Job,
-        loss: Option<Robust>,
+        cost: Option<&Cost>,
         before: Option<&[f64]>,
         f: &mut [&mut [f64]],
         worker: &mut Worker,
@@ -129,7 +145,8 @@ impl Block {
                 for (o, f) in f.iter_mut().enumerate() {
                     let model = tape.output(o, inputs, rows, work);
                     let (y, w) = (self.part(&self.y, o, rows), self.part(&self.w, o, rows));
-                    let data = RowData { model, y, w, loss };
+                    let cost = self.cost_of(cost.map(|c| (c, Part::Model)), o, rows);
+                    let data = RowData { model, y, w, cost };
                     let f = &mut f[rows.start - job.start..][..rows.len];
                     let before = before.map(|f| &f[o * self.n_rows + rows.start..][..rows.len]);
                     total.add(&level.run(Residuals { rows: data, before, f }));
@@ -148,7 +165,7 @@ impl Block {
         level: Level,
         params: &[f64],
         job: Job,
-        loss: Option<Robust>,
+        cost: Option<(&Cost, Part)>,
         f: &[f64],
         worker: &mut Worker,
         out: &mut Linearization,
@@ -170,7 +187,7 @@ impl Block {
                             model,
                             y: self.part(&self.y, o, rows),
                             w: self.part(&self.w, o, rows),
-                            loss,
+                            cost: self.cost_of(cost, o, rows),
                         },
                         f: &f[o * self.n_rows + rows.start..][..rows.len],
                         columns,
@@ -189,7 +206,7 @@ impl Block {
         tape: &Tape,
         params: &[f64],
         job: Job,
-        robust: Option<(Robust, &[f64])>,
+        cost: Option<(&Cost, &[f64])>,
         worker: &mut Worker,
         out: &mut [f64],
     ) {
@@ -206,9 +223,10 @@ impl Block {
                         accumulate::weigh(level, tape.output(output, inputs, rows, work), w, rows.len, d);
                     };
                     weigh(k * p + o, magnitude);
-                    if let Some((loss, f)) = robust {
+                    let model = cost.map(|(cost, _)| (cost, Part::Model));
+                    if let (Some((_, f)), Some(cost)) = (cost, self.cost_of(model, o, rows)) {
                         let f = &f[o * self.n_rows + rows.start..][..rows.len];
-                        magnitude.0.iter_mut().zip(f).for_each(|(d, &f)| *d *= loss.curvature(f));
+                        cost.each_curvature(f, |i, h| magnitude.0[i] *= h);
                     }
                     for j in 0..p {
                         weigh(o * p + j, &mut columns[0]);

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::accumulate::{self, RowData};
 use super::reduction::Reduction;
 use super::{Evaluate, Failure, Linearization};
-use crate::loss::{self, Robust};
+use crate::cost::{self, Cost, CostOf};
+use crate::loss::Part;
 use crate::tape::{Column, Level, Operand, Rows};
 
 /// Fills an array at x: the residuals (m).
@@ -33,7 +34,9 @@ pub struct Callback<'a> {
     hessian: Option<FillWith<'a>>,
     /// |y| w of each residual, where the residuals are (model - y) w.
     observed: Option<Vec<f64>>,
-    loss: Option<Robust>,
+    cost: Option<Cost>,
+    /// Of a likelihood: how often each row counts, or its trials.
+    cases: Option<Vec<f64>>,
     linear: Vec<usize>,
     level: Level,
     jac: Vec<f64>,
@@ -59,7 +62,8 @@ impl<'a> Callback<'a> {
             curvature,
             hessian: None,
             observed: None,
-            loss: None,
+            cost: None,
+            cases: None,
             linear: Vec::new(),
             level: Level::best(),
             jac: vec![0.0; n_params * n_residuals],
@@ -86,9 +90,21 @@ impl<'a> Callback<'a> {
         self
     }
 
-    pub fn with_loss(mut self, loss: Option<Robust>) -> Self {
-        self.loss = loss;
-        self
+    /// With a likelihood `observed` are the observations themselves, and given before.
+    pub fn with_cost(mut self, cost: Option<Cost>, cases: Option<Vec<f64>>) -> Result<Self, String> {
+        let likelihood = matches!(cost, Some(Cost::Likelihood(_)));
+        if likelihood && self.observed.is_none()
+            || cases.as_ref().is_some_and(|c| c.len() != self.n_residuals)
+        {
+            return Err("a likelihood needs observations, and as many cases".into());
+        }
+        (self.cost, self.cases) = (cost, cases);
+        Ok(self)
+    }
+
+    fn cost_of(&self, part: Part) -> Option<CostOf<'_>> {
+        let y = self.observed.as_deref().unwrap_or(&[]);
+        self.cost.as_ref().map(|cost| CostOf { cost, part, y, cases: self.cases.as_deref() })
     }
 
     /// Makes `jac` the Jacobian at x.
@@ -102,7 +118,7 @@ impl<'a> Callback<'a> {
     }
 
     /// Adds the rows of a dense Jacobian to the sums. The model itself is only known as f + y, so |f| + |y| bounds it.
-    fn fold_block(&mut self, rows: Rows, loss: Option<Robust>, f: &[f64], out: &mut Linearization) {
+    fn fold_block(&mut self, rows: Rows, part: Part, f: &[f64], out: &mut Linearization) {
         let p = self.n_params;
         let f = &f[rows.start..][..rows.len];
         let mut transposed = vec![0.0; p * rows.len];
@@ -111,9 +127,20 @@ impl<'a> Callback<'a> {
         }
         let derivative = |j: usize| Operand::Column(&transposed[j * rows.len..][..rows.len]);
         let y = self.observed.as_ref().map(|y| &y[rows.start..][..rows.len]);
-        let data = RowData { model: Operand::Column(f), y, w: None, loss };
-        let (columns, magnitude) = (&mut self.columns, &mut self.magnitude);
-        accumulate::Rows { derivative, rows: data, f, columns, magnitude, out }.fold(self.level);
+        let (mut columns, mut magnitude) =
+            (std::mem::take(&mut self.columns), std::mem::take(&mut self.magnitude));
+        let cost = self.cost_of(part).map(|cost| cost.rows(rows.start, rows.len));
+        let data = RowData { model: Operand::Column(f), y, w: None, cost };
+        let block = accumulate::Rows {
+            derivative,
+            rows: data,
+            f,
+            columns: &mut columns,
+            magnitude: &mut magnitude,
+            out,
+        };
+        block.fold(self.level);
+        (self.columns, self.magnitude) = (columns, magnitude);
     }
 
     /// Second derivative of the residuals along v.
@@ -158,14 +185,14 @@ impl Evaluate for Callback<'_> {
         _: Option<&mut Linearization>,
     ) -> Result<(Reduction, bool), Failure> {
         self.residuals(x, f)?;
-        Ok((loss::reduction(self.loss, before.unwrap_or(f), f), false))
+        Ok((cost::reduction(self.cost_of(Part::Model), before.unwrap_or(f), f), false))
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
         self.evaluate_jacobian(x, f)?;
         out.reset(self.n_params);
         for rows in Rows::blocks(0, self.n_residuals) {
-            self.fold_block(rows, self.loss, f, out);
+            self.fold_block(rows, Part::Model, f, out);
         }
         Ok(())
     }
@@ -175,8 +202,8 @@ impl Evaluate for Callback<'_> {
         let mut second = vec![0.0; self.n_residuals];
         self.second(x, f, v, &mut second)?;
         out.fill(0.0);
-        if let Some(loss) = self.loss {
-            second.iter_mut().zip(f).for_each(|(d, &f)| *d *= loss.curvature(f));
+        if let Some(cost) = self.cost_of(Part::Model) {
+            cost.each_curvature(f, |i, h| second[i] *= h);
         }
         for (row, second) in self.jac.chunks_exact(self.n_params.max(1)).zip(second) {
             out.iter_mut().zip(row).for_each(|(out, j)| *out += j * second);
@@ -185,27 +212,38 @@ impl Evaluate for Callback<'_> {
     }
 
     fn residual_hessian(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<bool, Failure> {
-        match &mut self.hessian {
-            Some(fill) => fill(x, &loss::slopes(self.loss, f), out)?,
-            None => return Ok(false),
-        }
+        let Some(mut fill) = self.hessian.take() else { return Ok(false) };
+        let filled = fill(x, &self.slopes(f), out);
+        self.hessian = Some(fill);
+        filled?;
         self.subtract_excess(x, f, out)?;
         Ok(out.iter().all(|o| o.is_finite()))
     }
 
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
-        loss::slopes(self.loss, f)
+        cost::slopes(self.cost_of(Part::Model), f)
+    }
+
+    fn has_edge(&self) -> bool {
+        self.cost.as_ref().is_some_and(Cost::has_edge)
     }
 
     fn subtract_excess(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<(), Failure> {
-        let Some(loss) = self.loss else { return Ok(()) };
+        let Some(cost) = &self.cost else { return Ok(()) };
+        let parts = if cost.has_shortfall() {
+            &[(Part::Excess, -1.0), (Part::Shortfall, 1.0)][..]
+        } else {
+            &[(Part::Excess, -1.0)]
+        };
         self.evaluate_jacobian(x, f)?;
         let mut sums = Linearization::default();
-        sums.reset(self.n_params);
-        for rows in Rows::blocks(0, self.n_residuals) {
-            self.fold_block(rows, Some(loss.excess()), f, &mut sums);
+        for &(part, sign) in parts {
+            sums.reset(self.n_params);
+            for rows in Rows::blocks(0, self.n_residuals) {
+                self.fold_block(rows, part, f, &mut sums);
+            }
+            cost::add_gram(sign, &sums.factor, out);
         }
-        loss::subtract_gram(&sums.factor, out);
         Ok(())
     }
 }

@@ -8,7 +8,8 @@ pub use super::block::{Block, Programs, Values};
 use super::jobs::{self, Job};
 use super::reduction::Reduction;
 use super::{Evaluate, Failure, Linearization};
-use crate::loss::{self, Robust};
+use crate::cost::{self, Cost};
+use crate::loss::Part;
 use crate::tape::{Level, Tape};
 
 /// A curve fit. Residuals are ordered block after block, within a block output after output.
@@ -19,7 +20,7 @@ pub struct Curve {
     free: Vec<usize>,
     threads: usize,
     level: Level,
-    loss: Option<Robust>,
+    cost: Option<Cost>,
     jobs: Vec<Job>,
     /// First residual of each block.
     offsets: Vec<usize>,
@@ -80,7 +81,7 @@ impl Curve {
             free,
             threads,
             level,
-            loss: None,
+            cost: None,
             jobs,
             offsets,
             n_residuals,
@@ -94,14 +95,25 @@ impl Curve {
         })
     }
 
-    pub fn with_loss(mut self, loss: Option<Robust>) -> Self {
-        self.loss = loss;
-        self
+    /// Says where data are missing that a likelihood needs.
+    pub fn with_cost(mut self, cost: Option<Cost>) -> Result<Self, String> {
+        let likelihood = matches!(cost, Some(Cost::Likelihood(_)));
+        if likelihood && self.blocks.iter().any(|b| b.y.is_none() || b.w.is_some()) {
+            return Err("a likelihood needs observations, and cases in place of weights".into());
+        }
+        self.cost = cost;
+        Ok(self)
     }
 
     /// The reduction of the cost (twice) between two vectors of residuals.
     pub fn reduction(&self, f: &[f64], f1: &[f64]) -> Reduction {
-        loss::reduction(self.loss, f, f1)
+        let Some(cost) = &self.cost else { return cost::reduction(None, f, f1) };
+        let mut total = Reduction::default();
+        for (block, &start) in self.blocks.iter().zip(&self.offsets) {
+            let own = start..start + block.n_rows * block.n_outputs;
+            total.add(&block.whole_cost(cost).reduction(&f[own.clone()], &f1[own]));
+        }
+        total
     }
 
     /// Whether the tapes are valid at `x`: the branches the model took when it was traced are the same there.
@@ -178,14 +190,15 @@ impl Curve {
         if let Some(out) = &mut out {
             out.reset(p);
         }
-        let Curve { blocks, params, level, loss, jobs, offsets, workers, partial, scratch, .. } = self;
+        let Curve { blocks, params, level, cost, jobs, offsets, workers, partial, scratch, .. } = self;
+        let cost = cost.as_ref();
         if workers.is_empty() {
             workers.push(Worker::default());
         }
         if let ([job], [block]) = (&jobs[..], &blocks[..])
             && block.n_outputs == 1
         {
-            return block.pass(*level, params, *job, *loss, before, &mut [f], &mut workers[0], out);
+            return block.pass(*level, params, *job, cost, before, &mut [f], &mut workers[0], out);
         }
         let wanted = out.is_some();
         partial.resize_with(jobs.len(), Default::default);
@@ -196,7 +209,7 @@ impl Curve {
                 sums.reset(p);
             }
             let out = wanted.then_some(sums);
-            *change = blocks[job.block].pass(*level, params, job, *loss, before, &mut f, worker, out);
+            *change = blocks[job.block].pass(*level, params, job, cost, before, &mut f, worker, out);
         });
         let mut total = Reduction::default();
         for (sums, change) in partial {
@@ -208,17 +221,19 @@ impl Curve {
         total
     }
 
-    /// [J f] folded, its rows those of the model of a robust cost.
-    fn linearize_by(&mut self, loss: Option<Robust>, x: &[f64], f: &[f64], out: &mut Linearization) {
+    /// [J f] folded, its rows those of a part of the curvature.
+    fn linearize_by(&mut self, part: Part, x: &[f64], f: &[f64], out: &mut Linearization) {
         self.place(x);
         let p = self.free.len();
         let threads = self.threads_for(|t| Some(&t.jacobian), 0.1 * ((p + 1) * (p + 1)) as f64);
         let (params, offsets, level) =
             (std::mem::take(&mut self.params), std::mem::take(&mut self.offsets), self.level);
+        let cost = self.cost.take();
         self.reduce(threads, p, out, |block, job, worker, sums| {
-            block.linearize(level, &params, job, loss, &f[offsets[job.block]..], worker, sums);
+            let cost = cost.as_ref().map(|cost| (cost, part));
+            block.linearize(level, &params, job, cost, &f[offsets[job.block]..], worker, sums);
         });
-        (self.params, self.offsets) = (params, offsets);
+        (self.params, self.offsets, self.cost) = (params, offsets, cost);
     }
 }
 
@@ -248,7 +263,7 @@ impl Evaluate for Curve {
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
-        self.linearize_by(self.loss, x, f, out);
+        self.linearize_by(Part::Model, x, f, out);
         Ok(())
     }
 
@@ -261,17 +276,17 @@ impl Evaluate for Curve {
             (std::mem::take(&mut self.params_along), std::mem::take(&mut self.along));
         params.clone_from(&self.params);
         params.extend_from_slice(v);
-        let (p, level, loss) = (self.free.len(), self.level, self.loss);
-        let offsets = std::mem::take(&mut self.offsets);
+        let (p, level) = (self.free.len(), self.level);
+        let (offsets, cost) = (std::mem::take(&mut self.offsets), self.cost.take());
         let threads = self.threads_for(|t| t.curvature.as_ref(), p as f64);
         self.reduce(threads, p, &mut sums, |block, job, worker, sums| {
             if let Some(tape) = &block.programs.curvature {
-                let robust = loss.map(|loss| (loss, &f[offsets[job.block]..]));
-                block.curvature(level, tape, &params, job, robust, worker, &mut sums.gradient);
+                let cost = cost.as_ref().map(|cost| (cost, &f[offsets[job.block]..]));
+                block.curvature(level, tape, &params, job, cost, worker, &mut sums.gradient);
             }
         });
         out.copy_from_slice(&sums.gradient);
-        (self.params_along, self.along, self.offsets) = (params, sums, offsets);
+        (self.params_along, self.along, self.offsets, self.cost) = (params, sums, offsets, cost);
         Ok(true)
     }
 
@@ -283,7 +298,7 @@ impl Evaluate for Curve {
         let (p, level) = (self.free.len(), self.level);
         let threads = self.threads_for(|t| t.hessian.as_ref().map(|h| &h.0), 0.5 * (p * p) as f64);
         out.fill(0.0);
-        let slopes = loss::slopes(self.loss, f);
+        let slopes = slopes(&self.blocks, &self.offsets, self.cost.as_ref(), f);
         let Curve { blocks, params, jobs, offsets, workers, hessians, .. } = self;
         hessians.clear();
         hessians.resize(jobs.len() * p * p, 0.0);
@@ -302,17 +317,36 @@ impl Evaluate for Curve {
     }
 
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
-        loss::slopes(self.loss, f)
+        slopes(&self.blocks, &self.offsets, self.cost.as_ref(), f)
+    }
+
+    fn has_edge(&self) -> bool {
+        self.cost.as_ref().is_some_and(Cost::has_edge)
     }
 
     fn subtract_excess(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<(), Failure> {
-        if let Some(loss) = self.loss {
-            let mut sums = Linearization::default();
-            self.linearize_by(Some(loss.excess()), x, f, &mut sums);
-            loss::subtract_gram(&sums.factor, out);
+        let Some(cost) = &self.cost else { return Ok(()) };
+        let shortfall = cost.has_shortfall();
+        let mut sums = Linearization::default();
+        self.linearize_by(Part::Excess, x, f, &mut sums);
+        cost::add_gram(-1.0, &sums.factor, out);
+        if shortfall {
+            self.linearize_by(Part::Shortfall, x, f, &mut sums);
+            cost::add_gram(1.0, &sums.factor, out);
         }
         Ok(())
     }
+}
+
+/// Derivatives of half the terms by the residuals.
+fn slopes<'f>(blocks: &[Block], offsets: &[usize], cost: Option<&Cost>, f: &'f [f64]) -> Cow<'f, [f64]> {
+    let Some(cost) = cost else { return f.into() };
+    let mut slopes = f.to_vec();
+    for (block, &start) in blocks.iter().zip(offsets) {
+        let own = start..start + block.n_rows * block.n_outputs;
+        block.whole_cost(cost).each_slope(&f[own], |i, slope| slopes[start + i] = slope);
+    }
+    slopes.into()
 }
 
 /// The slices of f each job writes: one per output.

@@ -94,6 +94,11 @@ pub trait Evaluate {
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
         Cow::Borrowed(f)
     }
+    /// Does the cost end where a mean is zero? The exact curvature does not see that edge, the model's does: its steps
+    /// end there.
+    fn has_edge(&self) -> bool {
+        false
+    }
     /// Takes from `out` what J'J of the linearization has too much: only where a robust cost bends down.
     fn subtract_excess(&mut self, _x: &[f64], _f: &[f64], _out: &mut [f64]) -> Result<(), Failure> {
         Ok(())

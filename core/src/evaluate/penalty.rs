@@ -128,6 +128,10 @@ impl<E: Evaluate> Evaluate for Penalized<E> {
         }
     }
 
+    fn has_edge(&self) -> bool {
+        self.inner.has_edge()
+    }
+
     fn subtract_excess(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<(), Failure> {
         let own = self.split();
         self.inner.subtract_excess(x, &f[..own], out)

@@ -119,6 +119,9 @@ impl Loop<'_> {
             Verdict::LittleGain
         } else if !actual.is_finite() {
             self.strategy.control.refuse(self.trial.size);
+            if self.problem.has_edge() && self.strategy.models == Models::Either {
+                (self.strategy.models, self.newton) = (Models::GaussNewton, false);
+            }
             Verdict::NotFinite
         } else if !round.switched && self.switches_model(gain, actual)? {
             round.switched = true;

@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         method=arguments.method,
         damping=arguments.damping,
         loss=arguments.loss,
+        family=arguments.family,
+        trials=_TRIALS if arguments.trials else None,
         f_scale=None if arguments.f_scale is None else number(arguments.f_scale, "--f-scale", "the scale"),
         missing="drop" if arguments.drop_missing else "error",
     )
@@ -60,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 # The evaluated --sigma and --weights travel as columns: rows with missing values then drop them too.
-_SIGMA, _WEIGHTS = " sigma", " weights"
+_SIGMA, _WEIGHTS, _TRIALS = " sigma", " weights", " trials"
 _DROP = "--drop-missing leaves such rows out"
 
 
@@ -227,7 +229,7 @@ def _data(table: Table, formula: Formula, arguments: argparse.Namespace) -> dict
     """The columns the fit needs; what is wrong in one is refused here, where its line is known."""
     assert formula.response is not None
     data: dict[str, Any] = {name: table[name] for name in (*formula.response.data_names, *formula.data_names)}
-    for option, key in (("sigma", _SIGMA), ("weights", _WEIGHTS)):
+    for option, key in (("sigma", _SIGMA), ("weights", _WEIGHTS), ("trials", _TRIALS)):
         text = getattr(arguments, option)
         if text and (rule := _of_prediction(text, table)) is not None:
             data |= {name: table[name] for name in rule.data_names if name != MU}

@@ -126,6 +126,13 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         help="where residuals begin to count as outliers; without it taken from the noise",
     )  # fmt: skip
     fit.add_argument(
+        "--family", metavar="NAME",
+        help="for counts: poisson, or binomial (counts of --trials, or proportions); the model is their mean",
+    )  # fmt: skip
+    fit.add_argument(
+        "--trials", metavar="COLUMN", help="numbers of trials: a column, a number, or a formula of columns"
+    )
+    fit.add_argument(
         "--drop-missing", action="store_true", help="leave out rows with missing values, and count them"
     )
     fit.add_argument(

@@ -10,21 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ModelError, OptionError, Status
+from ..errors import DataError, OptionError, Status
 from ..expr.formula import Formula
 from ..options import Options, chosen_options
-from ..problem.model import Model, compile_model
+from ..problem.model import compile_model
 from ..solve.minimize import minimize
 from ..solve.robust import Plan, minimize_robust, plan
 from .columns import units
+from .counts import Counts, counted, counts_of
 from .data import Data, thin
+from .fit_counts import fit_counts
 from .parameters import Parameters
 from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle
 from .penalty import arrange_penalty, hints, refuse_penalty
 from .progress import ProgressLine, observer
 from .result import FitResult
 from .reweighted import reweighted
-from .setup import Request, Setup, from_function
+from .setup import Request, Setup, check_used, from_function
 from .setup_formula import from_formula
 from .start import Search, search, search_by_rule, stop_at_once
 
@@ -47,6 +49,8 @@ def fit(
     ridge: Any = None,
     loss: str = "linear",
     f_scale: float | None = None,
+    family: str | None = None,
+    trials: Any = None,
     method: str = "auto",
     damping: str | None = None,
     acceleration: bool | None = None,
@@ -81,6 +85,9 @@ def fit(
         on they start from a fit with "huber", as such costs have several minima.
     f_scale : c, where weighted residuals f begin to count as outliers; None takes it from the noise, which
         is 1 with sigma and is else estimated by the median absolute residual.
+    family : "poisson" where y are counts, "binomial" where they are counts out of `trials`, or proportions
+        of them: the model is their mean (a probability), and the cost half the deviance.
+    trials : the number of trials, one for all rows or one per row (an array or a column).
     method : how steps are made: "auto", or one of the classic methods that `Options.method` lists.
     damping : "nielsen", "classic" or "delayed": how the damping of "levenberg" and "marquardt" moves.
     acceleration : whether steps are bent by the geodesic acceleration; None: "auto" does.
@@ -98,6 +105,10 @@ def fit(
     options = chosen_options(options, method, damping, acceleration)
     robust = _plan(loss, f_scale, sigma is not None, prior is not None or ridge is not None)
     named = None if prior is None and ridge is None else hints(prior, ridge)
+    counts: Counts | None = None
+    if family is not None or trials is not None:
+        counts = _counts(family, trials, weights, data, sigma, loss, f_scale, prior, ridge)
+        weights = counts.cases
     wanted = Request(x, y, data, start, bounds, fixed, sigma, weights, missing, ties, named)
     setup = from_formula(model, wanted) if isinstance(model, FORMULAS) else from_function(model, wanted)
     if named is not None:
@@ -105,8 +116,12 @@ def fit(
     setup.loss = robust
     if setup.penalty is None:
         _check_constant(setup)
-    run = _run if setup.data.of_prediction is None else reweighted(_run)
-    result = run(setup, options, observer(callback))
+    watch = observer(callback)
+    if counts is not None:
+        result: FitResult = _run_counts(setup, counts, options, watch)
+    else:
+        run = _run if setup.data.of_prediction is None else reweighted(_run)
+        result = run(setup, options, watch)
     if data is not None:
         result.units = units(data)
     return result
@@ -123,6 +138,27 @@ def _plan(loss: Any, f_scale: Any, sigma_known: bool, penalized: bool) -> Plan |
             f"loss = {loss!r} cannot be had with prior= or ridge= as yet: leave out one of them"
         )
     return robust
+
+
+def _counts(
+    family: Any, trials: Any, weights: Any, table: Any, sigma: Any, loss: Any, f_scale: Any, prior: Any,
+    ridge: Any,
+) -> Counts:  # fmt: skip
+    given = {
+        "sigma": sigma, "loss": None if loss == "linear" else loss, "f_scale": f_scale, "prior": prior,
+        "ridge": ridge,
+    }  # fmt: skip
+    return counts_of(family, trials, weights, table, given)
+
+
+def _run_counts(
+    setup: Setup, counts: Counts, options: Options | None, watch: Callable[[Any], Any] | None
+) -> FitResult:
+    try:
+        return fit_counts(setup, counted(counts, setup.data), options, watch)
+    finally:
+        if isinstance(watch, ProgressLine):
+            watch.close()
 
 
 FORMULAS = (str, Formula)
@@ -166,7 +202,7 @@ def _run(
     else:
         problem = model.problem(data.arguments, y, None, values, parameters.free)
         problem = problem.with_whitening(data.whitening)
-    _check_used(model, parameters)
+    check_used(model, parameters)
     terms, weighing = setup.penalty, NO_ROUNDS
     if terms is not None:
         noise = first_noise(terms, data)
@@ -264,13 +300,3 @@ def _refuse_constant(values: NDArray[Any], name: str, n_free: int) -> None:
             f"{name!r} is constant: all {values.size} values are {values.item(0):g}, "
             f"which cannot determine {n_free} parameters"
         )
-
-
-def _check_used(model: Model, parameters: Parameters) -> None:
-    """A parameter that does not appear in the traced expression is a mistake in the model."""
-    for i in model.unused():
-        if i in parameters.free:
-            raise ModelError(
-                f"parameter {parameters.names[i]!r} is not used by the model: remove it, or hold it with "
-                f"fixed={{{parameters.names[i]!r}: value}}"
-            )

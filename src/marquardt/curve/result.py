@@ -146,7 +146,7 @@ class FitResult(Result):
         So many are flagged that 1 % of them are expected to be none (ROUT: Motulsky, Brown 2006). They should
         be looked for with a robust ``loss``: squares let outliers hide one another.
         """
-        f, rows = self.residuals, self._data.rows
+        f, rows = self._judged(), self._data.rows
         noise, dof = (1.0, None) if self.sigma_known else (self.noise, self.dof)
         x, _ = self.single_x
         size = self.observed.size  # complex ones have two residuals
@@ -159,6 +159,15 @@ class FitResult(Result):
             if row not in found or abs(t) > abs(found[row].t):
                 found[row] = Outlier(row, where, float(f[i]), t)
         return tuple(found[row] for row in sorted(found))
+
+    def _judged(self) -> Vector:
+        """Residuals by which outliers are known."""
+        return self.residuals
+
+    @property
+    def family(self) -> str | None:
+        """The family of a fit of counts; None for other data."""
+        return None
 
     @property
     def n_points(self) -> int:

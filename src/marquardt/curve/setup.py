@@ -118,6 +118,16 @@ def _with_care(signature: Signature, wanted: Request) -> Setup:
     return Setup(function, signature.name, gathered, parameters, ForFunction(independent))
 
 
+def check_used(model: Model, parameters: Parameters) -> None:
+    """A parameter that does not appear in the traced expression is a mistake in the model."""
+    for i in model.unused():
+        if i in parameters.free:
+            raise ModelError(
+                f"parameter {parameters.names[i]!r} is not used by the model: remove it, or hold it with "
+                f"fixed={{{parameters.names[i]!r}: value}}"
+            )
+
+
 def _length(function: Any, arguments: tuple[Any, ...], parameters: Parameters) -> int | None:
     """How many numbers the function gives at the start (a complex one is two); None where it raises."""
     values = parameters.provisional()

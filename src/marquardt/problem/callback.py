@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import ModelError
 from .differences import EPS, Differences
+from .likelihood import Likelihood
 from .losses import Loss
 from .penalty import Penalty
 from .whitening import Whitening
@@ -40,7 +41,7 @@ class CallbackProblem:
 
     exact = False
     penalty: Penalty | None = None
-    loss: Loss | None = None
+    loss: Loss | Likelihood | None = None
     linear: tuple[int, ...] = ()
     whitening: Whitening | None = None
 
@@ -145,8 +146,8 @@ class CallbackProblem:
         other.whitening = whitening
         return other
 
-    def with_loss(self, loss: Loss | None) -> CallbackProblem:
-        """The same problem with another loss; ``residuals`` stay what they are."""
+    def with_loss(self, loss: Loss | Likelihood | None) -> CallbackProblem:
+        """The same problem with another loss or likelihood; ``residuals`` stay what they are."""
         other = copy(self)
         other.loss = loss
         return other
@@ -167,8 +168,8 @@ def penalty_rows(penalty: Penalty | None) -> list[tuple[int, float, float]] | No
     return None if penalty is None else penalty.rows()
 
 
-def native_loss(loss: Loss | None) -> tuple[str, float, float | None] | None:
-    """A loss as the core takes it."""
+def native_loss(loss: Loss | Likelihood | None) -> tuple[Any, ...] | None:
+    """A loss or likelihood as the core takes it."""
     return None if loss is None else loss.native()
 
 

@@ -132,6 +132,10 @@ class Loss:
         """``1/2 Σ c² ρ((f/c)²)``."""
         return 0.5 * float((self.scale**2 * self.row.rho((f / self.scale) ** 2)[0]).sum())
 
+    def slopes(self, f: Vector) -> Vector:
+        """Derivative of the cost by each residual, ρ' f, shape (m,)."""
+        return self.weights(f) * f
+
     def weights(self, f: Vector) -> Vector:
         """ρ' of each residual: 1 for one that counts in full, near 0 for an outlier; shape (m,)."""
         return self.row.rho((f / self.scale) ** 2)[1]
@@ -142,6 +146,10 @@ class Loss:
         _, slope, bend = self.row.rho(z)
         exact = slope + np.where(bend == 0.0, 0.0, 2.0 * bend * z)
         return exact, np.maximum(exact, FLOOR * slope)
+
+    def rows(self, pick: Any) -> Loss:
+        """The same of some of the rows."""
+        return self
 
     def native(self) -> tuple[str, float, float | None]:
         """As the core takes it."""

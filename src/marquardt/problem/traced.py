@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import ModelError
 from .callback import REJECTS, CallbackProblem, native_loss, penalty_rows, refusing, rounding_size
+from .likelihood import Likelihood
 from .losses import Loss
 from .penalty import Penalty
 from .programs import CorePrograms, Programs
@@ -46,7 +47,7 @@ class TracedProblem:
 
     exact = True
     penalty: Penalty | None = None
-    loss: Loss | None = None
+    loss: Loss | Likelihood | None = None
     linear: tuple[int, ...] = ()
     """Positions among the free parameters of those that are to be projected out."""
     whitening: Whitening | None = None
@@ -111,7 +112,8 @@ class TracedProblem:
         small = model.version_at(arguments, self.values)
         if small is None or not small.pointwise:
             return None
-        part = TracedProblem(model, arguments, y, w, self.values, self.free, small).with_loss(self.loss)
+        part = TracedProblem(model, arguments, y, w, self.values, self.free, small)
+        part.loss = None if self.loss is None else self.loss.rows(pick)
         part.linear = self.linear
         if self.penalty is None:
             return part
@@ -181,18 +183,22 @@ class TracedProblem:
     def _programs(self, version: Version) -> list[Programs]:
         return version.programs(self.free, self.size, self.model.in_core)
 
+    def _row_weights(self) -> Vector | None:
+        """Weights of the residuals, or how often each row counts in a likelihood."""
+        return self.loss.cases if isinstance(self.loss, Likelihood) else self.w
+
     def _native(self, version: Version, made: list[Programs]) -> tuple[list[Any], NDArray[np.intp] | None]:
         """A version as the core takes it: (programs, columns, y, w, rows) per family, and the data order."""
         if version.pointwise and not self.spread and made[0].derive is None:  # the short way of most fits
             columns = [self.arguments[k] for k in version.argument_of]
             if all([_is_plain(c) for c in columns]):
-                return [(made[0].native, columns, self.y, self.w, self.size)], None
-        whole = self.spread or version.whole
+                return [(made[0].native, columns, self.y, self._row_weights(), self.size)], None
+        w, whole = self._row_weights(), self.spread or version.whole
         blocks = []
         for programs, columns, rows in self._families(version):
             assert isinstance(programs, CorePrograms)
             pick = (lambda v: v) if whole else (lambda v, rows=rows: None if v is None else v[rows.ravel()])
-            blocks.append((programs.native, columns, pick(self.y), pick(self.w), rows.shape[1]))
+            blocks.append((programs.native, columns, pick(self.y), pick(w), rows.shape[1]))
         return blocks, None if whole else version.order
 
     def _retrace(self, x: Vector) -> tuple[list[Any], NDArray[np.intp] | None] | None:
@@ -246,8 +252,8 @@ class TracedProblem:
         other.whitening = whitening
         return other
 
-    def with_loss(self, loss: Loss | None) -> TracedProblem:
-        """The same problem with another loss; ``residuals`` stay what they are."""
+    def with_loss(self, loss: Loss | Likelihood | None) -> TracedProblem:
+        """The same problem with another loss or likelihood; ``residuals`` stay what they are."""
         other = copy(self)
         other.loss = loss
         if loss is not None:

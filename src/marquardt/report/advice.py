@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MarquardtError, Status
+from .counts import count_advice, edge_advice
 from .penalty import penalty_advice
 from .sentences import has_run, join, moved, values_of
 
@@ -33,7 +34,7 @@ def advice(result: Result) -> tuple[str, ...]:
 def curve_advice(fit: FitResult) -> tuple[str, ...]:
     """The same, and what the data say about the curve; nothing about one that is not at its minimum."""
     rules = CURVE_RULES if fit.success else (_far_from_zero,)
-    return (*advice(fit), *(sentence for rule in rules for sentence in rule(fit)))
+    return (*advice(fit), *edge_advice(fit), *(sentence for rule in rules for sentence in rule(fit)))
 
 
 def _ending(fit: Result) -> Iterator[str]:
@@ -204,7 +205,13 @@ def _rounding(fit: FitResult) -> Iterator[str]:
 
 
 def _chi_square(fit: FitResult) -> Iterator[str]:
-    if fit.loss is not None or not fit.sigma_known or fit.dof <= 0 or not math.isfinite(fit.rss):
+    if (
+        fit.loss is not None
+        or fit.family is not None
+        or not fit.sigma_known
+        or fit.dof <= 0
+        or not math.isfinite(fit.rss)
+    ):
         return
     from scipy.special import gammainc, gammaincc
 
@@ -223,6 +230,8 @@ def _runs(fit: FitResult) -> Iterator[str]:
     """Wald, Wolfowitz (1940): residuals of a right model change sign about every second point."""
     x, name = fit.single_x
     if x is None or fit.residuals.size != x.size or _at_rounding_level(fit):
+        return
+    if fit.family is not None:  # where a mean is below 1/2 most of its counts are 0
         return
     signs = np.sign(fit.residuals[np.argsort(x, kind="stable")])
     signs = signs[signs != 0]
@@ -258,6 +267,7 @@ CURVE_RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (
     _rounding,
     _barely,
     _chi_square,
+    count_advice,
     _runs,
     _reweighting,
     penalty_advice,

@@ -50,6 +50,7 @@ def record(fit: FitResult, level: float = 0.95) -> dict[str, Any]:
         "loss": plain(_loss(fit)),
         "correlated": fit.correlated,
         "reweighting": None if fit.reweighting is None else plain(asdict(fit.reweighting)),
+        "family": fit.family,
         "certificate": plain(fit.certificate.to_dict()),
         "derivative": fit.derivative,
         "linear_params": list(fit.linear_params),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ..curve.count_result import CountFit
 from ..curve.result import FitResult
+from .counts import count_pairs, family_lines
 from .penalty import penalty_lines
 from .sentences import align, join
 
@@ -25,7 +27,7 @@ SLOW = 0.1
 def text(result: Result, level: float = 0.95) -> str:
     """Status, estimates, goodness, certificate, strong correlations and advice."""
     parts = [heading(result), "", *table(result, level), "", *goodness_lines(result)]
-    parts += [*loss_lines(result)]
+    parts += [*loss_lines(result), *family_lines(result)]
     parts += [*penalty_lines(result)] if isinstance(result, FitResult) else []
     parts += [certificate_line(result), *correlation_lines(result)]
     if result.advice:
@@ -169,6 +171,8 @@ def goodness_pairs(fit: Result) -> list[tuple[str, str]]:
         return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", str(fit.dof))]
     if fit.loss is not None:
         return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", str(fit.dof))]
+    if isinstance(fit, CountFit):
+        return count_pairs(fit)
     g = fit.goodness
     pairs = [("rss", f"{g.rss:.7g}")]
     if fit.sigma_known:

@@ -30,7 +30,7 @@ def residual_hessian(outcome: Any, free: NDArray[np.bool_], lower: Vector, upper
     f = np.asarray(outcome.f)[: problem.size]
     size = _sizes(x, f, np.asarray(outcome.R))
     loss = problem.loss
-    pull = f if loss is None else loss.weights(f) * f
+    pull = f if loss is None else loss.slopes(f)
     try:
         with np.errstate(all="ignore"):
             if problem.exact or isinstance(problem, GivenProblem):

@@ -194,9 +194,9 @@ class Result:
 
     @property
     def loss(self) -> Loss | None:
-        """The loss that was minimized, with its scale; None for squares."""
-        found: Loss | None = self._outcome.problem.loss
-        return found
+        """The loss that was minimized, with its scale; None for squares, and for a likelihood."""
+        found = self._outcome.problem.loss
+        return found if isinstance(found, Loss) else None
 
     @cached_property
     def loss_weights(self) -> Vector:
