@@ -35,6 +35,47 @@ def test_the_core_has_the_same_table(loss: Loss) -> None:
         assert np.allclose(core, [float(v[0]) for v in table], rtol=1e-14, atol=1e-300)
 
 
+WRITTEN = {
+    "huber": "where(z <= 1, z, 2*sqrt(z) - 1)",
+    "soft_l1": "2*(sqrt(1 + z) - 1)",
+    "cauchy": "log(1 + z)",
+    "arctan": "arctan(z)",
+    "geman_mcclure": "z/(1 + z)",
+    "tukey": "where(z <= 1, z*(1 - z + z^2/3), 1/3)",
+    "welsch": "1 - exp(-z)",
+}
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_loss_written_as_a_formula_is_the_built_in_one(name: str) -> None:
+    built, written = Loss(name), loss_of(WRITTEN[name])
+    assert written is not None and written.row.redescends == built.row.redescends
+    assert written.row.tuning == pytest.approx(built.row.tuning, abs=1e-3)
+    for z in Z.tolist():
+        ours = [float(v[0]) for v in built.row.rho(np.array([z]))]
+        assert np.allclose(_core.loss_values(written.native(), z), ours, rtol=1e-12, atol=1e-15)
+        assert np.allclose(
+            [float(v[0]) for v in written.row.rho(np.array([z]))], ours, rtol=1e-12, atol=1e-15
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("log(2 + z)", r"ρ\(0\) is 0.693147 and must be 0: subtract it"),
+        ("2*z", r"ρ'\(0\) is 2 and must be 1: divide the formula by 2"),
+        ("z*(1 - z)", "ρ falls at z = 0.562"),
+        ("z + a", "'a' is not known; a loss is a formula of z alone"),
+        ("z + (1 - z", "is no formula of the squared residual z"),
+        ("z/(1 - z)", "not finite at z = 1"),
+        ("z^2", r"ρ'\(0\) is 0 and must be 1"),
+    ],
+)
+def test_a_formula_that_is_no_loss_is_refused_with_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        loss_of(text)
+
+
 @pytest.mark.parametrize("name", ["huber", "soft_l1", "cauchy", "arctan"])
 def test_costs_are_those_of_scipy(name: str) -> None:
     f = np.linspace(-3.0, 4.0, 9)

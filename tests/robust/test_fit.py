@@ -25,6 +25,16 @@ def opaque(t: Any, a: float, b: float, c: float) -> Any:
     return np.array([a - quad(lambda u: a * b * np.exp(-b * u), 0.0, s)[0] + c for s in t])
 
 
+def test_a_formula_of_z_fits_like_the_loss_it_is() -> None:
+    data = case(exponential, 3)
+    named, written = (
+        fit(exponential, data.t, data.y, start=data.start, loss=loss) for loss in ("welsch", "1 - exp(-z)")
+    )
+    assert np.allclose(named.x, written.x, rtol=1e-5) and np.allclose(named.stderr, written.stderr, rtol=1e-3)
+    assert [o.row for o in named.outliers] == [o.row for o in written.outliers]
+    assert "loss 1 - exp(-z) with scale" in str(written) and written.success
+
+
 @pytest.mark.parametrize("loss", NAMES)
 @pytest.mark.parametrize("model", TRUTHS, ids=lambda model: model.__name__)
 def test_a_third_of_outliers_does_not_decide(model: Any, loss: str) -> None:

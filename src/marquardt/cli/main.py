@@ -119,7 +119,7 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument(
         "--loss", default="linear", metavar="NAME",
         help="for data with outliers: huber, soft_l1, cauchy, arctan, geman_mcclure, tukey, welsch, "
-        "barron(alpha)",
+        "barron(alpha), or a formula of the squared residual such as '2*(sqrt(1 + z) - 1)'",
     )  # fmt: skip
     fit.add_argument(
         "--f-scale", metavar="NUMBER",

@@ -81,8 +81,9 @@ def fit(
         in units of the noise, which is estimated where no sigma is given.
     ridge : a number, or one by name: ``ridge/2 Σ x²`` is added to the cost as it is.
     loss : "linear" (squares), or for data with outliers "huber", "soft_l1", "cauchy", "arctan",
-        "geman_mcclure", "tukey", "welsch", "barron(alpha)": the cost is ``1/2 Σ c² ρ((f/c)²)``. From "cauchy"
-        on they start from a fit with "huber", as such costs have several minima.
+        "geman_mcclure", "tukey", "welsch", "barron(alpha)", or any formula of z = (f/c)²: the cost is
+        ``1/2 Σ c² ρ(z)``. From "cauchy" on they start from a fit with "huber", as such costs have several
+        minima.
     f_scale : c, where weighted residuals f begin to count as outliers; None takes it from the noise, which
         is 1 with sigma and is else estimated by the median absolute residual.
     family : "poisson" where y are counts, "binomial" where they are counts out of `trials`, or proportions

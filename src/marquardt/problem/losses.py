@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import OptionError
+from .loss_formula import VARIABLE, formula_loss
 
 Vector = NDArray[np.float64]
 Rho = Callable[[Vector], tuple[Vector, Vector, Vector]]
@@ -116,9 +117,13 @@ class Loss:
     scale: float = 1.0
     alpha: float | None = None
     """The shape of ``barron``: 1 soft L1, 0 Cauchy, -2 Geman-McClure, -inf Welsch."""
+    formula: bool = False
+    """Is the name a formula of z?"""
 
     @property
     def row(self) -> Row:
+        if self.formula:
+            return _by_formula(self.name)
         return LOSSES[self.name] if self.alpha is None else _family(self.alpha)
 
     @property
@@ -151,8 +156,10 @@ class Loss:
         """The same of some of the rows."""
         return self
 
-    def native(self) -> tuple[str, float, float | None]:
+    def native(self) -> tuple[Any, ...]:
         """As the core takes it."""
+        if self.formula:
+            return formula_loss(self.name).tape, self.scale
         return self.name, self.scale, self.alpha
 
 
@@ -160,6 +167,12 @@ class Loss:
 def _family(alpha: float) -> Row:
     rho = _barron(alpha)
     return Row(rho, tuning(rho) if alpha < 2.0 else 1.0, alpha < 1.0)
+
+
+@lru_cache(maxsize=32)
+def _by_formula(text: str) -> Row:
+    loss = formula_loss(text)
+    return Row(loss, tuning(loss), loss.redescends)
 
 
 def tuning(rho: Rho, efficiency: float = EFFICIENCY) -> float:
@@ -183,9 +196,9 @@ def tuning(rho: Rho, efficiency: float = EFFICIENCY) -> float:
 
 
 def loss_of(given: Any) -> Loss | None:
-    """``"huber"`` or ``"barron(-2)"`` as a loss of scale 1; None for ``"linear"``, plain squares.
+    """``"huber"``, ``"barron(-2)"`` or a formula of z as a loss of scale 1; None for ``"linear"``.
 
-    Raises OptionError listing what there is.
+    Raises OptionError listing what there is, or saying why a formula is no loss.
 
     >>> loss_of("barron(-2)").alpha, loss_of("linear")
     (-2.0, None)
@@ -198,7 +211,10 @@ def loss_of(given: Any) -> Loss | None:
             return Loss(name)
         if name == "barron" and rest.endswith(")"):
             return _barron_of(rest[:-1], given)
-    known = ", ".join(("'linear'", *(repr(name) for name in LOSSES), "'barron(alpha)'"))
+        if VARIABLE.search(given):
+            return Loss(formula_loss(given).text, formula=True)
+    formula = "a formula of the squared residual such as '2*(sqrt(1 + z) - 1)'"
+    known = ", ".join(("'linear'", *(repr(name) for name in LOSSES), f"'barron(alpha)', or {formula}"))
     raise OptionError(f"loss = {given!r} is unknown; there are {known}")
 
 
