@@ -116,6 +116,20 @@ def minimize_curve(
     loss: tuple[str, float, float | None] | None = None,
     linear: Sequence[int] = ...,
 ) -> Outcome: ...
+def minimize_curve_many(
+    families: Families,
+    values: Vector,
+    free: Sequence[int],
+    retrace: Callable[[Vector], Families | None],
+    starts: Matrix,
+    lower: Vector,
+    upper: Vector,
+    options: Options,
+    threads: int,
+    penalty: list[tuple[int, float, float]] | None = None,
+    loss: tuple[str, float, float | None] | None = None,
+    linear: Sequence[int] = ...,
+) -> list[Outcome]: ...
 def minimize_callback(
     residuals: Callable[[Vector], Vector],
     jacobian: Callable[[Vector, Vector], Matrix],

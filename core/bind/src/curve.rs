@@ -67,7 +67,7 @@ struct Version {
 
 /// A model with a version for every branch taken so far. Residuals are kept in data order, so that
 /// versions may be exchanged between a trial and its acceptance.
-struct Versions {
+pub struct Versions {
     template: Vec<f64>,
     free: Vec<usize>,
     threads: usize,
@@ -86,6 +86,30 @@ fn picked(f: &[f64], order: &[usize]) -> Vec<f64> {
 }
 
 impl Versions {
+    pub fn new(
+        families: Families,
+        values: &[f64],
+        free: Vec<usize>,
+        retrace: Py<PyAny>,
+        threads: usize,
+        loss: Option<Loss>,
+        linear: Vec<usize>,
+    ) -> PyResult<Self> {
+        let mut problem = Versions {
+            template: values.to_vec(),
+            free,
+            threads,
+            cost: loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost),
+            linear,
+            versions: Vec::new(),
+            active: 0,
+            retrace,
+            scratch: Vec::new(),
+        };
+        problem.add(families)?;
+        Ok(problem)
+    }
+
     fn add(&mut self, families: Families) -> PyResult<()> {
         let likelihood = matches!(self.cost, Some(Cost::Likelihood(_)));
         let blocks = families.0.into_iter().map(|Block(programs, columns, y, w, n_rows)| {
@@ -268,18 +292,8 @@ pub fn minimize_curve(
     loss: Option<Loss>,
     linear: Vec<usize>,
 ) -> PyResult<Outcome> {
-    let mut problem = Versions {
-        template: values.as_slice()?.to_vec(),
-        free,
-        threads: options.threads.unwrap_or(0),
-        cost: loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost),
-        linear,
-        versions: Vec::new(),
-        active: 0,
-        retrace,
-        scratch: Vec::new(),
-    };
-    problem.add(families)?;
+    let threads = options.threads.unwrap_or(0);
+    let mut problem = Versions::new(families, values.as_slice()?, free, retrace, threads, loss, linear)?;
     let (x0, lower, upper) = (x0.as_slice()?, lower.as_slice()?, upper.as_slice()?);
     let start = Start { x0, lower, upper, options: &options.inner, observer };
     match penalty {

@@ -4,6 +4,7 @@ mod arrays;
 mod callback;
 mod curve;
 mod loss;
+mod many;
 mod options;
 mod outcome;
 mod penalty;
@@ -25,5 +26,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(curve::first_difference, m)?)?;
     m.add_function(wrap_pyfunction!(loss::loss_values, m)?)?;
     m.add_function(wrap_pyfunction!(curve::minimize_curve, m)?)?;
+    m.add_function(wrap_pyfunction!(many::minimize_curve_many, m)?)?;
     m.add_function(wrap_pyfunction!(callback::minimize_callback, m)?)
 }

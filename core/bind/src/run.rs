@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use crate::outcome::Outcome;
 
 /// Signals are looked at no more often than this: taking the GIL at every step would cost as much as a small fit.
-const PATIENCE: Duration = Duration::from_millis(50);
+pub const PATIENCE: Duration = Duration::from_millis(50);
 
 /// Progress of a running minimization, as the observer sees it.
 #[pyclass(frozen, get_all, module = "marquardt._core")]
@@ -95,7 +95,7 @@ pub fn broken(error: PyErr) -> Failure {
     }
 }
 
-fn raised(failure: Failure) -> PyErr {
+pub fn raised(failure: Failure) -> PyErr {
     match failure {
         Failure::Interrupted => PyKeyboardInterrupt::new_err(()),
         Failure::Broken(error) => match error.downcast::<PyErr>() {

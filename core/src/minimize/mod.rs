@@ -6,6 +6,7 @@ mod advance;
 mod certificate;
 mod control;
 mod curvature;
+mod many;
 mod method;
 mod model;
 mod options;
@@ -23,6 +24,7 @@ mod trace;
 mod trial;
 mod verdict;
 
+pub use many::minimize_many;
 pub use options::{Damping, Method, Options, Scaling};
 pub use outcome::{Control, Outcome, Progress, Reason, Status};
 pub use trace::{Row, Step, Trace, Verdict};

@@ -180,6 +180,26 @@ class TracedProblem:
             penalty_rows(self.penalty), native_loss(self.loss), self.linear if newton else (),
         )  # fmt: skip
 
+    def minimize_many(
+        self, starts: Matrix, lower: Vector, upper: Vector, options: Any, threads: int
+    ) -> list[Any] | None:
+        """Run the core from each row of `starts`; None where this problem does not run in it.
+
+        Branches are traced in the order in which they are met, and so by one thread.
+        """
+        version = self.version(starts[0])
+        made = self._programs(version)
+        if not (self.model.in_core and all([p.native is not None for p in made])):
+            return None
+        try:
+            return _core.minimize_curve_many(
+                self._native(version, made), self.values, self.free, self._retrace,
+                starts, lower, upper, options, 1 if version.trace.guards else threads,
+                penalty_rows(self.penalty), native_loss(self.loss), self.linear,
+            )  # fmt: skip
+        except _OutOfCore:
+            return None
+
     def _programs(self, version: Version) -> list[Programs]:
         return version.programs(self.free, self.size, self.model.in_core)
 
