@@ -174,7 +174,7 @@ def test_without_sigma_too_few_points_cannot_tell_the_noise() -> None:
 def test_the_mean_of_a_prior_is_a_start() -> None:
     prior = {"a": (2.9, 0.5), "b": (0.6, 0.5), "c": (0.4, 0.5)}
     found = fit(decay, T, Y, prior=prior)
-    assert found.success and found.search is None
+    assert found.success and found.multistart is None
     assert [p.start for p in found.params.values()] == [2.9, 0.6, 0.4]
     given = fit(decay, T, Y, prior=prior, start=START)
     np.testing.assert_allclose(found.x, given.x, rtol=1e-6)
@@ -184,7 +184,7 @@ def test_the_mean_of_a_prior_is_a_start() -> None:
 def test_parameters_without_prior_are_still_searched() -> None:
     found = fit(decay, T, Y, prior={"a": (2.9, 0.5)})
     given = fit(decay, T, Y, prior={"a": (2.9, 0.5)}, start=START)
-    assert found.search is not None and found.success
+    assert found.multistart is not None and found.success
     np.testing.assert_allclose(found.x, given.x, rtol=1e-6)
 
 

@@ -101,7 +101,7 @@ def test_a_function_that_is_called_back_ends_at_the_same_place() -> None:
 def test_a_start_is_found_without_correlations_first() -> None:
     found = mq.fit(decay, T, Y, sigma=C)
     assert np.allclose(found.x, mq.fit(decay, T, Y, start=START, sigma=C).x, rtol=1e-7)
-    assert found.search is not None and found.nfev > found.search.n_finished
+    assert found.multistart is not None and found.nfev > found.multistart.starts
 
 
 def test_a_diagonal_covariance_is_a_vector_of_sigma() -> None:

@@ -63,7 +63,7 @@ def test_evaluations_of_all_rounds_are_counted() -> None:
 def test_no_start_is_needed() -> None:
     found = mq.fit(decay, T, Y, sigma="0.05*mu + 2")
     assert np.allclose(found.x, mq.fit(decay, T, Y, start=START, sigma="0.05*mu + 2").x, rtol=1e-6)
-    assert found.search is not None and found.nfev > found.search.nfev
+    assert found.multistart is not None and found.nfev > found.multistart.starts
     assert "start found" in str(found)
 
 

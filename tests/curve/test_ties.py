@@ -147,7 +147,7 @@ def test_linear_parameters_are_still_projected_out() -> None:
 
 def test_a_built_in_model_keeps_its_start_rule_when_tied() -> None:
     result = fit(mq.models.get("gaussian2"), X, TWO, ties={"width2": "2*width1"})
-    assert result.search is not None and result.search.rule == "gaussian2"
+    assert result.multistart is not None and result.multistart.rule == "gaussian2"
     assert result.cost == pytest.approx(BY_HAND.cost, rel=1e-9)
 
 

@@ -20,7 +20,7 @@ def test_a_model_brings_its_parameters_along() -> None:
     by_name = mq.fit("y ~ logistic4(t)", data={"t": X, "y": y})
     by_function = mq.fit(mq.models.logistic4, X, y)
     assert by_name.names == ("bottom", "top", "midpoint", "slope")
-    assert by_name.search is not None and by_name.search.rule == "logistic4"
+    assert by_name.multistart is not None and by_name.multistart.rule == "logistic4"
     assert np.allclose(by_name.x, by_function.x, rtol=1e-9)
 
 
@@ -28,7 +28,7 @@ def test_a_peak_on_a_line_needs_no_start() -> None:
     truth = {"height": 2.0, "center": 7.0, "width": 0.5, "c0": 30.0, "c1": -2.0}
     y = mq.models.gaussian(X, 2.0, 7.0, 0.5) + 30.0 - 2.0 * X + NOISE
     fit = mq.fit("y ~ gaussian(x) + c0 + c1*x", data={"x": X, "y": y})
-    assert fit.success and fit.search is not None and fit.search.rule == "gaussian"
+    assert fit.success and fit.multistart is not None and fit.multistart.rule == "gaussian"
     assert all(abs(fit.params[n].value - v) < 5 * fit.params[n].stderr for n, v in truth.items())
 
 
@@ -47,7 +47,7 @@ def test_arguments_of_a_model_are_expressions() -> None:
     fit = mq.fit("y ~ gaussian(log1p(x), 2, m, w/2)", data={"x": X, "y": y}, start={"m": 1, "w": 1})
     assert fit.params["w"].value == pytest.approx(0.8)
     fit = mq.fit("y ~ gaussian(log1p(x))", data={"x": X, "y": y})
-    assert fit.search is not None and fit.search.rule == "gaussian"
+    assert fit.multistart is not None and fit.multistart.rule == "gaussian"
     assert fit.params["center"].value == pytest.approx(1.5)
 
 
@@ -65,7 +65,7 @@ def test_two_variables_by_name() -> None:
     v = mq.models.competitive_inhibition(S, I, 30.0, 4.0, 2.0)
     fit = mq.fit("v ~ competitive_inhibition(S, I)", data={"S": S, "I": I, "v": v})
     assert np.allclose(fit.x, [30.0, 4.0, 2.0])
-    assert fit.search is not None and fit.search.rule == "competitive_inhibition"
+    assert fit.multistart is not None and fit.multistart.rule == "competitive_inhibition"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ def test_no_start_ends_no_worse_than_the_truth(case: Case) -> None:
         y = case.noisy(seed)
         found, best = fit(case, case.x, y), fit(case, case.x, y, start=list(case.truth))
         assert found.cost <= best.cost * (1 + 1e-6), f"draw {seed}: {found.cost / best.cost}"
-        by_rule += found.search is None or bool(found.search.rule)  # None: linear in all its parameters
+        done = found.multistart  # None: linear in all its parameters
+        by_rule += done is None or bool(done.rule)
     assert by_rule >= DRAWS - 1 or case.row.many_minima
 
 
@@ -91,7 +92,7 @@ def test_points_in_a_matrix() -> None:
     x = np.linspace(0, 10, 60).reshape(6, 10)
     found = mq.fit(mq.models.gaussian, x, mq.models.gaussian(x, 3.0, 4.0, 0.6))
     assert np.allclose(found.x, [3.0, 4.0, 0.6])
-    assert found.search is not None and found.search.rule == "gaussian"
+    assert found.multistart is not None and found.multistart.rule == "gaussian"
 
 
 def test_a_narrow_peak_in_many_points_is_found() -> None:
@@ -100,7 +101,7 @@ def test_a_narrow_peak_in_many_points_is_found() -> None:
     found = mq.fit(mq.models.gaussian, x, y)
     assert abs(found.params["center"].value - 61.2) < 0.01
     assert found.derivative == "exact (traced)"
-    assert found.search is not None and found.search.rule == "gaussian"
+    assert found.multistart is not None and found.multistart.rule == "gaussian"
 
 
 def test_an_interrupted_fit_ends_at_once() -> None:

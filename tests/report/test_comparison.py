@@ -37,7 +37,7 @@ def test_a_start_that_is_not_given_is_searched_once_for_all() -> None:
     found = assay(methods=["levenberg", "more", "auto"])
     first, *others = (r.trace.points[0] for r in found.results.values())
     assert all(np.array_equal(first, point) for point in others)
-    assert all(r.search is None for r in found.results.values())
+    assert all(r.multistart is None for r in found.results.values())
 
 
 def test_the_table_has_a_line_for_each_method_with_its_counts() -> None:

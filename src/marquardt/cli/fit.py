@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         family=arguments.family,
         trials=_TRIALS if arguments.trials else None,
         f_scale=None if arguments.f_scale is None else number(arguments.f_scale, "--f-scale", "the scale"),
+        starts=arguments.starts,
         missing="drop" if arguments.drop_missing else "error",
     )
     if arguments.json == "-":

@@ -133,6 +133,10 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         "--trials", metavar="COLUMN", help="numbers of trials: a column, a number, or a formula of columns"
     )
     fit.add_argument(
+        "--starts", type=int, metavar="NUMBER",
+        help="how many starts are tried where --start names none; without it until a better end is unlikely",
+    )  # fmt: skip
+    fit.add_argument(
         "--drop-missing", action="store_true", help="leave out rows with missing values, and count them"
     )
     fit.add_argument(

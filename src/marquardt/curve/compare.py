@@ -162,7 +162,7 @@ def _recording(options: Options | None) -> Options:
 
 def _found(first: Result, start: Any) -> Any:
     """The start of all runs: what was given, or where the last search for one began its fit."""
-    if not isinstance(first, FitResult) or first.search is None:
+    if not isinstance(first, FitResult) or first.multistart is None:
         return start
     values = first.x.copy()
     if len(first.trace):

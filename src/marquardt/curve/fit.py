@@ -20,15 +20,16 @@ from .columns import units
 from .counts import Counts, counted, counts_of
 from .data import Data, thin
 from .fit_counts import fit_counts
+from .goal import stop_at_once
 from .parameters import Parameters
 from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle
 from .penalty import arrange_penalty, hints, refuse_penalty
 from .progress import ProgressLine, observer
 from .result import FitResult
 from .reweighted import reweighted
+from .search import Search, Searching, search, search_by_rule
 from .setup import Request, Setup, check_used, from_function
 from .setup_formula import from_formula
-from .start import Search, search, search_by_rule, stop_at_once
 
 Vector = NDArray[np.float64]
 
@@ -57,6 +58,7 @@ def fit(
     options: Options | None = None,
     callback: Callable[[Any], Any] | None = None,
     missing: str = "error",
+    starts: int | None = None,
 ) -> FitResult:
     """Fit a curve: minimize ``Σ w² (model - y)²`` over the parameters of `model`.
 
@@ -94,6 +96,8 @@ def fit(
     acceleration : whether steps are bent by the geodesic acceleration; None: "auto" does.
     callback : called with the progress (``nfev, njev, cost, x``); returning True stops the fit.
     missing : "error" names the first row with a missing value; "drop" drops and counts such rows.
+    starts : how many starts are tried where a start value is missing; None: until a better end is unlikely. A
+        number also has a fit with a full `start` look elsewhere. `FitResult.multistart` tells what was found.
 
     Raises DataError, ParameterError, ModelError, FormulaError or OptionError, each naming the guilty thing.
 
@@ -114,7 +118,7 @@ def fit(
     setup = from_formula(model, wanted) if isinstance(model, FORMULAS) else from_function(model, wanted)
     if named is not None:
         setup.penalty = arrange_penalty(prior, ridge, setup.parameters)
-    setup.loss = robust
+    setup.loss, setup.starts = robust, _count(starts)
     if setup.penalty is None:
         _check_constant(setup)
     watch = observer(callback)
@@ -162,6 +166,13 @@ def _run_counts(
             watch.close()
 
 
+def _count(starts: Any) -> int | None:
+    whole = isinstance(starts, int | np.integer) and not isinstance(starts, bool)
+    if starts is not None and not (whole and starts > 0):
+        raise OptionError(f"starts = {starts!r}: a whole number of at least 1 is needed, or None")
+    return None if starts is None else int(starts)
+
+
 FORMULAS = (str, Formula)
 SEARCHED = 2000
 """Points among which start values are searched."""
@@ -175,17 +186,17 @@ def _run(
     y, w = data.flat()
     values = parameters.values
     found: Search | None = None
-    unknown = parameters.any_unknown()
+    unknown = parameters.any_unknown() or setup.starts is not None
     if begin is not None:
         values, unknown = begin, False
     elif unknown and data.whitening is not None:  # a start does not need correlations
         first = _run(replace(setup, data=data.uncorrelated()), options, watch)
-        values, found, unknown = first.x, first.search_done, False
+        values, found, unknown = first.x, first.search_counted, False
         watch = stop_at_once if first.status is Status.INTERRUPTED else watch
     elif unknown:
         values = parameters.provisional()
         few = thin(data, SEARCHED)
-        if _only_linear_unknown(setup, values, options):
+        if setup.starts is None and _only_linear_unknown(setup, values, options):
             unknown = False
         elif few is not None:
             ruled = _by_rule(setup, values, options, watch)
@@ -194,7 +205,7 @@ def _run(
                 stopped = found.outcome.status is Status.INTERRUPTED
             else:  # a search in part of the data finds the same optimum sooner
                 part = _run(replace(setup, data=few), options, watch)
-                values, found = part.x, part.search_done
+                values, found = part.x, part.search_counted
                 stopped = part.status is Status.INTERRUPTED
             unknown, watch = False, stop_at_once if stopped else watch
     model = compile_model(setup.function, data.arguments, parameters.shapes)
@@ -213,19 +224,18 @@ def _run(
     free = parameters.free_index
     try:
         if unknown:
-            found = search(model, problem, data, parameters, options, watch)
+            loss = setup.loss and _counting(setup.loss, w)
+            work = Searching(model, problem, data, parameters, options, watch, loss, setup.starts)
+            found = search(work.everywhere() if not parameters.any_unknown() else work)
             outcome = found.outcome
         elif setup.loss is None:
             outcome = minimize(
                 problem, values[free], parameters.lower[free], parameters.upper[free], options, watch
             )
-        if setup.loss is not None and not (unknown and outcome.status is Status.INTERRUPTED):
-            wanted = replace(setup.loss, counted=None if w is None else w > 0.0)
-            begin, before = (outcome.x, outcome) if unknown else (values[free], None)
+        else:
             box = parameters.lower[free], parameters.upper[free]
-            outcome = minimize_robust(problem, wanted, begin, *box, options, watch)
-            if before is not None:
-                outcome.add(before.nfev, before.njev)
+            wanted = _counting(setup.loss, w)
+            outcome = minimize_robust(problem, wanted, values[free], *box, options, watch)
         if terms is not None:
             again = Refit(data.n_points, parameters.lower[free], parameters.upper[free], options, watch)
             outcome, weighing = settle(outcome, terms, noise, again, None if found else values[free])
@@ -251,6 +261,11 @@ def _only_linear_unknown(setup: Setup, values: Vector, options: Options | None) 
     return missing <= set(problem.linear)
 
 
+def _counting(loss: Plan, w: Vector | None) -> Plan:
+    """Only points with a weight tell the noise."""
+    return replace(loss, counted=None if w is None else w > 0.0)
+
+
 def _by_rule(
     setup: Setup, values: Vector, options: Options | None, watch: Callable[[Any], Any] | None
 ) -> tuple[Vector, Search] | None:
@@ -258,13 +273,13 @@ def _by_rule(
     data, parameters = setup.data, setup.parameters
     model = compile_model(setup.function, data.arguments, parameters.shapes)
     problem = model.problem(data.arguments, *data.flat(), values, parameters.free)
-    found = search_by_rule(model, problem, data, parameters, options, watch)
+    work = Searching(model, problem, data, parameters, options, watch, setup.loss, setup.starts)
+    found = search_by_rule(work)
     if found is None:
         return None
     end = values.copy()
     end[parameters.free_index] = found.outcome.x
-    nfev, njev = found.nfev + int(found.outcome.nfev), found.njev + int(found.outcome.njev)
-    return end, replace(found, nfev=nfev, njev=njev)
+    return end, found.all_counted()
 
 
 def _refuse_start(problem: Any, parameters: Parameters, data: Data) -> None:

@@ -17,8 +17,8 @@ from ..solve.minimize import minimize
 from .count_result import CountFit
 from .counts import Counted, start_weights
 from .data import thin
+from .search import Search, Searching, search
 from .setup import Setup, check_used
-from .start import Search, search
 
 Vector = NDArray[np.float64]
 Watch = Callable[[Any], Any] | None
@@ -36,7 +36,7 @@ def fit_counts(setup: Setup, counted: Counted, options: Options | None, watch: W
     run = _Run(setup, counted, options, watch)
     parameters = setup.parameters
     found: Search | None = None
-    if parameters.any_unknown():
+    if parameters.any_unknown() or setup.starts is not None:
         few = thin(counted.data, SEARCHED)
         if few is None:
             found = run.search()
@@ -44,9 +44,7 @@ def fit_counts(setup: Setup, counted: Counted, options: Options | None, watch: W
         else:
             part = _Run(setup, counted.part(few), options, watch).search()
             outcome = run.descend(part.outcome.x)
-            found = replace(
-                part, nfev=part.nfev + int(part.outcome.nfev), njev=part.njev + int(part.outcome.njev)
-            )
+            found = part.all_counted()
     else:
         outcome = run.descend(parameters.values[parameters.free_index])
     return CountFit(counted, outcome, run.model, parameters, counted.data, setup.title, found, setup.rebuild)
@@ -58,6 +56,7 @@ class _Run:
     def __init__(self, setup: Setup, counted: Counted, options: Options | None, watch: Watch) -> None:
         data, parameters = counted.data, setup.parameters
         self.counted, self.parameters, self.options, self.watch = counted, parameters, options, watch
+        self.starts = setup.starts
         values = parameters.provisional() if parameters.any_unknown() else parameters.values
         y, _ = data.flat()
         self.model: Model = compile_model(setup.function, data.arguments, parameters.shapes)
@@ -86,10 +85,10 @@ class _Run:
         """The better end of two searches: of the deviance itself, and of weighted squares followed by it."""
         found: Search | None = None
         with suppress(DataError):  # the best candidates of least squares may be no means
-            found = search(self.model, self.likely, self.data, self.parameters, self.options, self.watch)
+            found = self._searched(self.likely, self.options)
         if found is not None and found.outcome.status is Status.INTERRUPTED:
             return found
-        squares = search(self.model, self.squares, self.data, self.parameters, None, self.watch)
+        squares = self._searched(self.squares, None)
         near = squares.outcome
         if not self._allowed(near.x):
             if found is None:
@@ -97,14 +96,17 @@ class _Run:
             return found
         outcome = minimize(self.likely, near.x, *self.box, self.options, self.watch)
         outcome.add(near.nfev, near.njev)
-        other = replace(squares, outcome=outcome)
+        other = squares.led_to(outcome, self.parameters.free_names)
         if found is None:
             return other
         best, rest = (found, other) if found.outcome.cost <= outcome.cost else (other, found)
-        return replace(
-            best, nfev=best.nfev + rest.nfev + int(rest.outcome.nfev),
-            njev=best.njev + rest.njev + int(rest.outcome.njev),
-        )  # fmt: skip
+        rest = rest.all_counted()
+        return replace(best, nfev=best.nfev + rest.nfev, njev=best.njev + rest.njev)
+
+    def _searched(self, problem: Any, options: Options | None) -> Search:
+        parameters, starts = self.parameters, self.starts
+        work = Searching(self.model, problem, self.data, parameters, options, self.watch, n_starts=starts)
+        return search(work if parameters.any_unknown() else work.everywhere())
 
     def _allowed(self, x: Vector) -> bool:
         f = self.likely.trial_residuals(x)

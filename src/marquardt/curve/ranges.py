@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..expr.graph import DATA, PARAM, Node, reachable
 from ..expr.interpret import interpret
+from .frequencies import Frequency, frequencies
 
 Vector = NDArray[np.float64]
 
@@ -24,6 +25,7 @@ _POWERS = {"neg": 1.0, "abs": 1.0, "recip": -1.0, "sqrt": 0.5, "cbrt": 1 / 3, "s
 _SAME = frozenset(
     {"add", "sub", "minimum", "maximum", "hypot", "arctan2", "lt", "le", "eq", "ne", "mod", "fmod"}
 )
+_PLACED = frozenset({"sub", "lt", "le", "minimum", "maximum"})
 _LOGIC = frozenset({"and", "or", "not", "isnan", "isfinite", "sign", "heaviside"})
 
 
@@ -36,6 +38,9 @@ class Ranges:
     high: Vector
     exponent: NDArray[np.bool_]
     """True for what is an exponent or is added inside a function of numbers: of either sign, of order one."""
+    frequencies: dict[int, Frequency] = field(default_factory=dict)
+    """What the data say of parameters that are frequencies or periods."""
+    phases: frozenset[int] = frozenset()
 
 
 def typical_size(values: NDArray[np.float64]) -> float:
@@ -46,6 +51,13 @@ def typical_size(values: NDArray[np.float64]) -> float:
         return 0.0
     largest = finite.max()  # scaled first: squares of 1e-200 and 1e200 leave the range of numbers
     return float(np.log10(largest) + 0.5 * np.log10(np.mean((finite / largest) ** 2)))
+
+
+def middle_size(values: NDArray[np.float64]) -> float:
+    """log10 of the median magnitude of `values`: the middle of x, be it spaced evenly or by powers."""
+    sizes = np.abs(values[np.isfinite(values)])
+    sizes = sizes[sizes > 0.0]
+    return float(np.log10(np.median(sizes))) if sizes.size else 0.0
 
 
 def ranges(
@@ -60,7 +72,7 @@ def ranges(
     size: dict[Node, Vector | None] = {}
     for node in order:
         if node in known:
-            size[node] = equations.constant(typical_size(np.asarray(known[node])))
+            size[node] = equations.constant(middle_size(np.asarray(known[node])))
         else:
             _locations(node, known, low, high)
             if node.op == "pow" and node.args[1].op == "param":
@@ -69,7 +81,8 @@ def ranges(
     spread = y - np.mean(y) if np.ptp(y) > 0 else y
     for node in outputs:
         equations.equal(size[node], equations.constant(typical_size(spread)), 1.0)
-    return Ranges(equations.solve(), low, high, exponent)
+    periodic, phases = frequencies(outputs, columns, np.atleast_2d(y), n_params)
+    return Ranges(equations.solve(), low, high, exponent, periodic, phases)
 
 
 def _data_values(
@@ -83,8 +96,8 @@ def _data_values(
 
 
 def _locations(node: Node, known: dict[Node, NDArray[np.float64]], low: Vector, high: Vector) -> None:
-    """``x - b`` and ``b - x`` make b a location in the range of x."""
-    if node.op != "sub":
+    """``x - b``, ``b - x`` and ``x < b`` make b a location in the range of x."""
+    if node.op not in _PLACED:
         return
     for data, parameter in (node.args, node.args[::-1]):
         if data in known and data.kind & DATA and parameter.op == "param":

@@ -33,7 +33,8 @@ from .weights import MU
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .start import Search
+    from .multistart import Multistart
+    from .search import Search
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class FitResult(Result):
         rebuild: Callable[[Any], tuple[tuple[Any, ...], tuple[int, ...]]],
     ) -> None:
         super().__init__(outcome, parameters, title)
-        self._model, self._data, self.search, self._rebuild = model, data, search, rebuild
+        self._model, self._data, self._search, self._rebuild = model, data, search, rebuild
 
     # ---------------------------------------------------------------------------------- estimates, goodness
 
@@ -211,19 +212,24 @@ class FitResult(Result):
     @property
     def nfev(self) -> int:
         """Evaluations of the residuals, those of a search for start values included."""
-        return int(self._outcome.nfev) + (self.search.nfev if self.search else 0)
+        return int(self._outcome.nfev) + (self._search.nfev if self._search else 0)
 
     @property
     def njev(self) -> int:
         """Evaluations of the Jacobian, those of a search for start values included."""
-        return int(self._outcome.njev) + (self.search.njev if self.search else 0)
+        return int(self._outcome.njev) + (self._search.njev if self._search else 0)
 
     @property
-    def search_done(self) -> Search | None:
+    def multistart(self) -> Multistart | None:
+        """The search for a start: starts, distinct optima, ranges; None where start values were given."""
+        return None if self._search is None else self._search.multistart
+
+    @property
+    def search_counted(self) -> Search | None:
         """The search for start values with the evaluations of its final fit counted in."""
-        if self.search is None:
+        if self._search is None:
             return None
-        return replace(self.search, nfev=self.nfev, njev=self.njev)
+        return replace(self._search, nfev=self.nfev, njev=self.njev)
 
     @property
     def penalty(self) -> PenaltyReport | None:

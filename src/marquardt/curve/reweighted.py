@@ -65,7 +65,7 @@ class _Rounds:
 
     def done(self, fit: FitResult) -> None:
         """Count the evaluations of a fit that is not the last, but for those of its search."""
-        searched = (0, 0) if fit.search is None else (fit.search.nfev, fit.search.njev)
+        searched = (0, 0) if fit._search is None else (fit._search.nfev, fit._search.njev)
         self.nfev, self.njev = self.nfev + fit.nfev - searched[0], self.njev + fit.njev - searched[1]
 
     def finish(self, options: Options | None) -> FitResult:
@@ -88,11 +88,11 @@ class _Rounds:
                 last, change = self.fit(weights, rounds_options, last.x), moved
         if bad.any():
             formula.refuse(formula.at(mu), mu, data.row, "predicted")
-        if settled and rounds_options is not options and first.search is None and self.count > 1:
+        if settled and rounds_options is not options and first.multistart is None and self.count > 1:
             self.done(last)  # another method than "auto" goes its way from the start, with the weights found
             last = self.fit(weights, options)
         last._outcome.add(self.nfev, self.njev)
-        last.search = first.search
+        last._search = first._search
         last.reweighting = Reweighting(formula.name, formula.text, self.count, settled, change)
         return last
 

@@ -64,6 +64,8 @@ class Setup:
     rebuild: Rebuild
     penalty: PenaltyTerms | None = None
     loss: Plan | None = None
+    starts: int | None = None
+    """How many starts are asked for."""
 
 
 def from_function(function: Callable[..., Any], wanted: Request) -> Setup:

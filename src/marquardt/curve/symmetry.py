@@ -2,12 +2,13 @@
 
 ``a*exp(-b*x) + c*exp(-d*x)`` is the same with (a, b) and (c, d) exchanged, and a width enters a peak squared.
 Which copy a search ends in is chance; the one with the fewest negative nonlinear parameters, then with
-the smallest first ones, is returned. Only exact symmetries count: found by numbers, not by form.
+the smallest first ones (frequencies in the place of periods), is returned. Only exact symmetries count: found
+by numbers, not by form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -21,47 +22,98 @@ MAX_NONLINEAR = 6
 TOLERANCE = 1e-9
 
 
-def canonical(evaluate: Evaluate, x: Vector, linear: Sequence[int], nonlinear: Sequence[int]) -> Vector:
-    """The preferred copy of parameters `x` (n,); `evaluate` gives model values (S, rows) for (S, n)."""
+def canonical(
+    evaluate: Evaluate, x: Vector, linear: Sequence[int], nonlinear: Sequence[int],
+    periods: Collection[int] = (), phases: Collection[int] = (), box: tuple[Vector, Vector] | None = None,
+) -> Vector:  # fmt: skip
+    """The preferred copy of parameters `x` (n,); `evaluate` gives model values (S, rows) for (S, n).
+
+    `periods` are compared as frequencies, `phases` moved between -π and π, with positive amplitudes; what
+    leaves the `box` (lower and upper bounds) is no copy.
+    """
     linear, nonlinear = list(linear), list(nonlinear)
     if not 0 < len(nonlinear) <= MAX_NONLINEAR:
         return x
     offset, basis = _parts(evaluate, x, linear)
+    order = _Order(nonlinear, periods, phases, box)
     for _ in range(2 * MAX_NONLINEAR):
-        better = _improve(evaluate, x, linear, nonlinear, offset, basis)
+        better = _improve(evaluate, x, linear, order, offset, basis)
         if better is None:
             break
         x = better
         offset, basis = _parts(evaluate, x, linear)
+    for j in order.phases:
+        x = _positive(evaluate, x, linear, order, j)
     return x
 
 
+def _positive(evaluate: Evaluate, x: Vector, linear: list[int], order: _Order, phase: int) -> Vector:
+    """Half a turn of a phase where that leaves fewer negative amplitudes."""
+    changed = x.copy()
+    changed[phase] += np.pi if x[phase] <= 0.0 else -np.pi
+    matched = _match(*_parts(evaluate, x, linear), *_parts(evaluate, changed, linear))
+    if matched is None:
+        return x
+    changed[linear] = matched[1] * x[linear][matched[0]]
+    fewer = (changed[linear] < 0.0).sum() < (x[linear] < 0.0).sum()
+    return changed if fewer and order.allows(changed) else x
+
+
+class _Order:
+    """Which copies are preferred: few negative nonlinear parameters, then small ones."""
+
+    def __init__(
+        self, nonlinear: list[int], periods: Collection[int], phases: Collection[int],
+        box: tuple[Vector, Vector] | None,
+    ) -> None:  # fmt: skip
+        self.nonlinear, self.box = nonlinear, box
+        self.phases = [j for j in nonlinear if j in phases]
+        self.inverse = np.array([j in periods for j in nonlinear], dtype=bool)
+        self.signed = [j for j in nonlinear if j not in phases]
+
+    def __call__(self, x: Vector) -> tuple[bool, int, tuple[float, ...]]:
+        values = x[self.nonlinear]
+        with np.errstate(divide="ignore"):
+            compared = np.where(self.inverse, 1.0 / values, values)
+        wound = bool(np.abs(x[self.phases]).max(initial=0.0) > np.pi * (1.0 + TOLERANCE))
+        return wound, int((x[self.signed] < 0).sum()), tuple(compared.tolist())
+
+    def allows(self, x: Vector) -> bool:
+        return self.box is None or bool(((x >= self.box[0]) & (x <= self.box[1])).all())
+
+    def changes(self, x: Vector) -> Iterator[Vector]:
+        """`x` with phases unwound, a sign changed, or up to three pairs of parameters exchanged."""
+        if self.phases:
+            unwound = x.copy()
+            unwound[self.phases] = np.remainder(x[self.phases] + np.pi, 2.0 * np.pi) - np.pi
+            yield unwound
+        for i in self.signed:
+            if x[i] < 0.0:
+                for together in ([i], *([i, j] for j in self.phases)):
+                    changed = x.copy()
+                    changed[together] = -x[together]
+                    yield changed
+        yield from _exchanges(x, self.nonlinear)
+
+
 def _improve(
-    evaluate: Evaluate, x: Vector, linear: list[int], nonlinear: list[int], offset: Vector, basis: Matrix
+    evaluate: Evaluate, x: Vector, linear: list[int], order: _Order, offset: Vector, basis: Matrix
 ) -> Vector | None:
-    for changed in _changes(x, nonlinear):
-        if _rank(changed[nonlinear]) >= _rank(x[nonlinear]):
+    for changed in order.changes(x):
+        if order(changed) >= order(x):
             continue
         new_offset, new_basis = _parts(evaluate, changed, linear)
         matched = _match(offset, basis, new_offset, new_basis)
         if matched is not None:
             source, sign = matched
             changed[linear] = sign * x[linear][source]
-            return changed
+            if order.allows(changed):
+                return changed
     return None
 
 
-def _rank(values: Vector) -> tuple[int, tuple[float, ...]]:
-    return int((values < 0).sum()), tuple(values.tolist())
-
-
-def _changes(x: Vector, nonlinear: list[int]) -> Iterator[Vector]:
-    """`x` with one sign changed, or with up to three pairs of nonlinear parameters exchanged."""
-    for i in nonlinear:
-        if x[i] < 0.0:
-            changed = x.copy()
-            changed[i] = -x[i]
-            yield changed
+def _exchanges(x: Vector, nonlinear: list[int]) -> Iterator[Vector]:
+    """`x` with up to three pairs of nonlinear parameters exchanged."""
     pairs = list(combinations(nonlinear, 2))
     for count in range(1, len(nonlinear) // 2 + 1):
         for chosen in combinations(pairs, count):

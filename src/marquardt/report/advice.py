@@ -57,6 +57,18 @@ STALLED = {
 """What to do about a search that stalled, by the reason."""
 
 
+def _rivals(fit: FitResult) -> Iterator[str]:
+    """Other ends of the search that are as low: the data do not choose between them."""
+    if fit.multistart is None or not fit.multistart.rivals:
+        return
+    best = fit.multistart.optima[0].params
+    for other in fit.multistart.rivals:
+        differing = [n for n in fit.free_names if abs(other.params[n] - best[n]) > 1e-3 * abs(best[n])]
+        at = join([f"{name} = {other.params[name]:.6g}" for name in differing])
+        low = "As low" if other.status.success else "Lower or as low, but not certified,"
+        yield f"{low} is the cost at {at}: bounds or starting values can tell which is meant."
+
+
 def _wrong_jacobian(fit: Result) -> Iterator[str]:
     if fit.defect:
         yield "Correct jac, or leave it out: derivatives are then exact where the function can be traced."
@@ -264,6 +276,7 @@ RULES: tuple[Callable[[Result], Iterator[str]], ...] = (
     _wrong_jacobian, _ending, _not_unique, _few_points, _at_bound,
 )  # fmt: skip
 CURVE_RULES: tuple[Callable[[FitResult], Iterator[str]], ...] = (
+    _rivals,
     _rounding,
     _barely,
     _chi_square,

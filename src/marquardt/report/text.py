@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..curve.count_result import CountFit
 from ..curve.result import FitResult
+from . import multistart
 from .counts import count_pairs, family_lines
 from .penalty import penalty_lines
 from .sentences import align, join
@@ -52,13 +53,8 @@ def facts(result: Result) -> str:
         if result.dropped:
             points += f" ({result.dropped} row{'s' * (result.dropped != 1)} dropped: a value was missing)"
         counts.insert(0, points)
-        if result.search is not None:
-            found = result.search
-            counts.append(
-                f"start by the rule of {found.rule}"
-                if found.rule
-                else f"start found: {found.n_reached} of {found.n_finished} best ended here"
-            )
+        if result.multistart is not None:
+            counts.append(multistart.line(result.multistart))
     if result.n_escapes:
         counts.append("left a saddle" if result.n_escapes == 1 else f"left {result.n_escapes} saddles")
     lines = [_wrap(", ".join(counts)), *(weighting(result) if isinstance(result, FitResult) else [])]
