@@ -145,4 +145,5 @@ def minimize_callback(
     penalty: list[tuple[int, float, float]] | None = None,
     loss: tuple[str, float, float | None] | None = None,
     linear: Sequence[int] = ...,
+    approximate: bool = False,
 ) -> Outcome: ...

@@ -39,11 +39,12 @@ fn take(result: PyResult<Bound<'_, PyAny>>, what: &str, out: &mut [f64]) -> Resu
 /// Minimizes half the sum of squares of `residuals(x)`, shape (m,).
 ///
 /// `jacobian(x, f)` gives (m, p); `curvature(x, v)` the second derivative along v, (m,), or None: by differences;
-/// `hessian(x, f)` gives sum_i f_i H_i, (p, p), or None. `observed` is |y| * w, for the rounding certificate. The
-/// penalty's rows stand beneath the residuals; a loss is that of the residuals alone, and
-/// with a family `residuals` are model - y, `observed` is y; `linear` parameters may be projected out.
+/// `hessian(x, f)` gives sum_i f_i H_i, (p, p), or None; an `approximate` one serves steps alone. `observed` is
+/// |y| * w, for the rounding certificate. The penalty's rows stand beneath the residuals; a loss is that of the
+/// residuals alone, and with a family `residuals` are model - y, `observed` is y; `linear` parameters may be
+/// projected out.
 #[pyfunction]
-#[pyo3(signature = (residuals, jacobian, curvature, hessian, m, observed, x0, lower, upper, options, observer=None, penalty=None, loss=None, linear=Vec::new()))]
+#[pyo3(signature = (residuals, jacobian, curvature, hessian, m, observed, x0, lower, upper, options, observer=None, penalty=None, loss=None, linear=Vec::new(), approximate=false))]
 pub fn minimize_callback(
     py: Python<'_>,
     residuals: Bound<'_, PyAny>,
@@ -60,6 +61,7 @@ pub fn minimize_callback(
     penalty: Option<Rows>,
     loss: Option<Loss>,
     linear: Vec<usize>,
+    approximate: bool,
 ) -> PyResult<Outcome> {
     let (x0, lower, upper) = (x0.as_slice()?, lower.as_slice()?, upper.as_slice()?);
     let fill_residuals: Fill =
@@ -75,9 +77,11 @@ pub fn minimize_callback(
     let mut problem =
         Callback::new(x0.len(), m, fill_residuals, fill_jacobian, curvature).with_linear(linear);
     if let Some(hessian) = hessian {
-        problem = problem.with_hessian(Box::new(move |x, f, out| {
+        let fill: FillWith = Box::new(move |x, f, out| {
             take(hessian.call1((array(py, x), array(py, f))), "second derivatives", out)
-        }));
+        });
+        problem =
+            if approximate { problem.with_approximate_hessian(fill) } else { problem.with_hessian(fill) };
     }
     if let Some(observed) = observed {
         problem = problem.with_observed(observed.as_slice()?.to_vec());

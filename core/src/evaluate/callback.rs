@@ -32,6 +32,7 @@ pub struct Callback<'a> {
     jacobian: FillWith<'a>,
     curvature: Curvature<'a>,
     hessian: Option<FillWith<'a>>,
+    approximate: bool,
     /// |y| w of each residual, where the residuals are (model - y) w.
     observed: Option<Vec<f64>>,
     cost: Option<Cost>,
@@ -61,6 +62,7 @@ impl<'a> Callback<'a> {
             jacobian,
             curvature,
             hessian: None,
+            approximate: false,
             observed: None,
             cost: None,
             cases: None,
@@ -82,6 +84,12 @@ impl<'a> Callback<'a> {
     pub fn with_hessian(mut self, hessian: FillWith<'a>) -> Self {
         self.hessian = Some(hessian);
         self
+    }
+
+    /// A Hessian for steps alone, such as one learnt from the gradients on the way.
+    pub fn with_approximate_hessian(mut self, hessian: FillWith<'a>) -> Self {
+        self.approximate = true;
+        self.with_hessian(hessian)
     }
 
     pub fn with_observed(mut self, observed: Vec<f64>) -> Self {
@@ -218,6 +226,10 @@ impl Evaluate for Callback<'_> {
         filled?;
         self.subtract_excess(x, f, out)?;
         Ok(out.iter().all(|o| o.is_finite()))
+    }
+
+    fn approximates_hessian(&self) -> bool {
+        self.approximate
     }
 
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {

@@ -90,6 +90,10 @@ pub trait Evaluate {
     /// sum_i f_i H_i, n x n symmetric, row-major. False: not available. Of a robust cost: what is to be added to
     /// J'J of the linearization to make it the Hessian.
     fn residual_hessian(&mut self, x: &[f64], f: &[f64], out: &mut [f64]) -> Result<bool, Failure>;
+    /// Is that an approximation, good enough for steps but not for verdicts?
+    fn approximates_hessian(&self) -> bool {
+        false
+    }
     /// Derivatives of the cost by the residuals: the residuals themselves unless the cost is robust.
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
         Cow::Borrowed(f)

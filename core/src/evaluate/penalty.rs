@@ -120,6 +120,10 @@ impl<E: Evaluate> Evaluate for Penalized<E> {
         self.inner.residual_hessian(x, &f[..own], out)
     }
 
+    fn approximates_hessian(&self) -> bool {
+        self.inner.approximates_hessian()
+    }
+
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
         let (own, added) = f.split_at(self.split());
         match self.inner.slopes(own) {

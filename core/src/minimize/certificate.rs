@@ -82,6 +82,7 @@ impl Loop<'_> {
             self.reason = if certified { Reason::Certified } else { Reason::Interrupted };
         }
         let (offset, scaled_gradient) = (self.offset(), self.here.scaled_gradient());
+        let exact = !self.problem.approximates_hessian();
         self.there.recycle();
         Outcome {
             status,
@@ -91,7 +92,7 @@ impl Loop<'_> {
             scaled_gradient,
             rank: rank.rank,
             null_vectors: rank.null_vectors,
-            hessian: (self.hessian_known == Some(true)).then_some(self.hessian),
+            hessian: (self.hessian_known == Some(true) && exact).then_some(self.hessian),
             descent: self.around.descent,
             runaway,
             jumps: self.around.jumps,

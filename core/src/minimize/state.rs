@@ -358,6 +358,11 @@ impl<'a> Loop<'a> {
         Ok(known)
     }
 
+    /// The same, where it is no approximation.
+    pub fn find_exact_hessian(&mut self) -> Result<bool, Exit> {
+        Ok(!self.problem.approximates_hessian() && self.find_hessian()?)
+    }
+
     /// J'f_vv along the trial step, into `push`; false where it cannot be had.
     pub fn curvature(&mut self) -> Result<bool, Exit> {
         let found =

@@ -55,7 +55,7 @@ impl Loop<'_> {
         if !doubtful && self.here.f.len() >= MANY {
             return Ok(false);
         }
-        if self.find_hessian()? || doubtful && self.hessian_by_differences()? {
+        if self.find_exact_hessian()? || doubtful && self.hessian_by_differences()? {
             let (curvature, direction) = self.lowest_curvature();
             self.around.strict = curvature > FLAT;
             if curvature < -FLAT && self.find_lower(&direction)? {
@@ -98,7 +98,7 @@ impl Loop<'_> {
     /// A minimum where the residuals are stationary themselves (x^2 + 1 at 0) has no direction that J could be judged
     /// in, but Newton's step tells: the Hessian is positive definite, and the step below the rounding errors of x.
     fn newton_has_arrived(&mut self) -> Result<bool, Exit> {
-        if !self.find_hessian()? || self.lowest_curvature().0 <= FLAT {
+        if !self.find_exact_hessian()? || self.lowest_curvature().0 <= FLAT {
             return Ok(false);
         }
         self.propose(true, StepRule::REGION, f64::INFINITY);

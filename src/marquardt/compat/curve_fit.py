@@ -16,6 +16,8 @@ from . import handover
 from .checks import SCHEMES, check_inside, limits
 from .curve_data import clean_data, omit_missing, transform_of
 from .curve_problem import curve_problem, number_of_parameters
+from .derivatives import Called
+from .least_squares import pool_of
 from .leastsq import code_of, information, inverse_of, message_of, unbounded
 from .report import message, verdict
 from .run import End, Matrix, Vector, run
@@ -44,7 +46,7 @@ def curve_fit(
 
     Returns ``(popt, pcov)``, with `full_output` ``(popt, pcov, infodict, mesg, ier)``. A function that can be
     traced has exact derivatives; another one is called back. Where an option asks for what is not done here
-    (a loss other than "linear", `jac_sparsity`, ``tr_solver="lsmr"``), the call is handed to SciPy.
+    (`jac_sparsity`, ``tr_solver="lsmr"``), the call is handed to SciPy.
 
     Raises ValueError for unusable input, TypeError for more parameters than data with method "lm",
     RuntimeError where the limit of evaluations is reached; warns (OptimizeWarning) where the covariance
@@ -66,10 +68,19 @@ def curve_fit(
         check_inside(start, lower, upper)
     x, y = clean_data(xdata, ydata, check_finite, nan_policy)
     if nan_policy is not None and not check_finite:
-        x, y, sigma = omit_missing(x, y, sigma, nan_policy)
-    weights, white = (None, None) if sigma is None else transform_of(sigma, y.size)
+        x, y, errors = omit_missing(x, y, sigma, nan_policy)
+    else:
+        errors = sigma
+    weights, white = (None, None) if errors is None else transform_of(errors, y.size)
     if "args" in kwargs:
         raise ValueError("'args' is not a supported keyword argument.")
+
+    def by_scipy(reason: str) -> tuple[Any, ...]:
+        return handover.curve_fit(
+            reason, full_output, f, xdata, ydata, p0, sigma=sigma, absolute_sigma=absolute_sigma,
+            check_finite=check_finite, bounds=bounds, method=method, jac=jac, nan_policy=nan_policy, **kwargs,
+        )  # fmt: skip
+
     if method == "lm":
         settings = of_leastsq(kwargs)
         if y.size != 1 and n > y.size:
@@ -79,13 +90,15 @@ def curve_fit(
     else:
         settings, reason = of_least_squares(kwargs, method, n)
         if reason:
-            return handover.curve_fit(
-                reason, full_output, f, xdata, ydata, p0, sigma=sigma, absolute_sigma=absolute_sigma,
-                check_finite=check_finite, bounds=bounds, method=method, jac=jac, nan_policy=nan_policy,
-                **kwargs,
-            )  # fmt: skip
+            return by_scipy(reason)
     problem: Problem = curve_problem(f, x, y, weights, white, start, jac, settings.step)
-    end = run(problem, start, lower, upper, settings)
+    reason = "" if settings.loss is None else settings.loss.refused(problem.residuals(start))
+    if reason:
+        return by_scipy(reason)
+    with pool_of(kwargs.get("workers"), problem) as mapped:
+        if isinstance(problem, Called):
+            problem.workers = mapped
+        end = run(problem, start, lower, upper, settings)
     return _answer(end, method, absolute_sigma, full_output)
 
 
@@ -117,7 +130,7 @@ def _answer(end: End, method: str, absolute_sigma: bool, full_output: bool) -> t
     if end.failed:
         why = message_of(end, code_of(end)) if method == "lm" else message(end)
         raise RuntimeError(f"Optimal parameters not found: {why}")
-    pcov = inverse_of(end)
+    pcov = inverse_of(end) if end.settings.loss is None else pseudo_inverse(end.jacobian())
     if pcov is None and method != "lm":
         pcov = pseudo_inverse(o.R)
     m, n = o.problem.size, end.start.size
@@ -137,11 +150,11 @@ def _answer(end: End, method: str, absolute_sigma: bool, full_output: bool) -> t
     if method == "lm":
         ier = code_of(end)
         return o.x, pcov, information(end), message_of(end, ier), ier
-    return o.x, pcov, {"nfev": o.nfev, "fvec": o.f}, message(end), end.status
+    return o.x, pcov, {"nfev": o.nfev, "fvec": end.residuals}, message(end), end.status
 
 
 def pseudo_inverse(R: Matrix) -> Matrix:
-    """``(J'J)^+``, singular values that are zero to rounding left out."""
+    """``(J'J)^+`` where ``J'J = R'R``, singular values that are zero to rounding left out."""
     _, s, Vt = scipy.linalg.svd(R, full_matrices=False)
     kept = s > np.finfo(float).eps * max(R.shape) * s[0]
     V = Vt[kept].T / s[kept]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -52,15 +53,26 @@ def curve_problem(
     if y.size == 1:
         y, w = _as_long_as_the_model(np.size(f(x, *start)), y, w)
     if callable(jac):
-        supplied = Supplied(Model(call, shapes, {}), lambda p: f(x, *p), y, w, start)
+        supplied = Supplied(Model(call, shapes, {}), AtData(f, x), y, w, start)
         supplied.supply(_weighted(jac, x, w, white, y.size), start)
         problem: Problem = supplied
     else:
         model = model_for(call, (x,), shapes)
         problem = model.problem((x,), y, w, start, _all(start.size))
         if not problem.exact:
-            problem = Called(model, lambda p: f(x, *p), y, w, start, jac or "2-point", step)
+            problem = Called(model, AtData(f, x), y, w, start, jac or "2-point", step)
     return problem if white is None else problem.with_whitening(white)
+
+
+@dataclass(frozen=True)
+class AtData:
+    """``f(x, *p)`` as a function of p; a process of a pool can be sent it."""
+
+    f: Callable[..., Any]
+    x: Any
+
+    def __call__(self, p: Any) -> Any:
+        return self.f(self.x, *p)
 
 
 @lru_cache(maxsize=64)

@@ -12,10 +12,11 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from .. import _core
-from ..problem.callback import CallbackProblem, rounding_size
+from ..problem.callback import CallbackProblem, native_loss, rounding_size
 from ..problem.differences import EPS, Differences
 from ..problem.given import dense_jacobian
 from ..problem.model import Model
+from .secant import Secant
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -141,11 +142,12 @@ class Called(CallbackProblem):
             return complex_step(self._complex_residuals, x)
         if self.differences is None:
             unbounded = np.full(x.size, np.inf)
-            self._prepare(-unbounded, unbounded)
+            self.within(-unbounded, unbounded)
         assert self.differences is not None
         return self.differences.jacobian(x, f)
 
-    def _prepare(self, lower: Vector, upper: Vector) -> None:
+    def within(self, lower: Vector, upper: Vector) -> None:
+        """Take differences inside these bounds."""
         if self.scheme == "2-point":
             step = np.sqrt(self._eps) if self.relative_step is None else np.abs(self.relative_step)
             steps = (step * np.ones(lower.size)).tolist()
@@ -166,17 +168,24 @@ class Called(CallbackProblem):
             yield self.weighted(f)
 
     def minimize(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
-        self._prepare(lower, upper)
+        self.within(lower, upper)
+        self._secant = Secant()
         with np.errstate(all="ignore"):  # once, not around every call
             return _core.minimize_callback(
-                self.trial_residuals, self._kept_jacobian, self.curvature_along, None,
+                self.trial_residuals, self._kept_jacobian, self.curvature_along, self._approximate_hessian,
                 self.size, rounding_size(self.y, self.w, self.whitening), x0, lower, upper, options, observe,
+                loss=native_loss(self.loss), approximate=True,
             )  # fmt: skip
 
     def _kept_jacobian(self, x: Vector, f: Vector) -> Matrix:
         J = self.jacobian(x, f)
         self._last = x.tobytes(), J
+        if self._eps == EPS:  # differences of single precision tell slopes, but no curvature
+            self._secant.arrive(x, J, f if self.loss is None else f * self.loss.weights(f))
         return J
+
+    def _approximate_hessian(self, x: Vector, slopes: Vector) -> Matrix:
+        return self._secant.at(x)
 
     def _complex_residuals(self, x: Any) -> Any:
         self.calls += 1

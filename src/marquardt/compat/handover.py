@@ -9,7 +9,7 @@ from typing import Any
 import scipy.optimize
 
 
-def needed(method: str, loss: Any, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> str:
+def needed(method: str, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> str:
     """Why a call must be SciPy's; empty where it need not."""
     if jac_sparsity is not None:
         return "jac_sparsity is given"
@@ -17,8 +17,6 @@ def needed(method: str, loss: Any, tr_solver: Any, tr_options: Any, jac_sparsity
         return "tr_solver='lsmr' is asked for"
     if tr_options:
         return "tr_options are given"
-    if loss != "linear":
-        return f"the loss is {loss if isinstance(loss, str) else getattr(loss, '__name__', 'a function')!r}"
     return ""
 
 

@@ -20,6 +20,7 @@ from ..solve.function import Residuals, residual_function
 from . import handover
 from .checks import check_choices, check_inside, check_scale, extra, limits, start_vector, tolerances
 from .derivatives import Called, Supplied
+from .losses import chosen_loss
 from .report import optimize_result, print_end
 from .reuse import model_for, same_function
 from .run import Settings, Vector, run
@@ -54,8 +55,8 @@ def least_squares(
 
     A function that can be traced has exact derivatives, whatever scheme `jac` names; another one is called
     back, with differences by that scheme, or with the caller's Jacobian. All three methods stand for the
-    trust region of `marquardt.least_squares`. Another loss than "linear", a sparse Jacobian or
-    LinearOperator, `jac_sparsity`, ``tr_solver="lsmr"``, and `workers` for other than forward differences:
+    trust region of `marquardt.least_squares`. Losses are SciPy's, by name or as a function. A sparse Jacobian
+    or LinearOperator, `jac_sparsity`, ``tr_solver="lsmr"``, and `workers` for other than forward differences:
     the whole call is handed to SciPy, which ``result.solver`` and ``result.message`` say.
 
     The result has ``x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, status, message, success``
@@ -78,9 +79,10 @@ def least_squares(
     close = tolerances(ftol, xtol, gtol, method)
     if not callable(fun):
         raise TypeError(f"`fun` must be a function that returns residuals, not {type(fun).__name__}")
-    reason = handover.needed(method, loss, tr_solver, tr_options, jac_sparsity)
+    reason = handover.needed(method, tr_solver, tr_options, jac_sparsity)
     if reason:
         return handover.least_squares(fun, x0, given, reason)
+    chosen = chosen_loss(loss, f_scale)
     fun = same_function(fun)
     function = residual_function(fun, args, kwargs)
     problem: Problem
@@ -102,7 +104,10 @@ def least_squares(
     if method == "lm" and callback is not None:
         warnings.warn("A callback is not called with method 'lm'.", stacklevel=2)
         callback = None
-    settings = Settings(*close, max_nfev, x_scale=x_scale, callback=callback, verbose=verbose)
+    reason = "" if chosen is None else chosen.refused(problem.residuals(start))
+    if reason:
+        return handover.least_squares(fun, x0, given, reason)
+    settings = Settings(*close, max_nfev, x_scale=x_scale, callback=callback, verbose=verbose, loss=chosen)
     with pool_of(workers, problem) as mapped:
         if isinstance(problem, Called):
             problem.workers = mapped

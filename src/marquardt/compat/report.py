@@ -25,12 +25,12 @@ def optimize_result(end: End) -> Any:
     """The fields of SciPy's result, and how it was made."""
     o = end.outcome
     problem: Any = o.problem
-    J = problem.jacobian(o.x, o.f)
+    J = end.jacobian()
     gradient = o.gradient if np.isfinite(o.gradient).all() else J.T @ o.f
     active = np.asarray(o.active, dtype=int)
     largest = np.float64(optimality(gradient, active))
     fields: dict[str, Any] = dict(
-        x=o.x, cost=np.float64(o.cost), fun=o.f, jac=J, grad=gradient, optimality=largest,
+        x=o.x, cost=np.float64(o.cost), fun=end.residuals, jac=J, grad=gradient, optimality=largest,
         active_mask=active, nfev=o.nfev, njev=max(o.njev, 1), status=end.status, message=message(end),
         success=end.status > 0, solver="marquardt", derivative=derivative(problem), certified=end.certified,
     )  # fmt: skip

@@ -17,6 +17,8 @@ from ..errors import Status
 from ..options import Options
 from ..problem.traced import Problem
 from ..solve.minimize import Outcome, minimize
+from .losses import Chosen
+from .rooted import Rooted
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -37,6 +39,7 @@ class Settings:
     x_scale: Any = None
     callback: Callable[[Any], Any] | None = None
     verbose: int = 0
+    loss: Chosen | None = None
 
     def options(self, problem: Problem, lower: Vector, upper: Vector) -> Options:
         """With a traced function a tight tolerance costs next to nothing; calls are worth saving.
@@ -121,7 +124,7 @@ class Watch:
         self.last = x.copy()
         fields: dict[str, Any] = {"x": x.copy(), "nit": self.nit, "nfev": nfev, "cost": cost}
         try:
-            self.stopped = bool(self.report(fields, self.problem.residuals))
+            self.stopped = bool(self.report(fields, plain_residuals(self.problem)))
         except StopIteration:
             self.stopped = True
 
@@ -139,6 +142,11 @@ def by_signature(callback: Callable[..., Any]) -> Report:
         return callback(intermediate_result=OptimizeResult(**fields))
 
     return by_name
+
+
+def plain_residuals(problem: Problem) -> Callable[[Vector], Vector]:
+    """The caller's residuals, whatever a loss makes of them."""
+    return problem.inner_residuals if isinstance(problem, Rooted) else problem.residuals
 
 
 @dataclass
@@ -179,8 +187,22 @@ class End:
     @property
     def initial_cost(self) -> float:
         """The cost at the start."""
-        f = self.outcome.problem.residuals(self.start)
-        return 0.5 * float(f @ f)
+        problem = self.outcome.problem
+        f = problem.residuals(self.start)
+        return 0.5 * float(f @ f) if problem.loss is None else problem.loss.cost(f)
+
+    @cached_property
+    def residuals(self) -> Vector:
+        """The caller's residuals at the end, (m,)."""
+        problem = self.outcome.problem
+        return problem.inner_residuals(self.outcome.x) if isinstance(problem, Rooted) else self.outcome.f
+
+    def jacobian(self) -> Matrix:
+        """What SciPy calls ``jac``, (m, n): with a loss, rows are scaled so that J'J models the Hessian."""
+        x, problem, loss = self.outcome.x, self.outcome.problem, self.settings.loss
+        source = problem.inner_jacobian if isinstance(problem, Rooted) else problem.jacobian
+        J = source(x, self.residuals)
+        return J if loss is None else loss.jacobian(J, self.residuals)
 
 
 def run(problem: Problem, x0: Vector, lower: Vector, upper: Vector, settings: Settings) -> End:
@@ -188,6 +210,8 @@ def run(problem: Problem, x0: Vector, lower: Vector, upper: Vector, settings: Se
 
     Raises ValueError where the residuals are not finite at x0.
     """
+    if settings.loss is not None:
+        problem = settings.loss.applied(problem)
     watch = None
     if settings.max_nfev is not None or settings.callback is not None or settings.ftol > USUAL:
         watch = Watch(settings, problem, x0)

@@ -8,6 +8,7 @@ from typing import Any
 from . import handover
 from .checks import check_choices, check_scale, tolerances
 from .leastsq import LEASTSQ, step_of
+from .losses import chosen_loss
 from .run import DEFAULT, Settings
 
 LM_NAMES = frozenset({"ftol", "xtol", "gtol", "maxfev", "epsfcn", "factor", "diag"})
@@ -41,10 +42,10 @@ def of_least_squares(kwargs: Mapping[str, Any], method: str, n: int) -> tuple[Se
     check_choices(method, "2-point", solver, loss, verbose, limit)
     check_scale(get("x_scale"), n)
     close = tolerances(get("ftol", 1e-8), get("xtol", 1e-8), get("gtol", 1e-8), method)
-    reason = handover.needed(method, loss, solver, get("tr_options"), get("jac_sparsity"))
+    reason = handover.needed(method, solver, get("tr_options"), get("jac_sparsity"))
     chosen = Settings(
         *close, limit, step=get("diff_step"), x_scale=get("x_scale"), callback=get("callback"),
-        verbose=verbose,
+        verbose=verbose, loss=chosen_loss(loss, get("f_scale", 1.0)),
     )  # fmt: skip
     return chosen, reason
 
