@@ -181,7 +181,7 @@ class Called(CallbackProblem):
         J = self.jacobian(x, f)
         self._last = x.tobytes(), J
         if self._eps == EPS:  # differences of single precision tell slopes, but no curvature
-            self._secant.arrive(x, J, f if self.loss is None else f * self.loss.weights(f))
+            self._secant.arrive(x, J, f if self.loss is None else self.loss.slopes(f))
         return J
 
     def _approximate_hessian(self, x: Vector, slopes: Vector) -> Matrix:
