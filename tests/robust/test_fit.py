@@ -214,7 +214,6 @@ def test_all_weights_zero_is_no_success() -> None:
         ({"loss": "huber", "f_scale": 0.0}, "positive number"),
         ({"loss": "huber", "f_scale": "a"}, "positive number"),
         ({"f_scale": 2.0}, "no effect with loss='linear'"),
-        ({"loss": "huber", "ridge": 1.0}, "prior= or ridge="),
     ],
 )
 def test_what_cannot_be_had_is_refused(arguments: dict[str, Any], message: str) -> None:

@@ -22,8 +22,8 @@ from .data import Data, thin
 from .fit_counts import fit_counts
 from .goal import stop_at_once
 from .parameters import Parameters
-from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle
-from .penalty import arrange_penalty, hints, refuse_penalty
+from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle, weighed_by
+from .penalty import PenaltyTerms, arrange_penalty, hints, refuse_penalty
 from .progress import ProgressLine, observer
 from .result import FitResult
 from .reweighted import reweighted
@@ -108,7 +108,7 @@ def fit(
     0.5
     """
     options = chosen_options(options, method, damping, acceleration)
-    robust = _plan(loss, f_scale, sigma is not None, prior is not None or ridge is not None)
+    robust = _plan(loss, f_scale, sigma is not None)
     named = None if prior is None and ridge is None else hints(prior, ridge)
     counts: Counts | None = None
     if family is not None or trials is not None:
@@ -132,16 +132,12 @@ def fit(
     return result
 
 
-def _plan(loss: Any, f_scale: Any, sigma_known: bool, penalized: bool) -> Plan | None:
+def _plan(loss: Any, f_scale: Any, sigma_known: bool) -> Plan | None:
     if loss == "linear" and f_scale is None:
         return None
     robust = plan(loss, f_scale, sigma_known)
     if robust is None:
         raise OptionError(f"f_scale = {f_scale!r} has no effect with loss='linear': leave it out")
-    if penalized:
-        raise OptionError(
-            f"loss = {loss!r} cannot be had with prior= or ridge= as yet: leave out one of them"
-        )
     return robust
 
 
@@ -215,7 +211,7 @@ def _run(
         problem = model.problem(data.arguments, y, None, values, parameters.free)
         problem = problem.with_whitening(data.whitening)
     check_used(model, parameters)
-    terms, weighing = setup.penalty, NO_ROUNDS
+    terms, weighing, noise = setup.penalty, NO_ROUNDS, None
     if terms is not None:
         noise = first_noise(terms, data)
         problem = problem.with_penalty(terms.rows(1.0 if noise is None else noise))
@@ -224,7 +220,7 @@ def _run(
     free = parameters.free_index
     try:
         if unknown:
-            loss = setup.loss and _counting(setup.loss, w)
+            loss = setup.loss and _counting(setup.loss, w, terms, noise)
             work = Searching(model, problem, data, parameters, options, watch, loss, setup.starts)
             found = search(work.everywhere() if not parameters.any_unknown() else work)
             outcome = found.outcome
@@ -234,9 +230,11 @@ def _run(
             )
         else:
             box = parameters.lower[free], parameters.upper[free]
-            wanted = _counting(setup.loss, w)
+            wanted = _counting(setup.loss, w, terms, noise)
             outcome = minimize_robust(problem, wanted, values[free], *box, options, watch)
-        if terms is not None:
+        if terms is not None and setup.loss is not None:
+            weighing = weighed_by(outcome, noise)
+        elif terms is not None:
             again = Refit(data.n_points, parameters.lower[free], parameters.upper[free], options, watch)
             outcome, weighing = settle(outcome, terms, noise, again, None if found else values[free])
     finally:
@@ -261,9 +259,12 @@ def _only_linear_unknown(setup: Setup, values: Vector, options: Options | None) 
     return missing <= set(problem.linear)
 
 
-def _counting(loss: Plan, w: Vector | None) -> Plan:
-    """Only points with a weight tell the noise."""
-    return replace(loss, counted=None if w is None else w > 0.0)
+def _counting(loss: Plan, w: Vector | None, terms: PenaltyTerms | None, noise: float | None) -> Plan:
+    """Only points with a weight tell the noise, by which the penalty is weighed."""
+    counting = replace(loss, counted=None if w is None else w > 0.0)
+    if terms is None:
+        return counting
+    return replace(counting, weigh=terms.rows, first=1.0 if noise is None else noise)
 
 
 def _by_rule(

@@ -15,17 +15,19 @@ from ..errors import Status
 from ..options import Options
 from ..solve.minimize import minimize
 from ..stats import (
+    Covariance,
     Goodness,
     PenaltyPart,
     PenaltyReport,
     effective_parameters,
     from_data,
     goodness,
+    sandwich,
     unscaled_covariance,
 )
 from .data import Data
 from .penalty import PenaltyTerms
-from .result import FitResult
+from .result import FitResult, without_likelihood
 
 Vector = NDArray[np.float64]
 
@@ -45,6 +47,7 @@ class Weighing:
     noise: float | None = None
     """Standard deviation of a (weighted) residual; None where no noise had to be estimated."""
     rounds: int = 1
+    """Fits it took; 0 where a robust fit found the noise on its way."""
     settled: bool = True
     nfev: int = 0
     """Evaluations of the fits before the last."""
@@ -84,6 +87,12 @@ def first_noise(terms: PenaltyTerms, data: Data) -> float | None:
     if data.sigma is not None or not terms.has_priors:
         return None
     return FIRST * _spread(data)
+
+
+def weighed_by(outcome: Any, noise: float | None) -> Weighing:
+    """The noise that a robust fit found on its way, and by which its priors are weighed."""
+    loss = outcome.problem.loss
+    return NO_ROUNDS if noise is None else Weighing(loss.scale / loss.row.tuning, 0)
 
 
 def settle(
@@ -176,7 +185,7 @@ class PenalizedFit(FitResult):
     def penalty(self) -> PenaltyReport:
         """The penalty by parameter, its share of the cost and the effective number of parameters."""
         x, terms, weighing = np.asarray(self._outcome.x), self._terms, self._weighing
-        known = from_data(self._unscaled, self._strength)
+        known = from_data(unscaled_covariance(self._outcome), self._strength)
         noise = 1.0 if weighing.noise is None else weighing.noise
         with np.errstate(over="ignore"):
             prior_costs = 0.5 * (noise * (x - terms.mean) / terms.sd) ** 2
@@ -209,7 +218,16 @@ class PenalizedFit(FitResult):
 
     @cached_property
     def _n_determined(self) -> float:
-        return effective_parameters(self._unscaled, self._strength)
+        return effective_parameters(unscaled_covariance(self._outcome), self._strength)
+
+    @cached_property
+    def _unscaled(self) -> Covariance:
+        if self.loss is None:
+            return unscaled_covariance(self._outcome)
+        noise = self._weighing.noise
+        if noise is None:
+            noise = 1.0 if self.sigma_known else self.noise
+        return sandwich(self._outcome, noise)
 
     @property
     def reduced_chi2(self) -> float:
@@ -222,7 +240,8 @@ class PenalizedFit(FitResult):
         y, w = self._data.flat()
         edf = self._n_determined
         counted = goodness(self.rss, y, w, self.n_points, edf, edf, self.sigma_known, self._data.whitening)
-        return replace(counted, n_free=len(self.free_names), reduced_chi2=self.reduced_chi2)
+        counted = replace(counted, n_free=len(self.free_names), reduced_chi2=self.reduced_chi2)
+        return counted if self.loss is None else without_likelihood(counted)
 
     @property
     def nfev(self) -> int:

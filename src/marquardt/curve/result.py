@@ -129,10 +129,7 @@ class FitResult(Result):
         y, w = self._data.flat()
         n_free, n_points, white = len(self._parameters.free), self._data.n_points, self._data.whitening
         found = goodness(self.rss, y, w, n_points, n_free, self._n_determined, self.sigma_known, white)
-        if self.loss is None:
-            return found
-        no = math.nan
-        return replace(found, log_likelihood=no, aic=no, aicc=no, bic=no)  # errors are not taken for normal
+        return found if self.loss is None else without_likelihood(found)
 
     @cached_property
     def noise(self) -> float:
@@ -366,6 +363,11 @@ class FitResult(Result):
         from ..report.record import record
 
         return record(self)
+
+
+def without_likelihood(found: Goodness) -> Goodness:
+    """The goodness of a robust fit, whose errors are not taken for normal."""
+    return replace(found, log_likelihood=math.nan, aic=math.nan, aicc=math.nan, bic=math.nan)
 
 
 def _shaped(values: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

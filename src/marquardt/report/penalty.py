@@ -52,10 +52,14 @@ def _noise(penalty: PenaltyReport) -> list[str]:
     if penalty.noise is None:
         return []
     rounds = f"{penalty.rounds} round{'' if penalty.rounds == 1 else 's'}"
+    if not penalty.rounds:
+        return [f"noise {penalty.noise:.6g}, found by the loss, weighs the prior{'s' * _several(penalty)}"]
     how = f"settled in {rounds}" if penalty.settled else f"not settled in {rounds}"
-    return [
-        f"noise {penalty.noise:.6g} weighs the prior{'s' if len(_prior_names(penalty)) > 1 else ''}, {how}"
-    ]
+    return [f"noise {penalty.noise:.6g} weighs the prior{'s' * _several(penalty)}, {how}"]
+
+
+def _several(penalty: PenaltyReport) -> bool:
+    return len(_prior_names(penalty)) > 1
 
 
 def _prior_names(penalty: PenaltyReport) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..curve.count_result import CountFit
 from ..curve.result import FitResult
 from . import multistart
@@ -164,9 +166,9 @@ def percent(relative: float) -> str:
 def goodness_pairs(fit: Result) -> list[tuple[str, str]]:
     """Names and values of the goodness numbers."""
     if not isinstance(fit, FitResult):
-        return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", str(fit.dof))]
+        return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", _count(fit.dof))]
     if fit.loss is not None:
-        return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", str(fit.dof))]
+        return [("cost", f"{fit.cost:.7g}"), ("degrees of freedom", _count(fit.dof))]
     if isinstance(fit, CountFit):
         return count_pairs(fit)
     g = fit.goodness
@@ -176,13 +178,18 @@ def goodness_pairs(fit: Result) -> list[tuple[str, str]]:
     else:
         s = math.sqrt(g.reduced_chi2) if g.reduced_chi2 >= 0 else math.nan
         pairs.append(("residual standard error", _or_undefined(s)))
-    pairs.append(("degrees of freedom", str(g.dof) if isinstance(g.dof, int) else f"{g.dof:.2f}"))
+    pairs.append(("degrees of freedom", _count(g.dof)))
     if g.dof <= 0:
         return pairs
     pairs += [("R²", f"{g.r_squared:.6g}")] if math.isfinite(g.r_squared) else []
     if math.isfinite(g.aic):
         pairs += [("AIC", f"{g.aic:.6g}"), ("BIC", f"{g.bic:.6g}")]
     return pairs
+
+
+def _count(dof: float) -> str:
+    """Degrees of freedom; those of a penalized fit are no integers."""
+    return str(dof) if isinstance(dof, int | np.integer) else f"{dof:.2f}"
 
 
 def goodness_lines(fit: Result) -> list[str]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import OptionError, Status
 from ..options import Options
 from ..problem.losses import Loss, loss_of, noise
+from ..problem.penalty import Penalty
 from ..problem.traced import Problem
 from .minimize import Outcome, minimize
 
@@ -40,9 +41,18 @@ class Plan:
     unit_noise: bool = False
     counted: NDArray[np.bool_] | None = None
     """The residuals that count; None: all."""
+    weigh: Callable[[float], Penalty] | None = None
+    """The penalty where residuals have so much noise; None: there is none."""
+    first: float = 1.0
+    """The noise by which the first solve weighs it, before any is known: small, so that data speak first."""
 
     def noise(self, f: Vector, n: int) -> float:
-        return noise(f if self.counted is None else f[self.counted], n)
+        f = f if self.counted is None else f[self.counted]
+        return noise(f, n if self.weigh is None or n < f.size else 0)
+
+    def penalized(self, problem: Problem, noise: float) -> Problem:
+        """The problem with its penalty weighed by this noise."""
+        return problem if self.weigh is None else problem.with_penalty(self.weigh(noise))
 
 
 def plan(loss: Any, f_scale: Any, unit_noise: bool = False) -> Plan | None:
@@ -116,6 +126,7 @@ def minimize_robust(
         s = wanted.f_scale / tuning
     elif not wanted.unit_noise:
         x, s = _find_noise(rounds, wanted, f, x0)
+    rounds.problem = wanted.penalized(rounds.problem, 1.0 if wanted.unit_noise else s)
     if loss.row.redescends and not rounds.interrupted:
         x = rounds.solve(FIRST.at_scale(s * FIRST.row.tuning), x).x
     if not rounds.interrupted:
@@ -129,6 +140,7 @@ def minimize_robust(
 
 def _find_noise(rounds: Rounds, wanted: Plan, f: Vector, x: Vector) -> tuple[Vector, float]:
     """Solves with nearly least absolute residuals until the noise settles: the end point, and the noise."""
+    rounds.problem = wanted.penalized(rounds.problem, wanted.first)
     least = LEAST * float(np.abs(f).max(initial=0.0)) or 1.0
     s = _at_least(wanted.noise(f, x.size), least)
     for _ in range(ROUNDS):
@@ -136,6 +148,7 @@ def _find_noise(rounds: Rounds, wanted: Plan, f: Vector, x: Vector) -> tuple[Vec
         assumed, s, x = s, _at_least(wanted.noise(end.f, x.size), least), end.x
         if abs(s - assumed) <= SETTLED * s or rounds.interrupted:
             break
+        rounds.problem = wanted.penalized(rounds.problem, s)
     return x, s
 
 

@@ -95,7 +95,7 @@ class PenaltyReport(Mapping[str, PenaltyPart]):
     noise: float | None
     """Standard deviation of a residual by which priors were weighed; None with known sigma or no prior."""
     rounds: int
-    """Fits it took until `noise` agreed with ``sqrt(rss / (m - effective))``."""
+    """Fits it took until `noise` agreed with ``sqrt(rss / (m - effective))``; 0 where a loss found it."""
     settled: bool
     """Did it come to agree?"""
 

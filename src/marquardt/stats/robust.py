@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .covariance import Covariance, covariance, unscaled_covariance
+from .penalty import effective_parameters
 
 Vector = NDArray[np.float64]
 
@@ -31,11 +32,13 @@ FALSE_DISCOVERIES = 0.01
 """Of the points called outliers so many are expected to be none (Motulsky, Brown 2006)."""
 
 
-def sandwich(outcome: Any) -> Covariance:
+def sandwich(outcome: Any, noise: float = 1.0) -> Covariance:
     """Covariance of a robust fit, ``m/(m-p) A^-1 J' diag(ψ²) J A^-1`` with ``A = J' diag(a) J`` (Huber 1967).
 
     ψ = ρ' f is the pull of each residual, a its derivative. Of a redescending loss, where that is negative
-    for some, a is its mean over all residuals. No factor s² is missing.
+    for some, a is its mean over all residuals. No factor s² is missing. A penalty P is added to A, and
+    ``noise² P`` between the two A^-1, as if its rows were residuals with that `noise`; p is then the
+    effective number of parameters.
     """
     problem, loss = outcome.problem, outcome.problem.loss
     f = np.asarray(outcome.f)
@@ -47,13 +50,18 @@ def sandwich(outcome: Any) -> Covariance:
         exact = np.maximum(exact, 0.0)  # beyond Huber's corner 0 up to rounding
     else:
         exact = np.full(f.size, float(exact.sum()) / max(m, 1))
-    left = m - J.shape[1]
+    penalty = problem.penalty
+    strength = np.zeros(J.shape[1]) if penalty is None else penalty.strength(J.shape[1])
+    p = J.shape[1] if penalty is None else effective_parameters(unscaled_covariance(outcome), strength)
+    left = m - p
     if not np.isfinite(J).all() or not exact.max(initial=0.0) > 0.0 or left <= 0:
         known = unscaled_covariance(outcome)
         return replace(known, matrix=np.full_like(known.matrix, np.nan))
-    bread = covariance(np.asarray(np.linalg.qr(np.sqrt(exact)[:, None] * J, mode="r")), held)
+    rows = np.vstack([np.sqrt(exact)[:, None] * J, np.diag(strength)])
+    bread = covariance(np.asarray(np.linalg.qr(rows, mode="r")), held)
     pulled = (loss.weights(f) * f)[:, None] * (J @ bread.space)
-    space = m / left * (pulled.T @ pulled)
+    penalized = noise * strength[:, None] * bread.space
+    space = m / left * (pulled.T @ pulled) + penalized.T @ penalized
     return replace(bread, space=space, matrix=np.where(np.isfinite(bread.matrix), space, bread.matrix))
 
 
