@@ -69,3 +69,17 @@ def test_noise_of_a_rough_function_is_found_and_the_step_grows() -> None:
 
 def test_noise_of_plain_arithmetic_is_rounding() -> None:
     assert estimate_noise(decay, np.array([3.0, 0.7]), decay(np.array([3.0, 0.7]))) < 1e-14
+
+
+def test_the_search_for_noise_stays_inside_the_bounds() -> None:
+    seen = []
+
+    def watched(z: np.ndarray) -> np.ndarray:
+        seen.append(z.copy())
+        return decay(z)
+
+    x = np.array([3.0, 0.7])
+    for lower, upper in ((x, x + 1.0), (x - 1.0, x), (x, x), (x, np.nextafter(x, 9.0))):
+        assert estimate_noise(watched, x, decay(x), lower, upper) < 1e-14
+        assert all((z >= lower).all() and (z <= upper).all() for z in seen)
+        seen.clear()

@@ -15,15 +15,18 @@ Matrix = NDArray[np.float64]
 EPS = float(np.finfo(float).eps)
 
 
-def estimate_noise(residuals: Callable[[Vector], Vector], x: Vector, f: Vector) -> float:
+def estimate_noise(
+    residuals: Callable[[Vector], Vector], x: Vector, f: Vector, lower: Any = -np.inf, upper: Any = np.inf
+) -> float:
     """Relative noise of a computed function: eps for plain arithmetic, 1e-8 or so for an ODE solver.
 
     The k-th differences of seven values along a line shrink like h^k for a smooth function but stay
     at the noise level for noise; the first three levels that agree within a factor of four tell it
-    (Moré, Wild, "Estimating computational noise", SIAM J. Sci. Comput. 2011).
+    (Moré, Wild, "Estimating computational noise", SIAM J. Sci. Comput. 2011). The line keeps to the bounds.
     """
     points = 7
     step = 1e-11 * np.where(x == 0.0, 1.0, x)
+    step = next_to_bounds(x, step, points - 1, lower, upper)
     values = np.stack([f] + [residuals(x + k * step) for k in range(1, points)])
     if not np.isfinite(values).all():
         return EPS
@@ -37,6 +40,12 @@ def estimate_noise(residuals: Callable[[Vector], Vector], x: Vector, f: Vector) 
         if max(three) <= 4.0 * min(three):
             return float(np.clip(three[0] / size, EPS, 1e-3))
     return EPS
+
+
+def next_to_bounds(x: Vector, step: Vector, count: int, lower: Any, upper: Any) -> Vector:
+    """`step` where `count` of them stay inside the bounds, else its negative, else 0."""
+    ways = [(x + count * way >= lower) & (x + count * way <= upper) for way in (step, -step)]
+    return np.select(ways, [step, -step], 0.0)
 
 
 class Differences:
@@ -74,7 +83,7 @@ class Differences:
 
     def _jacobian(self, x: Vector, f: Vector) -> Matrix:
         if self.step is None:
-            self.step = estimate_noise(self.residuals, x, f) ** (1.0 / 3.0)
+            self.step = estimate_noise(self.residuals, x, f, self.lower, self.upper) ** (1.0 / 3.0)
         steps = self.step * self._typical(x, f)
         columns = [self._column(x, f, j, steps[j]) for j in range(x.size)]
         # A step by an earlier magnitude may reach across a pole (MGH10: 1e206 where 1e3 is right): own steps

@@ -36,7 +36,7 @@ def residual_hessian(outcome: Any, free: NDArray[np.bool_], lower: Vector, upper
             if problem.exact or isinstance(problem, GivenProblem):
                 S = _of_jacobian(problem.jacobian, x, pull, EPS ** (1 / 3) * size, free, lower, upper)
             elif int(free.sum()) <= MOST:
-                step = estimate_noise(problem.trial_residuals, x, f) ** 0.25
+                step = estimate_noise(problem.trial_residuals, x, f, lower, upper) ** 0.25
                 S = _of_residuals(problem.trial_residuals, x, f, pull, step * size, free, lower, upper)
             else:
                 return None
