@@ -1,6 +1,6 @@
 """Small real data sets with their sources and readers; each serves as ``data=`` of a fit; test problems."""
 
-from . import mgh
+from . import mgh, mgh_bounded, textbook
 from .dataset import Dataset
 from .digits import correct_digits, fewest_digits
 from .enzyme import michaelis_menten
@@ -12,8 +12,10 @@ __all__ = [
     "correct_digits",
     "fewest_digits",
     "mgh",
+    "mgh_bounded",
     "michaelis_menten",
     "nist",
     "nist_names",
     "read_nist",
+    "textbook",
 ]
