@@ -11,6 +11,8 @@
 from . import datasets, models
 from .curve.compare import Comparison, compare
 from .curve.fit import fit
+from .curve.groups_by import FitTable
+from .curve.groups_result import GroupFit
 from .curve.result import FitResult
 from .errors import (
     DataError,
@@ -35,7 +37,9 @@ __all__ = [
     "DataError",
     "FileError",
     "FitResult",
+    "FitTable",
     "FormulaError",
+    "GroupFit",
     "LeastSquaresResult",
     "MarquardtError",
     "MissingPackageError",

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..curve.groups import Labels
 from ..curve.weights import MU
 from ..errors import DataError, FormulaError, OptionError
 from ..expr.formula import Formula, parse
@@ -25,6 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     start, fixed = values(arguments.start, "--start"), values(arguments.fix, "--fix")
     limits = bounds(arguments.bounds)
     table = read_table(arguments.file)
+    many = _groups(arguments, table)
     formula = _formula(arguments.formula, table)
     data = _data(table, formula, arguments)
 
@@ -51,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         f_scale=None if arguments.f_scale is None else number(arguments.f_scale, "--f-scale", "the scale"),
         starts=arguments.starts,
         missing="drop" if arguments.drop_missing else "error",
+        **many,
     )
+    if many and (arguments.html or arguments.trace):
+        raise OptionError("--html and --trace show a single fit: leave them out with --by and --group")
     if arguments.json == "-":
         print(as_json(result))
     else:
@@ -59,7 +64,22 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.trace:
             print(f"\n{result.trace}")
     _write(result, arguments)
-    return 0 if result.success and result.unique else 1
+    return 0 if result.success and (not hasattr(result, "unique") or result.unique) else 1
+
+
+def _groups(arguments: argparse.Namespace, table: Table) -> dict[str, Any]:
+    """--by, --group and --shared as arguments of `fit`; the labels travel as columns of their own."""
+    shared = [name.strip() for text in arguments.shared for name in text.split(",") if name.strip()]
+    if arguments.by and arguments.group:
+        raise OptionError("--by fits the groups one by one, --group all in one: give one of them")
+    if bool(arguments.group) != bool(arguments.shared):
+        raise OptionError("--group and --shared belong together: --group plate --shared Km")
+    names = [name.strip() for text in arguments.by or arguments.group for name in text.split(",")]
+    if not names:
+        return {}
+    columns = [table.labels(name) for name in names]
+    labels = Labels(names, columns)
+    return {"by": labels} if arguments.by else {"group": labels, "shared": shared}
 
 
 # The evaluated --sigma and --weights travel as columns: rows with missing values then drop them too.

@@ -98,6 +98,17 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
         "--ridge", action="append", default=[], metavar="NUMBER",
         help="add half of NUMBER times the squares of all parameters to the cost; or by name: a=0.1,b=1",
     )  # fmt: skip
+    fit.add_argument(
+        "--by", action="append", default=[], metavar="COLUMN",
+        help="separate fits of the groups that a column of labels tells apart; may be repeated",
+    )  # fmt: skip
+    fit.add_argument(
+        "--group", action="append", default=[], metavar="COLUMN",
+        help="one fit of all such groups, with --shared parameters and others for each group",
+    )  # fmt: skip
+    fit.add_argument(
+        "--shared", action="append", default=[], metavar="NAME,...", help="parameters that all groups share"
+    )
     fit.add_argument("--method", default="auto", help=f"of {', '.join(METHODS)}")
     fit.add_argument(
         "--damping", metavar="RULE", help="of levenberg and marquardt: nielsen, classic, delayed"

@@ -41,6 +41,15 @@ class Table(Mapping[str, Column]):
     columns: Mapping[str, Column]
     refused: Mapping[str, str] = field(default_factory=dict)  # text columns: why they are not numbers
     nist: NistProblem | None = None
+    texts: Mapping[str, Sequence[str]] = field(default_factory=dict)  # cells of the text columns
+
+    def labels(self, name: str) -> Sequence[object]:
+        """A column as labels of groups: numbers where it holds such, else its text."""
+        if name in self.texts:
+            return self.texts[name]
+        if name not in self.columns:
+            raise FileError(f"{self.origin} has no column `{name}`; the columns are: {', '.join(self)}")
+        return [int(v) if v.is_integer() else v for v in self[name].tolist()]
 
     def __getitem__(self, name: str) -> Column:
         if name in self.refused:
@@ -194,6 +203,7 @@ class _Parser:
         rows = [self.row(k, len(names)) for k in range(start, len(self.lines))]
         columns: dict[str, Column] = {}
         refused: dict[str, str] = {}
+        texts: dict[str, Sequence[str]] = {}
         for k, name in enumerate(names):
             cells = [row[k] for row in rows]
             bad = next(
@@ -203,10 +213,11 @@ class _Parser:
                 columns[name] = np.array([np.nan if _is_missing(c) else float(c) for c in cells])
             else:
                 units = bad == 0 and len(cells) > 1 and _is_number(cells[1])
+                texts[name] = cells
                 refused[name] = str(self.fail(self.why(cells[bad], lines[bad], units), lines[bad], name))
         if not columns:
             raise FileError(next(iter(refused.values())))
-        return Table(self.origin, lines, columns, refused)
+        return Table(self.origin, lines, columns, refused, texts=texts)
 
     def row(self, k: int, width: int) -> list[str]:
         cells = self.cells(k)

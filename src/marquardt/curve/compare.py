@@ -125,7 +125,8 @@ def compare(
     def solve(start: Any, strategy: Settings) -> Result:
         if x0 is not None:
             return least_squares(model, x0, **{**settings, **strategy})  # type: ignore[arg-type]
-        return fit(model, x, y, **{**settings, **strategy, "start": start})
+        found: Result = fit(model, x, y, **{**settings, **strategy, "start": start})
+        return found
 
     start = settings.pop("start", None)
     if x0 is None:

@@ -217,6 +217,29 @@ def _rows(data: Data, keep: NDArray[np.bool_]) -> Data:
     return Data(arguments, data.names, data.y[keep], data.y_name, part[0], part[1], of_prediction=formula)
 
 
+def rows_of(data: Data, at: NDArray[np.intp]) -> Data:
+    """The data of the rows at these positions, in ascending order; their errors are taken as independent."""
+    n = data.y.size
+    part = [None if v is None else v.reshape(-1, n)[:, at].ravel() for v in (data.w, data.sigma)]
+    arguments = tuple(_pick(a, at, n) for a in data.arguments)
+    formula = data.of_prediction
+    if formula is not None:
+        keep = np.zeros(n, dtype=bool)
+        keep[at] = True
+        formula = formula.take(keep)
+    return Data(arguments, data.names, data.y[at], data.y_name, part[0], part[1], of_prediction=formula)
+
+
+def _pick(argument: Any, at: NDArray[np.intp], n: int) -> Any:
+    if isinstance(argument, tuple):
+        return tuple(_pick(a, at, n) for a in argument)
+    if isinstance(argument, dict):
+        return {key: _pick(a, at, n) for key, a in argument.items()}
+    if isinstance(argument, np.ndarray) and argument.ndim and argument.shape[-1] == n:
+        return np.ascontiguousarray(argument[..., at])
+    return argument
+
+
 def _per_row(values: Vector, y: Array) -> Vector:
     """One value per point, or with those of the imaginary parts beneath, (2, n)."""
     return values if values.size == y.size else values.reshape(2, -1)

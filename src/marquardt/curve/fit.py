@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,10 @@ from .counts import Counts, counted, counts_of
 from .data import Data, thin
 from .fit_counts import fit_counts
 from .goal import stop_at_once
+from .groups import Many, Task
+from .groups_by import FitTable
+from .groups_fit import fit_many_groups
+from .groups_result import GroupFit
 from .parameters import Parameters
 from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle, weighed_by
 from .penalty import PenaltyTerms, arrange_penalty, hints, refuse_penalty
@@ -34,7 +39,37 @@ from .setup_formula import from_formula
 Vector = NDArray[np.float64]
 
 
+@overload
 def fit(
+    model: Callable[..., Any] | str | Formula,
+    x: Any = None,
+    y: Any = None,
+    *,
+    by: None = None,
+    group: None = None,
+    **rest: Any,
+) -> FitResult: ...
+
+
+@overload
+def fit(
+    model: Callable[..., Any] | str | Formula, x: Any = None, y: Any = None, *, by: Any, **rest: Any
+) -> FitTable: ...
+
+
+@overload
+def fit(
+    model: Callable[..., Any] | str | Formula,
+    x: Any = None,
+    y: Any = None,
+    *,
+    group: Any,
+    shared: Any,
+    **rest: Any,
+) -> GroupFit: ...
+
+
+def fit(  # type: ignore[misc]  # what the others name `rest`
     model: Callable[..., Any] | str | Formula,
     x: Any = None,
     y: Any = None,
@@ -59,7 +94,10 @@ def fit(
     callback: Callable[[Any], Any] | None = None,
     missing: str = "error",
     starts: int | None = None,
-) -> FitResult:
+    by: Any = None,
+    group: Any = None,
+    shared: Any = None,
+) -> FitResult | FitTable | GroupFit:
     """Fit a curve: minimize ``Σ w² (model - y)²`` over the parameters of `model`.
 
     model : a plain NumPy function ``f(x, a, b, ...)`` or a formula such as ``"v ~ Vmax*S/(Km + S)"``.
@@ -98,6 +136,10 @@ def fit(
     missing : "error" names the first row with a missing value; "drop" drops and counts such rows.
     starts : how many starts are tried where a start value is missing; None: until a better end is unlikely. A
         number also has a fit with a full `start` look elsewhere. `FitResult.multistart` tells what was found.
+    by : a column of labels (or several, or an array of labels): separate fits of the groups, as a `FitTable`.
+    group : the same for one fit of all groups, a `GroupFit`: each has parameters of its own but for the
+        `shared` ones. Start values may be given group by group, ``{"Vmax": {"A": 200, "B": 150}}``.
+    shared : names of the parameters that all groups share.
 
     Raises DataError, ParameterError, ModelError, FormulaError or OptionError, each naming the guilty thing.
 
@@ -115,21 +157,36 @@ def fit(
         counts = _counts(family, trials, weights, data, sigma, loss, f_scale, prior, ridge)
         weights = counts.cases
     wanted = Request(x, y, data, start, bounds, fixed, sigma, weights, missing, ties, named)
-    setup = from_formula(model, wanted) if isinstance(model, FORMULAS) else from_function(model, wanted)
-    if named is not None:
-        setup.penalty = arrange_penalty(prior, ridge, setup.parameters)
-    setup.loss, setup.starts = robust, _count(starts)
-    if setup.penalty is None:
-        _check_constant(setup)
-    watch = observer(callback)
-    if counts is not None:
-        result: FitResult = _run_counts(setup, counts, options, watch)
-    else:
-        run = _run if setup.data.of_prediction is None else reweighted(_run)
-        result = run(setup, options, watch)
+
+    def prepare(wanted: Request) -> Setup:
+        setup = from_formula(model, wanted) if isinstance(model, FORMULAS) else from_function(model, wanted)
+        if named is not None:
+            setup.penalty = arrange_penalty(prior, ridge, setup.parameters)
+        setup.loss, setup.starts = robust, _count(starts)
+        return setup
+
+    many = Many(by, group, shared)
+    if many.wanted:
+        run = partial(_one, counts)
+        return fit_many_groups(
+            many, wanted, Task(prepare, run, options, observer(callback), counts is not None)
+        )
+    result = _one(counts, prepare(wanted), options, observer(callback))
     if data is not None:
         result.units = units(data)
     return result
+
+
+def _one(
+    counts: Counts | None, setup: Setup, options: Options | None, watch: Callable[[Any], Any] | None
+) -> FitResult:
+    """One fit: of counts, or in rounds where the weights follow from the prediction."""
+    if setup.penalty is None:
+        _check_constant(setup)
+    if counts is not None:
+        return _run_counts(setup, counts, options, watch)
+    run = _run if setup.data.of_prediction is None else reweighted(_run)
+    return run(setup, options, watch)
 
 
 def _plan(loss: Any, f_scale: Any, sigma_known: bool) -> Plan | None:

@@ -234,6 +234,34 @@ def compile_model(
     return model
 
 
+def lend(model: Model, arguments: Sequence[Any], values: Vector, free: Sequence[int]) -> Model:
+    """The model for arguments of another length: by the same trace where it holds there, else by a new one.
+
+    Whether it holds is looked up in numbers, as a function may depend on the length of its arguments.
+    """
+    key = _key(model.function, arguments, model.shapes, model.options)
+    known = _MODELS.get(key) if key is not None else None
+    if known is not None and all([v.is_current(arguments) for v in known.versions]):
+        return known
+    other = Model(model.function, model.shapes, model.options)
+    versions = [] if model.reason is not None else [v.of_length(arguments) for v in model.versions]
+    if versions and None not in versions:
+        other.versions = [v for v in versions if v is not None]
+        other.in_core, other.trusted, other.settled = model.in_core, False, model.settled
+        holds = isinstance(model.function, Formula)
+        if not holds:
+            other.problem(arguments, None, None, values, free)
+            holds = other.reason is None
+        if not holds:
+            other = Model(model.function, model.shapes, model.options)
+        other.trusted = holds
+    if key is not None:
+        _MODELS[key] = other
+        if len(_MODELS) > _REMEMBERED:
+            _MODELS.popitem(last=False)
+    return other
+
+
 def _key(
     function: Callable[..., Any] | Formula | Tied,
     arguments: Sequence[Any],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from ..expr.interpret import compile_numpy
 from ..expr.separable import linear_parameters
 from ..expr.trace import Column, Family, Fingerprint, Trace
 from ..expr.trace.leaves import Argument
+from ..expr.trace.record import form_of
 from .programs import Programs, guard_test, make_programs
 
 if TYPE_CHECKING:
@@ -44,6 +46,22 @@ class Version:
         self.size = sum(f.rows.size for f in trace.families)
         self._programs: dict[tuple[tuple[int, ...], bool, bool], list[Programs]] = {}
         self._linear: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[int, ...]] = {}
+
+    def of_length(self, arguments: Sequence[Any]) -> Version | None:
+        """The same trace for arguments of another length, its programs shared; None where points depend on
+        one another or the trace on the data."""
+        shape = common_shape(arguments)
+        if not self.pointwise or self.trace.data_bound or len(shape) != 1:
+            return None
+        rows = np.arange(shape[0]).reshape(1, -1)
+        families = tuple(
+            replace(f, columns=tuple(replace(c, shape=shape) for c in f.columns), rows=rows)
+            for f in self.trace.families
+        )
+        form = tuple(map(form_of, arguments)) if self.trace.form else ()
+        other = Version(replace(self.trace, families=families, shape=shape, form=form))
+        other._programs, other._linear = self._programs, self._linear
+        return other
 
     def is_current(self, arguments: Sequence[Any]) -> bool:
         """Are code, closure and globals still what was traced, and the data where their values were used?"""
