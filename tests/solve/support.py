@@ -47,7 +47,7 @@ class End:
         return float(self.f @ self.f)
 
 
-def in_core(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=None, linear=()):
+def in_core(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=None, linear=(), loss=None):
     """Minimize by the core."""
     from marquardt import _core
 
@@ -59,7 +59,7 @@ def in_core(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=Non
     m = problem.residuals(x0).size
     raw = _core.minimize_callback(
         problem.residuals, lambda x, f: problem.jacobian(x), problem.f_vv, problem.hessian,
-        m, observed, x0, lower, upper, native, linear=linear,
+        m, observed, x0, lower, upper, native, linear=linear, loss=None if loss is None else loss.native(),
     )  # fmt: skip
     rows = read(raw, [f"b{j}" for j in range(x0.size)])
     return End(raw.x, raw.f, tuple(Status)[raw.status], raw.offset, raw.scaled_gradient, raw.rank, raw.active,
@@ -76,12 +76,12 @@ ROW = [("iteration", int), *((name, float) for name in reference.Row._fields[1:-
        ("verdict", "U20")]  # fmt: skip
 
 
-def in_numpy(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=None, linear=()):
+def in_numpy(problem, x0, lower=-np.inf, upper=np.inf, options=None, observed=None, linear=(), loss=None):
     """Minimize by the reference."""
     with np.errstate(over="ignore"):  # trial steps may go far
         o = reference.minimize(
             problem.residuals, problem.jacobian, np.array(x0, float), lower, upper, options, problem.f_vv,
-            problem.hessian, 0.0 if observed is None else observed, linear,
+            problem.hessian, 0.0 if observed is None else observed, linear, loss,
         )  # fmt: skip
     rows = np.array([tuple(r) for r in o.trace], dtype=ROW)
     descent = np.zeros(0) if o.descent is None else o.descent

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 from ..errors import Status
 from ..options import Options
+from ..problem.likelihood import Likelihood
+from ..problem.losses import Loss
+from .reference_cost import cost_of
 from .reference_methods import ACCEPT, Free, Judged
 from .reference_projected import Projected
 from .reference_state import Loop, Problem, Row
@@ -105,6 +108,7 @@ def attempt(loop: Loop, p: Point, round_: Round, trial: Trial) -> Point | None:
     elif actual == -np.inf:
         verdict = "not finite"
         loop.control = loop.control.refused(size)
+        loop.newton, loop.at_edge = loop.newton and not loop.problem.cost.edge, loop.problem.cost.edge
     elif not round_.switched and switches_model(loop, p, trial, actual):
         round_.switched, verdict = True, "other model"
     else:
@@ -128,6 +132,8 @@ def wants_newton(loop: Loop, p: Point) -> bool:
     """In "auto" also where undamped steps converge slowly near the end."""
     if loop.method.newton is not None:
         return loop.method.newton
+    if loop.at_edge:
+        return False
     return loop.newton or (SLOW < loop.contraction < 1 and loop.offset(p) < NEAR)
 
 
@@ -142,7 +148,7 @@ def bend(loop: Loop, p: Point, trial: Trial) -> bool:
     wanted = loop.method.accelerated and not loop.newton and not trial.clipped
     if f_vv_of is None or not wanted or (trial.damping == 0 and loop.bend < STRAIGHT):
         return True
-    f_vv = f_vv_of(p.x, trial.v)
+    f_vv = loop.problem.cost.bends(p.f, f_vv_of(p.x, trial.v))
     if not np.all(np.isfinite(f_vv)):
         return True
     push = np.where(s.c != 0, s.V.T @ ((p.J.T @ f_vv)[s.free] / loop.D[s.free]), 0.0)
@@ -162,7 +168,7 @@ def switches_model(loop: Loop, p: Point, trial: Trial, actual: float) -> bool:
 
     True where that replaces a step that failed."""
     gain = actual / trial.predicted
-    if loop.method.newton is not None or (not loop.newton and abs(gain - 1) <= 0.25):
+    if loop.method.newton is not None or loop.at_edge or (not loop.newton and abs(gain - 1) <= 0.25):
         return False  # the Hessian is asked for only after a poor prediction
     S = loop.second(p)
     if S is None:
@@ -176,7 +182,7 @@ def switches_model(loop: Loop, p: Point, trial: Trial, actual: float) -> bool:
 def arrive(loop: Loop, p: Point, trial: Trial, x1: Vector, f1: Vector) -> Point | None:
     """The accepted point; None where its Jacobian is not finite."""
     undamped, before = trial.damping == 0, p.explained
-    if loop.after > loop.live and (loop.lowest is None or p.f @ p.f < loop.lowest.f @ loop.lowest.f):
+    if loop.after > loop.live and (loop.lowest is None or loop.rss(p.f) < loop.rss(loop.lowest.f)):
         loop.lowest = p
     q = loop.linearize(x1, f1)
     if q is not None:
@@ -188,7 +194,7 @@ def arrive(loop: Loop, p: Point, trial: Trial, x1: Vector, f1: Vector) -> Point 
 def return_to_lowest(loop: Loop, p: Point) -> Point:
     """Back to the best point met, after a search that also went uphill: by more than rounding."""
     best, loop.lowest = loop.lowest, None
-    if best is None or best.f @ best.f >= p.f @ p.f - 1e-10 * loop.live:
+    if best is None or loop.rss(best.f) >= loop.rss(p.f) - 1e-10 * loop.live:
         return p
     x1, f1, _ = loop.evaluate(p, best.x)
     q = loop.linearize(x1, f1)
@@ -249,18 +255,20 @@ def minimize(
     hessian: Callable[[Vector, Vector], Matrix] | None = None,
     size: Vector | float = 0.0,
     linear: Sequence[int] = (),
+    loss: Loss | Likelihood | None = None,
 ) -> Outcome:
     """Minimize ``sum(residuals(x)**2)`` for ``lower <= x <= upper``.
 
     ``jacobian(x)`` (m, n); ``f_vv(x, v)`` (m,) second derivative along v; ``hessian(x, f)`` (n, n) is
     ``sum f_i H_i``; `size` is |y| in weighted units. The residuals must be finite at the start. A search that
     stalls or runs away is begun again, more carefully; the lowest end is kept. The first search projects out
-    the parameters `linear`, in which the residuals are affine together and which have no bounds.
+    the parameters `linear`, in which the residuals are affine together and which have no bounds. With `loss`
+    that of the residuals is minimized, or the deviance of a likelihood.
     """
     options = options or Options()
     x = np.clip(np.asarray(x0, float), lower, upper)
     box = Box(np.broadcast_to(lower, x.shape), np.broadcast_to(upper, x.shape))
-    problem = Problem(residuals, jacobian, f_vv, hessian, size)
+    problem = Problem(residuals, jacobian, f_vv, hessian, size, cost=cost_of(loss))
     best = search(problem, x, box, options, linear)
     for careful in ATTEMPTS if options.retry and options.method == "auto" and hessian else ():
         left = options.max_evaluations and max(options.max_evaluations - problem.njev, 0)
@@ -295,7 +303,7 @@ def begin(loop: Loop, x: Vector) -> Point:
     p = loop.linearize(x, loop.problem.value(x))
     if p is None:
         raise ValueError("the Jacobian is not finite at the start")
-    loop.live = float(p.f @ p.f)
+    loop.live = loop.rss(p.f)
     loop.restart(p)
     return p
 
@@ -354,10 +362,11 @@ class Outcome:
     nfev: int
     njev: int
     trace: list[Row]
+    rss: float  # or the sum of the terms of another cost
 
     @property
     def cost(self) -> float:
-        return 0.5 * float(self.f @ self.f)
+        return 0.5 * self.rss
 
 
 def conclude(loop: Loop, p: Point) -> Outcome:
@@ -369,4 +378,4 @@ def conclude(loop: Loop, p: Point) -> Outcome:
     reason = "certified" if loop.certified(p) else loop.reason
     return Outcome(p.x, p.f, status, reason, loop.offset(p), p.scaled_gradient(), rank.rank, rank.condition,
                    active, p.descent, runaway(loop, p), loop.escapes, loop.problem.nfev, loop.problem.njev,
-                   loop.trace)  # fmt: skip
+                   loop.trace, loop.rss(p.f))  # fmt: skip

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..options import Options
+from .reference_cost import SQUARES, Squares
 from .reference_methods import SCALINGS, Columns, Free, Method, chosen
 from .reference_step import (
     EPS,
@@ -41,6 +42,7 @@ class Problem:
     njev: int = 0
     last: Vector = field(default_factory=lambda: np.zeros(0))  # residuals
     projected: bool = False  # linear parameters were projected out
+    cost: Squares = SQUARES
     rounding: Callable[[Vector], tuple[Vector, float]] | None = None  # where J does not tell it: sums, terms
 
     def value(self, x: Vector) -> Vector:
@@ -64,12 +66,13 @@ class Row(NamedTuple):
     verdict: str
 
 
-def changed(f: Vector, f1: Vector) -> tuple[float, int, float, float]:
-    """Reduction of rss as a sum of products, exact beside huge constants; how many rows changed, and their
-    sums of squares before and after."""
+def changed(cost: Squares, f: Vector, f1: Vector) -> tuple[float, int, float, float]:
+    """Reduction of rss term by term, exact beside huge constants; how many rows changed, and their
+    sums of terms before and after."""
     rows = f != f1
-    actual = float(np.sum((f - f1) * (f + f1)))
-    return actual, int(np.sum(rows)), float(f[rows] @ f[rows]), float(f1[rows] @ f1[rows])
+    actual = float(np.sum(cost.falls(f, f1)))
+    before, after = (float(np.sum(cost.terms(g)[rows])) for g in (f, f1))
+    return actual, int(np.sum(rows)), before, after
 
 
 @dataclass
@@ -98,12 +101,17 @@ class Loop:
     contraction: float = 1.0  # of |Q1'f| by the last undamped step
     lowest: Point | None = None  # of a method that also goes uphill
     escapes: int = 0
+    at_edge: bool = False  # a trial went beyond the edge of the cost: no Newton steps from here on
     before: tuple[int, int] = (0, 0)  # residual and Jacobian evaluations of the search that led to the start
     trace: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.method = chosen(self.options, exact=self.problem.hessian is not None)
         self.control = self.method.control or Free()
+
+    def rss(self, f: Vector) -> float:
+        """The sum of squares, or of the terms of another cost."""
+        return float(np.sum(self.problem.cost.terms(f)))
 
     def scale(self, p: Point) -> None:
         """Start the scaling at the first point, or let it follow."""
@@ -127,10 +135,11 @@ class Loop:
         J, n = self.problem.jacobian(x), x.size
         if not np.all(np.isfinite(J)):
             return None
-        padded = np.vstack([np.column_stack([J, f]), np.zeros((n + 1, n + 1))])
+        J, pulls, grows = self.problem.cost.rows(J, f)
+        padded = np.vstack([np.column_stack([J, pulls]), np.zeros((n + 1, n + 1))])
         factor: Matrix = np.asarray(np.linalg.qr(padded, mode="r"))
-        gradient, norms = J.T @ f, np.sqrt(np.sum(factor[:n, :n] ** 2, axis=0))
-        rounding = np.abs(J).T @ (np.abs(self.problem.size) + 2 * np.abs(f))
+        gradient, norms = J.T @ pulls, np.sqrt(np.sum(factor[:n, :n] ** 2, axis=0))
+        rounding = np.abs(J).T @ ((np.abs(self.problem.size) + 2 * np.abs(f)) * grows)
         terms = per_column(rounding, norms)
         if self.problem.rounding is not None:
             rounding, terms = self.problem.rounding(x)
@@ -168,7 +177,7 @@ class Loop:
 
     def certified(self, p: Point) -> bool:
         small = self.offset(p) <= self.options.tolerance or self.is_zero_to_rounding(p)
-        return (small or p.arrived) and bool(np.isfinite(p.f @ p.f))
+        return (small or p.arrived) and bool(np.isfinite(self.rss(p.f)))
 
     def is_zero_to_rounding(self, p: Point) -> bool:
         """Every component of the gradient is below its rounding errors, and so is Q1'f: where columns nearly
@@ -195,7 +204,9 @@ class Loop:
         f1 = self.problem.value(x1)
         if not np.all(np.isfinite(f1 * f1)):
             return x1, f1, -np.inf
-        actual, rows, before, after = changed(p.f, f1)
+        actual, rows, before, after = changed(self.problem.cost, p.f, f1)
+        if not np.isfinite(actual):
+            return x1, f1, -np.inf
         if self.rows == 0:
             self.first_live = before
         if rows >= self.rows:
@@ -219,17 +230,18 @@ class Loop:
         if self.problem.hessian is None or p.x.size > NEWTON_LIMIT:
             return None
         if p.S is None:
-            p.S = self.problem.hessian(p.x, p.f)
+            cost = self.problem.cost
+            p.S = cost.hessian(self.problem.hessian(p.x, cost.slopes(p.f)), p.J, p.f)
         return p.S if np.all(np.isfinite(p.S)) else None
 
     def record(self, row: Row, verdict: str, f1: Vector | None = None, actual: float = np.nan) -> None:
-        cost = np.nan if f1 is None else 0.5 * float(f1 @ f1)
+        cost = np.nan if f1 is None else 0.5 * self.rss(f1)
         self.trace.append(row._replace(trial_cost=cost, actual=0.5 * actual, verdict=verdict))
 
     def row(self, p: Point, trial: Trial, model: str | None = None) -> Row:
         """What is known of a trial before it is evaluated."""
         usual = "newton" if self.newton else "accelerated" if self.bent else "gauss-newton"
-        cost = 0.5 * float(p.f @ p.f)
+        cost = 0.5 * self.rss(p.f)
         njev = self.before[1] + self.problem.njev
         return Row(njev, cost, np.nan, np.nan, 0.5 * trial.predicted, trial.damping, self.control.radius,
                    norm(trial.t), model or usual, "")  # fmt: skip

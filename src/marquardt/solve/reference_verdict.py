@@ -105,7 +105,7 @@ def downhill(loop: Loop, p: Point, direction: Vector) -> Lower | None:
 
     By the size of those that have moved; if they vanish, of all: what bends here may not have moved yet.
     """
-    rss = float(p.f @ p.f)
+    rss = loop.rss(p.f)
     for squares in (loop.live, rss) if loop.live < 0.5 * rss else (loop.live,):
         for length in np.sqrt(squares) * 10.0 ** -np.arange(10):
             for sign in (1, -1):
@@ -151,6 +151,7 @@ def hessian_by_differences(loop: Loop, p: Point) -> Matrix | None:
     alone = np.diag(bent)
     mixed = 0.5 * np.tril(bent - alone[:, None] - alone, -1)
     S: Matrix = (mixed + mixed.T + np.diag(alone)) / np.outer(np.diag(h), np.diag(h))
+    S = loop.problem.cost.hessian(S, p.J, p.f)
     return S if np.all(np.isfinite(S)) else None
 
 
@@ -159,7 +160,7 @@ def bend_along(loop: Loop, p: Point, v: Vector) -> float:
     total = 0.0
     for sign in (1, -1):
         x1, f1 = loop.probe(p, p.x + sign * v)
-        total += float(p.f @ (f1 - p.f)) if np.all(x1 == p.x + sign * v) else np.nan
+        total += float(loop.problem.cost.slopes(p.f) @ (f1 - p.f)) if np.all(x1 == p.x + sign * v) else np.nan
     return total
 
 
@@ -260,7 +261,7 @@ def runaway_together(loop: Loop, p: Point) -> list[int]:
 def is_lost_in_underflow(loop: Loop, p: Point) -> bool:
     """The squares of the residuals are zero already at the start, the residuals are not."""
     started = any(row.verdict == "go" for row in loop.trace)
-    return not started and bool(p.f @ p.f < np.finfo(float).tiny and np.any(p.f))
+    return not started and bool(loop.rss(p.f) < np.finfo(float).tiny and np.any(p.f))
 
 
 def status_of(loop: Loop, p: Point, rank: int) -> Status:
