@@ -141,6 +141,14 @@ def test_a_subtracted_parameter_is_a_location_and_its_divisor_a_width() -> None:
     assert found.size[1] == pytest.approx(np.log10(X.std()), abs=0.01)
 
 
+def test_a_size_is_searched_as_far_as_the_data_that_it_meets() -> None:
+    x = np.logspace(-4, 6, 60)
+    parsed = parse("a/(1 + (x/k)^h)", ["x"])
+    where = ranges((parsed.node,), [x], np.exp(-x), 3)
+    drawn = sample(where, [1, 2], arrange(("a", "k", "h"), {}, None, None, None))
+    assert np.abs(drawn[:, 1]).min() < 1e-3 and np.abs(drawn[:, 1]).max() > 1e5
+
+
 def test_candidates_stay_within_their_bounds() -> None:
     parameters = arrange(("a", "b", "c"), {}, None, {"a": (0, None), "b": (-1, 1), "c": (None, -2)}, None)
     where = Ranges(np.array([2.0, 0.0, 1.0]), np.full(3, np.nan), np.full(3, np.nan), np.zeros(3, dtype=bool))

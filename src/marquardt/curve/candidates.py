@@ -57,6 +57,15 @@ def draw(
     return drawn, places
 
 
+def decades(where: Ranges, i: int) -> tuple[float, float]:
+    """How far a size is searched down and up: as far as the data reach that it is added to or divides."""
+    if i not in where.met:
+        return DECADES, DECADES
+    low, high = where.met[i]
+    size = float(where.size[i])
+    return max(DECADES, size - low), max(DECADES, high - size)
+
+
 def _spread(u: Vector, sign: Vector, where: Ranges, i: int, lower: float, upper: float) -> Vector:
     """Uniform numbers as values of parameter `i`."""
     if np.isfinite(lower) and np.isfinite(upper):
@@ -69,7 +78,8 @@ def _spread(u: Vector, sign: Vector, where: Ranges, i: int, lower: float, upper:
             values = np.where(known & (seen > lower) & (seen < upper), seen, values)
         return values
     v = 2.0 * u - 1.0
-    size = 10.0 ** (where.size[i] + DECADES * np.sign(v) * np.abs(v) ** 1.5)
+    low, high = decades(where, i)
+    size = 10.0 ** (where.size[i] + np.where(v < 0.0, low, high) * np.sign(v) * np.abs(v) ** 1.5)
     if i in where.frequencies:
         seen, known = _periodic(u, where.frequencies[i])
         size = np.where(known, seen, _told_apart(size, u, where.frequencies[i]))

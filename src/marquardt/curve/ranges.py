@@ -26,6 +26,7 @@ _SAME = frozenset(
     {"add", "sub", "minimum", "maximum", "hypot", "arctan2", "lt", "le", "eq", "ne", "mod", "fmod"}
 )
 _PLACED = frozenset({"sub", "lt", "le", "minimum", "maximum"})
+_MEETS = frozenset({"add", "sub", "lt", "le", "hypot", "div", "mul"})
 _LOGIC = frozenset({"and", "or", "not", "isnan", "isfinite", "sign", "heaviside"})
 
 
@@ -41,6 +42,8 @@ class Ranges:
     frequencies: dict[int, Frequency] = field(default_factory=dict)
     """What the data say of parameters that are frequencies or periods."""
     phases: frozenset[int] = frozenset()
+    met: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """log10 of the magnitudes of data that a parameter is added to, compared with or divides."""
 
 
 def typical_size(values: NDArray[np.float64]) -> float:
@@ -70,11 +73,13 @@ def ranges(
     order = reachable(outputs)
     known = _data_values(order, columns)
     size: dict[Node, Vector | None] = {}
+    met: dict[int, tuple[float, float]] = {}
     for node in order:
         if node in known:
             size[node] = equations.constant(middle_size(np.asarray(known[node])))
         else:
             _locations(node, known, low, high)
+            _meetings(node, known, met)
             if node.op == "pow" and node.args[1].op == "param":
                 exponent[int(node.args[1].value)] = True
             size[node] = _size_of(node, size, known, equations)
@@ -82,7 +87,7 @@ def ranges(
     for node in outputs:
         equations.equal(size[node], equations.constant(typical_size(spread)), 1.0)
     periodic, phases = frequencies(outputs, columns, np.atleast_2d(y), n_params)
-    return Ranges(equations.solve(), low, high, exponent, periodic, phases)
+    return Ranges(equations.solve(), low, high, exponent, periodic, phases, met)
 
 
 def _data_values(
@@ -105,6 +110,25 @@ def _locations(node: Node, known: dict[Node, NDArray[np.float64]], low: Vector, 
             values = known[data][np.isfinite(known[data])]
             if values.size and not low[i] <= low[i]:
                 low[i], high[i] = values.min(), values.max()
+
+
+def _meetings(
+    node: Node, known: dict[Node, NDArray[np.float64]], met: dict[int, tuple[float, float]]
+) -> None:
+    """``x + b``, ``x/b`` and ``b*x`` make b, or 1/b, as large as any of the x."""
+    if node.op not in _MEETS:
+        return
+    for data, other in (node.args, node.args[::-1]):
+        divides = other.op == "recip"
+        parameter = other.args[0] if divides else other
+        if data not in known or not data.kind & DATA or parameter.op != "param":
+            continue
+        sizes = np.abs(known[data][np.isfinite(known[data])])
+        sizes = sizes[sizes > 0.0]
+        if sizes.size:
+            sign = -1.0 if node.op == "mul" and not divides else 1.0
+            low, high = sorted((sign * np.log10(np.quantile(sizes, [0.02, 0.98]))).tolist())
+            met.setdefault(int(parameter.value), (low, high))
 
 
 def _size_of(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..expr.separable import linear_parameters
-from .candidates import DECADES, choose, draw, how_many, sample
+from .candidates import choose, decades, draw, how_many, sample
 from .data import Data
 from .model_rows import ModelRows
 from .multistart import SearchRange
@@ -169,4 +169,5 @@ def _described(where: Ranges, i: int, linear: bool, parameters: Parameters) -> S
         if found.inverse:
             return SearchRange("period", 1.0 / ends[1], 1.0 / ends[0])
         return SearchRange("frequency", *ends)
-    return SearchRange("size", 10.0 ** float(where.size[i] - DECADES), 10.0 ** float(where.size[i] + DECADES))
+    down, up = decades(where, i)
+    return SearchRange("size", 10.0 ** (float(where.size[i]) - down), 10.0 ** (float(where.size[i]) + up))
