@@ -165,6 +165,20 @@ def test_a_model_with_branches_is_traced_along_each():
     np.testing.assert_allclose(fit.x, dense().x, rtol=1e-8)
 
 
+def test_a_function_with_hidden_state_is_found_out_and_called_back():
+    state = {"offset": 0.0}
+
+    def drifting(x, a, b, c):
+        return a * np.exp(-b * x) + c + state["offset"]
+
+    fit = mq.fit(
+        drifting, data=TABLE, y="y", group="plate", shared=["c"], start=START,
+        callback=lambda progress: state.update(offset=0.5),
+    )  # fmt: skip
+    assert fit.derivative.startswith("finite differences")
+    np.testing.assert_allclose(fit.shared["c"].value, dense().x[-1] - 0.5, rtol=1e-5)
+
+
 def test_missing_rows_are_an_error_or_dropped():
     y = Y.copy()
     y[20] = np.nan

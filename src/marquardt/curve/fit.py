@@ -165,11 +165,12 @@ def fit(  # type: ignore[misc]  # what the others name `rest`
         setup.loss, setup.starts = robust, _count(starts)
         return setup
 
-    many = Many(by, group, shared)
-    if many.wanted:
+    if by is not None or group is not None or shared is not None:
         run = partial(_one, counts)
         return fit_many_groups(
-            many, wanted, Task(prepare, run, options, observer(callback), counts is not None)
+            Many(by, group, shared),
+            wanted,
+            Task(prepare, run, options, observer(callback), counts is not None),
         )
     result = _one(counts, prepare(wanted), options, observer(callback))
     if data is not None:

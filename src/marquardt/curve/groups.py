@@ -30,10 +30,6 @@ class Many:
     group: Any = None
     shared: Any = None
 
-    @property
-    def wanted(self) -> bool:
-        return self.by is not None or self.group is not None or self.shared is not None
-
 
 @dataclass(frozen=True, slots=True)
 class Task:

@@ -13,6 +13,8 @@ from ..errors import DataError, MarquardtError, OptionError, ParameterError, Sta
 from ..options import Options
 from ..problem.grouped import GroupedProblem
 from ..problem.model import Model, compile_model, lend
+from ..problem.traced import TracedProblem
+from ..problem.verify import agrees_at_end
 from ..solve.arrow import Pair
 from ..solve.arrow_minimize import Outcome, minimize_groups
 from ..solve.minimize import minimize
@@ -209,7 +211,21 @@ class Joint:
         if outcome is None:
             self._refuse_start(problem, own, shared)
         assert outcome is not None
+        if not self._agrees(problem, outcome):
+            return self.minimize(own, shared, task)  # with the function called back; the model says why
         return outcome
+
+    def _agrees(self, problem: GroupedProblem, end: Outcome) -> bool:
+        """Does the function give at the end what its trace gives there?"""
+        for g, one in enumerate(problem.problems):
+            if isinstance(one, TracedProblem) and not one.model.settled:
+                f = end.f[problem.starts[g] : problem.ends[g]]
+                x = problem.point(g, end.x.own, end.x.shared)
+                if not agrees_at_end(one, x, lambda step, f=f: f[::step]):  # type: ignore[misc]
+                    for model in self.models:
+                        model.distrust(str(one.model.reason))
+                    return False
+        return True
 
     def _refuse_start(self, problem: GroupedProblem, own: Array, shared: Vector) -> None:
         f = problem.residuals(own, shared)

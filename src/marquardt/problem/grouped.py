@@ -41,6 +41,10 @@ class GroupedProblem:
         x[:, self.own], x[:, self.shared] = own, shared
         return list(x)
 
+    def point(self, g: int, own: Array, shared: Vector) -> Vector:
+        """The free parameters of one problem, in its own order."""
+        return self._points(own[g : g + 1], shared)[0]
+
     def residuals(self, own: Array, shared: Vector) -> Vector:
         """Weighted residuals, NaN where the model refuses, shape (m,)."""
         parts = [
