@@ -260,6 +260,25 @@ def test_a_callback_sees_the_steps() -> None:
         curve_fit(decay, X, Y, method="trf", callback=lambda x: True)
 
 
+def test_workers_evaluate_the_differences_of_a_function_that_is_called_back() -> None:
+    shared: list[int] = []
+
+    def workers(function: Any, points: Any) -> Any:
+        shared.append(len(points))
+        return [function(p) for p in points]
+
+    alone, _ = curve_fit(opaque, X, Y, method="trf")
+    together, _ = curve_fit(opaque, X, Y, method="trf", workers=workers)
+    assert np.array_equal(alone, together) and set(shared) == {2}
+
+
+def test_missing_data_and_their_errors_are_left_out_where_scipy_runs_too() -> None:
+    x, y, sigma = (np.append(v, last) for v, last in ((X, 9.0), (Y, np.nan), (np.full(X.size, 0.1), 0.1)))
+    given: dict[str, Any] = {"sigma": sigma, "nan_policy": "omit", "method": "trf"}
+    ours, theirs = (curve_fit(decay, x, y, **given, tr_solver=solver)[0] for solver in (None, "lsmr"))
+    assert np.allclose(ours, theirs, rtol=1e-6)
+
+
 def test_the_start_and_the_data_are_not_changed() -> None:
     x, y, start = X.copy(), Y.copy(), np.array([1.0, 1.0])
     curve_fit(decay, x, y, p0=start)

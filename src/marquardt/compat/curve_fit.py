@@ -95,10 +95,13 @@ def curve_fit(
     reason = "" if settings.loss is None else settings.loss.refused(problem.residuals(start))
     if reason:
         return by_scipy(reason)
-    with pool_of(kwargs.get("workers"), problem) as mapped:
-        if isinstance(problem, Called):
-            problem.workers = mapped
+    if problem.exact:  # nothing to share out among workers
         end = run(problem, start, lower, upper, settings)
+    else:
+        with pool_of(kwargs.get("workers"), problem) as mapped:
+            if isinstance(problem, Called):
+                problem.workers = mapped
+            end = run(problem, start, lower, upper, settings)
     return _answer(end, method, absolute_sigma, full_output)
 
 
