@@ -41,6 +41,13 @@ def test_a_certified_fit_prints_its_report_and_returns_0(assay, capsys):
     assert "converged" in report and "Vmax" in report and "212.68" in report
 
 
+def test_the_number_of_starts_can_be_asked_for(assay, capsys):
+    assert main(["fit", str(assay), ASSAY, "--starts", "40"]) == 0
+    assert "of 40 ended here" in " ".join(capsys.readouterr().out.split())
+    assert main(["fit", str(assay), ASSAY, "--starts", "0"]) != 0
+    assert "starts = 0" in capsys.readouterr().err
+
+
 def test_json_holds_the_published_estimates(assay, capsys):
     code, result = fitted(capsys, assay, ASSAY, "--start", "Vmax=200,Km=0.1")
     assert code == 0
