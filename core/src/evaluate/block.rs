@@ -119,7 +119,7 @@ impl Block {
     }
 
     /// Residuals of one job into `f` (one slice per output), their reduction from `before` (else from
-    /// themselves), and [J f] folded into `out`.
+    /// themselves), and [J f] folded into `out`; of J only the `picked` columns, if they are given.
     pub(crate) fn pass(
         &self,
         level: Level,
@@ -130,9 +130,11 @@ impl Block {
         f: &mut [&mut [f64]],
         worker: &mut Worker,
         mut out: Option<&mut Linearization>,
+        picked: Option<&[usize]>,
     ) -> Reduction {
         let (p, k) = (out.as_ref().map_or(0, |out| out.gradient.len()), self.n_outputs);
         let tape = if out.is_some() { &self.programs.jacobian } else { &self.programs.value };
+        let width = (tape.n_outputs() - k) / k;
         let Worker { tape: work, columns, magnitude } = worker;
         if out.is_some() && columns.len() < p + 1 {
             columns.resize(p + 1, Column::default());
@@ -151,7 +153,10 @@ impl Block {
                     let before = before.map(|f| &f[o * self.n_rows + rows.start..][..rows.len]);
                     total.add(&level.run(Residuals { rows: data, before, f }));
                     if let Some(out) = out.as_deref_mut() {
-                        let derivative = |j| tape.output(k + o * p + j, inputs, rows, work);
+                        let derivative = |j: usize| {
+                            let column = picked.map_or(o * p + j, |picked| o * width + picked[j]);
+                            tape.output(k + column, inputs, rows, work)
+                        };
                         accumulate::Rows { derivative, rows: data, f, columns, magnitude, out }.fold(level);
                     }
                 }

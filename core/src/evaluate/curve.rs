@@ -105,6 +105,11 @@ impl Curve {
         Ok(self)
     }
 
+    /// Residuals and their linearization by the `picked` free parameters alone.
+    pub fn linearize_by_some(&mut self, x: &[f64], f: &mut [f64], picked: &[usize], out: &mut Linearization) {
+        self.pass(x, None, f, Some(out), Some(picked));
+    }
+
     /// The reduction of the cost (twice) between two vectors of residuals.
     pub fn reduction(&self, f: &[f64], f1: &[f64]) -> Reduction {
         let Some(cost) = &self.cost else { return cost::reduction(None, f, f1) };
@@ -171,18 +176,20 @@ impl Curve {
         }
     }
 
-    /// Residuals, their reduction from `before` (else from themselves), and the linearization if wanted, in one
-    /// pass over the data: where these are many, reading them is what takes the time.
+    /// Residuals, their reduction from `before` (else from themselves), and the linearization if wanted (by all free
+    /// parameters, or by those `picked`), in one pass over the data: where these are many, reading them is what takes
+    /// the time.
     fn pass(
         &mut self,
         x: &[f64],
         before: Option<&[f64]>,
         f: &mut [f64],
         mut out: Option<&mut Linearization>,
+        picked: Option<&[usize]>,
     ) -> Reduction {
         assert_eq!(f.len(), self.n_residuals);
         self.place(x);
-        let p = self.free.len();
+        let p = picked.map_or(self.free.len(), <[usize]>::len);
         let threads = match out {
             None => self.threads_for(|t| Some(&t.value), 0.5),
             Some(_) => self.threads_for(|t| Some(&t.jacobian), 0.1 * ((p + 1) * (p + 1)) as f64),
@@ -198,7 +205,7 @@ impl Curve {
         if let ([job], [block]) = (&jobs[..], &blocks[..])
             && block.n_outputs == 1
         {
-            return block.pass(*level, params, *job, cost, before, &mut [f], &mut workers[0], out);
+            return block.pass(*level, params, *job, cost, before, &mut [f], &mut workers[0], out, picked);
         }
         let wanted = out.is_some();
         partial.resize_with(jobs.len(), Default::default);
@@ -209,7 +216,7 @@ impl Curve {
                 sums.reset(p);
             }
             let out = wanted.then_some(sums);
-            *change = blocks[job.block].pass(*level, params, job, cost, before, &mut f, worker, out);
+            *change = blocks[job.block].pass(*level, params, job, cost, before, &mut f, worker, out, picked);
         });
         let mut total = Reduction::default();
         for (sums, change) in partial {
@@ -247,7 +254,7 @@ impl Evaluate for Curve {
     }
 
     fn residuals(&mut self, x: &[f64], f: &mut [f64]) -> Result<(), Failure> {
-        self.pass(x, None, f, None);
+        self.pass(x, None, f, None, None);
         Ok(())
     }
 
@@ -259,7 +266,7 @@ impl Evaluate for Curve {
         out: Option<&mut Linearization>,
     ) -> Result<(Reduction, bool), Failure> {
         let linearized = out.is_some();
-        Ok((self.pass(x, before, f, out), linearized))
+        Ok((self.pass(x, before, f, out, None), linearized))
     }
 
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {

@@ -111,6 +111,15 @@ pub trait Evaluate {
     fn linear(&self) -> &[usize] {
         &[]
     }
+    /// Residuals at `x` into `f`, and their linearization by the `linear` parameters alone. False: not available.
+    fn linearize_linear(
+        &mut self,
+        _x: &[f64],
+        _f: &mut [f64],
+        _out: &mut Linearization,
+    ) -> Result<bool, Failure> {
+        Ok(false)
+    }
     /// How many parameters there are when those projected out are counted.
     fn n_all(&self) -> usize {
         self.n_params()

@@ -28,6 +28,8 @@ pub struct Projected<'a> {
     /// Room for a joint linearization, and its parts.
     joint: Linearization,
     split: Split,
+    /// Whether `joint` is still the one at the start.
+    at_start: bool,
     /// Points with a linearization, the last ones first: where the loop stands and where it tries to go.
     known: Vec<Known>,
     scratch: Vec<f64>,
@@ -45,14 +47,21 @@ struct Known {
 const REMEMBERED: usize = 3;
 
 impl<'a> Projected<'a> {
-    /// `linear` are parameters in which the residuals of `inner` are affine together; `all` is a start.
-    pub fn new(inner: &'a mut dyn Evaluate, linear: &[usize], all: &[f64]) -> Self {
+    /// `linear` are parameters in which the residuals of `inner` are affine together; `all` is a start, and `at_start`
+    /// the linearization there.
+    pub fn new(
+        inner: &'a mut dyn Evaluate,
+        linear: Vec<usize>,
+        all: &[f64],
+        at_start: Linearization,
+    ) -> Self {
         assert_eq!(inner.n_params(), all.len());
         Projected {
-            linear: linear.to_vec(),
+            at_start: true,
             others: (0..all.len()).filter(|j| !linear.contains(j)).collect(),
+            linear,
             all: all.to_vec(),
-            joint: Linearization::default(),
+            joint: at_start,
             split: Split::default(),
             known: Vec::new(),
             scratch: Vec::new(),
@@ -84,14 +93,28 @@ impl<'a> Projected<'a> {
             return Ok(true);
         }
         self.place(x);
-        let (_, linearized) = self.inner.compare(&self.all, None, f, Some(&mut self.joint))?;
-        if !linearized {
-            self.inner.linearize(&self.all, f, &mut self.joint)?;
+        if self.at_start {
+            self.at_start = false;
+            self.split.of(&self.joint, &self.linear, &self.others);
+            self.split.shift(&mut self.all, &mut self.scratch);
+            return Ok(self.all.iter().all(|v| v.is_finite()));
         }
-        if !self.joint.factor.iter().all(|v| v.is_finite()) {
-            return Ok(false);
+        let whole = self.inner.linear() == self.linear;
+        if whole && self.inner.linearize_linear(&self.all, f, &mut self.joint)? {
+            if !self.joint.factor.iter().all(|v| v.is_finite()) {
+                return Ok(false);
+            }
+            self.split.of_linear(&self.joint, &self.linear);
+        } else {
+            let (_, linearized) = self.inner.compare(&self.all, None, f, Some(&mut self.joint))?;
+            if !linearized {
+                self.inner.linearize(&self.all, f, &mut self.joint)?;
+            }
+            if !self.joint.factor.iter().all(|v| v.is_finite()) {
+                return Ok(false);
+            }
+            self.split.of(&self.joint, &self.linear, &self.others);
         }
-        self.split.of(&self.joint, &self.linear, &self.others);
         self.split.shift(&mut self.all, &mut self.scratch);
         Ok(self.all.iter().all(|v| v.is_finite()))
     }
@@ -272,6 +295,23 @@ impl Split {
             self.bring(j, self.kept.len() + k);
         }
         self.find_slopes();
+    }
+
+    /// The same of a factor of the linear columns alone, in their order: all that `shift` needs.
+    fn of_linear(&mut self, some: &Linearization, linear: &[usize]) {
+        self.p = 0;
+        self.factor.clone_from(&some.factor);
+        self.order.clear();
+        self.order.extend(0..linear.len());
+        self.kept.clear();
+        for j in 0..linear.len() {
+            let k = self.kept.len();
+            self.bring(j, k);
+            if !self.is_dependent(k) {
+                self.kept.push(j);
+            }
+        }
+        self.kept.iter_mut().for_each(|k| *k = linear[*k]);
     }
 
     /// Moves the column of parameter j left to place k, past one neighbor after another; a Givens rotation of two rows

@@ -85,11 +85,16 @@ fn search(
     project: bool,
     observe: &mut dyn FnMut(&Progress) -> Control,
 ) -> Result<Outcome, Failure> {
-    let head = if project {
-        project::search_projected(problem, x0, (lower, upper), options, observe)?
-    } else {
-        None
-    };
+    let linear = if project { project::linear(problem, lower, upper) } else { Vec::new() };
+    let mut state = Loop::new(problem, x0, lower, upper, options, observe);
+    let started = state.start(x0);
+    if linear.is_empty() || started.is_err() || state.is_near() {
+        let exit = started.and_then(|()| descend(&mut state));
+        return conclude(state, exit);
+    }
+    let first = std::mem::take(&mut state.here.linearization);
+    drop(state);
+    let head = project::search(problem, (linear, first), x0, (lower, upper), options, observe)?;
     let mut state = Loop::new(problem, x0, lower, upper, options, observe);
     let exit = match head {
         None => state.start(x0).and_then(|()| descend(&mut state)),
@@ -99,6 +104,10 @@ fn search(
             if interrupted { Err(Exit::Stopped) } else { descend(&mut state) }
         }
     };
+    conclude(state, exit)
+}
+
+fn conclude(state: Loop, exit: Result<(), Exit>) -> Result<Outcome, Failure> {
     match exit {
         Ok(()) => Ok(state.conclude(false)),
         Err(Exit::Stopped) if state.started() => Ok(state.conclude(true)),

@@ -203,7 +203,10 @@ class FitResult(Result):
 
     @property
     def linear_params(self) -> tuple[str, ...]:
-        """Parameters that were projected out: the model is linear in them, given the others."""
+        """Parameters in which the model is linear, given the others: what the search projects out.
+
+        Empty where all are searched: with bounds on them, a prior, a loss, a classic method, or no trace.
+        """
         return tuple(self.free_names[k] for k in self._outcome.linear)
 
     @property

@@ -64,11 +64,11 @@ def facts(result: Result) -> str:
 
 
 def _projected(result: Result) -> str:
-    """Which parameters were projected out."""
+    """Which parameters the search projects out."""
     linear = result.linear_params if isinstance(result, FitResult) else ()
     if not linear:
         return ""
-    return f"; linear, and projected out: {', '.join(linear) if len(linear) <= 12 else len(linear)}"
+    return f"; linear in {', '.join(linear) if len(linear) <= 12 else f'{len(linear)} parameters'}"
 
 
 def _points(fit: FitResult) -> str:

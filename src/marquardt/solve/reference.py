@@ -35,6 +35,7 @@ BEND_LIMIT, STRAIGHT = 0.75, 0.02  # acceleration / step: too much, and not wort
 ATTEMPTS: tuple[dict[str, Any], ...] = ({"radius_factor": 0.003}, {"radius_factor": 0.001, "scaling": "mix"})
 SLOW = 1e-3  # undamped steps that leave more of |Q1'f| call for the exact Hessian,
 NEAR = 0.01  # before the polish at a smaller relative offset
+SHORT = 0.3  # no parameter is projected out where the undamped step is at most this part of |D s|
 WILD = 0.5  # where parameters are projected out, no first step with a gain ratio further from 1 is taken
 CLOSE = 1e-3  # a stall with a smaller offset is near a minimum: another attempt would end there too
 
@@ -282,7 +283,9 @@ def minimize(
 def search(problem: Problem, x: Vector, box: Box, options: Options, linear: Sequence[int] = ()) -> Outcome:
     loop = Loop(replace(problem, nfev=0, njev=0), box, options)
     loop.budget = options.max_evaluations or 100 * (x.size + 1)
-    p = search_projected(loop, x, linear) if linear else begin(loop, x)
+    p = begin(loop, x)
+    if linear and not is_near(loop, p):
+        p = search_projected(loop, x, linear)
     while True:
         p = return_to_lowest(loop, descend(loop, p))
         if loop.method.polished:
@@ -308,6 +311,11 @@ def begin(loop: Loop, x: Vector) -> Point:
     return p
 
 
+def is_near(loop: Loop, p: Point) -> bool:
+    """From where the undamped step is short, projection takes as many points."""
+    return norm(undamped(loop, p, None).t) <= SHORT * loop.reach
+
+
 def search_projected(loop: Loop, x: Vector, linear: Sequence[int]) -> Point:
     """Where a search without the parameters `linear` ends; the loop of all takes over what it knows."""
     projected = Projected(loop.problem, x, linear)
@@ -318,6 +326,7 @@ def search_projected(loop: Loop, x: Vector, linear: Sequence[int]) -> Point:
     p = descend(inner, start)
     if inner.method.polished and inner.reason != "budget":
         p = polish(inner, p)
+    loop.D = np.zeros(0)  # scaled anew
     end = loop.linearize(projected.complete(p.x), p.f)
     assert end is not None
     loop.first = np.where(first > 0, first, loop.first)
