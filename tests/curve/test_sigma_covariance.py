@@ -87,7 +87,7 @@ def test_derivatives_stay_exact() -> None:
     assert np.allclose(problem._curvature_along(x, v), second, rtol=1e-6, atol=1e-7)
     f = problem.residuals(x)
     S = np.column_stack([(problem.jacobian(x + d) - problem.jacobian(x - d)).T @ f / (2 * h) for d in step])
-    assert np.allclose(problem._residual_hessian(x, f), S, rtol=1e-5, atol=1e-6)
+    assert np.allclose(problem.residual_hessian(x, f), S, rtol=1e-5, atol=1e-6)
 
 
 def test_a_function_that_is_called_back_ends_at_the_same_place() -> None:

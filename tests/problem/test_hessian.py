@@ -33,7 +33,7 @@ def test_the_residual_hessian_equals_differences_of_the_gradient(function, weigh
         expected[:, j] = (problem.jacobian(end.x + h) - problem.jacobian(end.x - h)).T @ end.f / 2e-5
     np.testing.assert_allclose(end.hessian, expected, atol=1e-8 * np.abs(expected).max())
     problem.model.in_core = False
-    np.testing.assert_allclose(problem._residual_hessian(end.x, end.f), end.hessian, rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(problem.residual_hessian(end.x, end.f), end.hessian, rtol=1e-10, atol=1e-13)
 
 
 def test_ten_residuals_of_ten_parameters_have_an_exact_hessian():

@@ -81,6 +81,17 @@ class GroupedProblem:
             rows[groups[~finite]] = np.nan
         return rows, gradient, rounding
 
+    def residual_hessians(self, own: Array, shared: Vector, f: Vector) -> Array | None:
+        """sum_i f_i H_i of every group, (G, p, p), own parameters first; None where it cannot be had."""
+        out = np.zeros((len(self.problems), len(self.order), len(self.order)))
+        for g, x in enumerate(self._points(own, shared)):
+            problem = self.problems[g]
+            if not isinstance(problem, TracedProblem) or not problem.twice(x):
+                return None
+            found = problem.residual_hessian(x, f[self.starts[g] : self.ends[g]])
+            out[g] = found[np.ix_(self.order, self.order)]
+        return out
+
 
 def _terms(problem: Problem) -> Any:
     """2 |y| in weighted units: with 2 |f| a bound of |y| + |model| + |f|."""

@@ -172,10 +172,10 @@ class TracedProblem:
         return self._minimize_here(x0, lower, upper, options, observe)
 
     def _minimize_here(self, x0: Vector, lower: Vector, upper: Vector, options: Any, observe: Any) -> Any:
-        newton = all([p.pairs is not None for p in self._programs(self.version(x0))])
+        newton = self.twice(x0)
         return _core.minimize_callback(
             self.trial_residuals, self.jacobian, self._curvature_along,
-            self._residual_hessian if newton else None,
+            self.residual_hessian if newton else None,
             self.size, rounding_size(self.y, self.w, self.whitening), x0, lower, upper, options, observe,
             penalty_rows(self.penalty), native_loss(self.loss), self.linear if newton else (),
         )  # fmt: skip
@@ -244,7 +244,11 @@ class TracedProblem:
             out[rows] = programs.curvature(values, columns, v, rows.shape[1])
         return self._weighted(out)
 
-    def _residual_hessian(self, x: Vector, f: Vector) -> Matrix:
+    def twice(self, x: Vector) -> bool:
+        """Are exact second derivatives at hand?"""
+        return all([p.pairs is not None for p in self._programs(self.version(x))])
+
+    def residual_hessian(self, x: Vector, f: Vector) -> Matrix:
         """sum_i f_i H_i, shape (p, p)."""
         values, weights = self.full(x), f if self.w is None else f * self.w
         if self.whitening is not None:

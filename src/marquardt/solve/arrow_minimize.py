@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from ..errors import Status
 from ..options import Options
 from .arrow import EPS, Arrow, Flags, Pair, Triangles
+from .arrow_newton import each_by_itself
+from .arrow_verdict import runaway as ways_out
 
 Vector = NDArray[np.float64]
 Array = NDArray[np.float64]
@@ -32,15 +34,17 @@ POLISH_STEPS = 30
 POLISHED = 3
 """So many steps beyond the certificate."""
 ROUNDS = 12
-GONE = 1e3
-"""A parameter grew by more than this, and its effect fell by as much: it runs to infinity."""
+PATIENCE = 30
+"""After so many Jacobians every group goes on with a damping of its own."""
 
 
 class Problem(Protocol):
     size: int
+    starts: Any
 
     def residuals(self, own: Array, shared: Vector) -> Vector: ...
     def fold(self, own: Array, shared: Vector, f: Vector) -> tuple[Array, Array, Array]: ...
+    def residual_hessians(self, own: Array, shared: Vector, f: Vector) -> Array | None: ...
 
 
 @dataclass(frozen=True)
@@ -204,13 +208,13 @@ class Loop:
         """Go on until nothing is to be won; the status where something other than the end was reached."""
         budget = self.options.max_evaluations or 1000
         while not self.certified():
-            if self.njev >= budget:
-                return Status.MAX_EVALUATIONS
-            if not self.advance(4 * budget):
+            if self.njev >= min(budget, PATIENCE) or not self.advance(4 * budget):
                 break
+        if not self.certified():
+            each_by_itself(self, budget)
         if self.options.polish:
             self.polish(budget)
-        return None
+        return Status.MAX_EVALUATIONS if self.njev >= budget and not self.certified() else None
 
     def advance(self, most: int) -> bool:
         """Find and take one acceptable step; False: the search ends here."""
@@ -372,8 +376,8 @@ class Loop:
         one = Pair(np.ones_like(n.own), np.ones_like(n.shared))
         unit = n.where(Flags(n.own > 0.0, n.shared > 0.0), one)
         factor = self.factor(here, unit)
-        runaway = self.runaway()
         certified = self.certified()
+        runaway = ways_out(self, factor, certified)
         if status is not Status.INTERRUPTED:
             if runaway.any:
                 status = Status.RUNAWAY
@@ -393,16 +397,6 @@ class Loop:
             here.scaled_gradient, here.gradient, active, factor, unit, runaway,
             self.nfev, self.njev, self.n_accepted,
         )  # fmt: skip
-
-    def runaway(self) -> Flags:
-        """Parameters that grew without end while their effect vanished."""
-        grown = abs(self.here.x) / self.first
-        left = (self.here.norms * abs(self.here.x)) / (self.first_norms * self.first).maximum(
-            Pair(np.full_like(self.first.own, 1e-300), np.full_like(self.first.shared, 1e-300))
-        )
-        return Flags(
-            (grown.own > GONE) & (left.own < 1.0 / GONE), (grown.shared > GONE) & (left.shared < 1.0 / GONE)
-        )
 
 
 def _per_group_reach(rows: Array, x: Pair) -> Vector:
