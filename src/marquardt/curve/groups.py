@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -148,7 +149,7 @@ def begin_at(setup: Setup, own: Mapping[str, Mapping[Label, float]], label: Labe
         if label not in by_label:
             continue
         k = parameters.names.index(name)
-        value = float(by_label[label])
+        value = start_value(by_label[label], name, label)
         if not parameters.lower[k] <= value <= parameters.upper[k]:
             raise ParameterError(
                 f"start: {name!r} of group {label!r} is {value:g}, outside its bounds "
@@ -156,6 +157,17 @@ def begin_at(setup: Setup, own: Mapping[str, Mapping[Label, float]], label: Labe
             )
         values[k] = value
     return replace(setup, parameters=replace(parameters, values=values))
+
+
+def start_value(given: Any, name: str, label: Label) -> float:
+    """A start value of one group as a number. Raises ParameterError where it is none."""
+    try:
+        value = float(given)
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise ParameterError(f"start: {name!r} of group {label!r} is {given!r}, not a finite number")
+    return value
 
 
 def checked(own: Mapping[str, Mapping[Label, float]], groups: Sequence[Group]) -> None:

@@ -295,6 +295,11 @@ class GroupFit:
         return self.n_free - held - self._outcome.factor.n_null
 
     @property
+    def _n_determined(self) -> int:
+        """Parameters the data determine; those held at a bound count, as they were fitted."""
+        return self.rank + int(np.count_nonzero(self._outcome.active.flat))
+
+    @property
     def sigma_known(self) -> bool:
         return self._told.setup.data.sigma is not None
 
@@ -304,7 +309,7 @@ class GroupFit:
         parts = [d.flat() for d in self._told.data]
         y = np.concatenate([p[0] for p in parts])
         w = None if parts[0][1] is None else np.concatenate([np.asarray(p[1]) for p in parts])
-        return goodness(self.rss, y, w, self.n_points, self.n_free, self.rank, self.sigma_known)
+        return goodness(self.rss, y, w, self.n_points, self.n_free, self._n_determined, self.sigma_known)
 
     @property
     def n_points(self) -> int:
@@ -321,7 +326,7 @@ class GroupFit:
 
     @property
     def dof(self) -> int:
-        return self.n_points - self.rank
+        return self.n_points - self._n_determined
 
     @property
     def reduced_chi2(self) -> float:

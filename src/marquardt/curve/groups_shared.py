@@ -31,6 +31,7 @@ from .groups import (
     per_group,
     rows_given,
     split,
+    start_value,
 )  # fmt: skip
 from .groups_result import GroupData, GroupFit
 from .parameters import Parameters
@@ -143,7 +144,7 @@ class Joint:
         return own, p.values[self.shared].copy()
 
     def _inside(self, name: str, place: int, label: Label, by_label: Any) -> float:
-        p, value = self.setup.parameters, float(by_label[label])
+        p, value = self.setup.parameters, start_value(by_label[label], name, label)
         if not p.lower[place] <= value <= p.upper[place]:
             raise ParameterError(
                 f"start: {name!r} of group {label!r} is {value:g}, outside its bounds "
