@@ -155,7 +155,8 @@ class LocalSearches:
             return False
         fa, fb = a.outcome.f, b.outcome.f
         size = max(float(np.abs(fa).max(initial=0.0)), 1e-300)
-        apart = float(np.linalg.norm((fa - fb) / size)) * size
+        with np.errstate(over="ignore"):
+            apart = float(np.linalg.norm((fa - fb) / size)) * size
         return apart <= SAME_CURVE * float(np.linalg.norm(fa / size)) * size + self.rounding
 
     @property
