@@ -423,8 +423,9 @@ def minimize_groups(
     loop.start(x0)
     if loop.here.triangles.rows.size == 0:
         return None
-    try:
-        status = loop.run()
-    except (KeyboardInterrupt, _Stop):
-        status = Status.INTERRUPTED
-    return loop.conclude(status)
+    with np.errstate(all="ignore"):  # far out numbers overflow: such trials are refused
+        try:
+            status = loop.run()
+        except (KeyboardInterrupt, _Stop):
+            status = Status.INTERRUPTED
+        return loop.conclude(status)
