@@ -217,6 +217,8 @@ def test_what_cannot_be_had_is_refused():
         mq.fit(decay, data=TABLE, y="y", group="plate", shared=["a", "b", "c"])
     with pytest.raises(OptionError, match=r"loss= cannot be had"):
         shared_fit(loss="huber")
+    with pytest.raises(OptionError, match=r"starts= cannot be had"):
+        shared_fit(starts=20)
     with pytest.raises(OptionError, match=r"needs group="):
         mq.fit(decay, data=TABLE, y="y", shared=["c"])
 

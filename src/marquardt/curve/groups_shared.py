@@ -77,6 +77,7 @@ def _refuse(setup: Setup, task: Task) -> None:
         (setup.loss is not None, "loss="),
         (task.counts, "family="),
         (setup.penalty is not None, "prior= and ridge="),
+        (setup.starts is not None, "starts="),
         (setup.data.of_prediction is not None, "sigma= or weights= as a formula of the prediction"),
         (task.options is not None and task.options.method != "auto", "another method than 'auto'"),
     ):
