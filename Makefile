@@ -37,6 +37,7 @@ bench: toolchain $(BIN)/python
 	$(BIN)/python benchmarks/nist.py
 	$(BIN)/python benchmarks/mgh.py
 	$(BIN)/python benchmarks/compat.py
+	$(BIN)/python benchmarks/hard.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -65,8 +65,8 @@ def quantile(times: Sequence[float], q: float) -> float:
     return ordered[min(int(q * len(ordered)), len(ordered) - 1)]
 
 
-def machine() -> str:
-    """CPU, cores, load, and versions of what takes part."""
+def machine(*more: str) -> str:
+    """CPU, cores, load, and versions of what takes part, `more` packages included."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -78,7 +78,9 @@ def machine() -> str:
         cpu = names[0] if names else cpu
     load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
     packages = ", ".join(
-        f"{name} {known}" for name in ("marquardt", "numpy", "scipy", "lmfit") if (known := installed(name))
+        f"{name} {known}"
+        for name in ("marquardt", "numpy", "scipy", "lmfit", *more)
+        if (known := installed(name))
     )
     return f"{cpu}, {os.cpu_count()} cores{load}; Python {sys.version.split()[0]}, {packages}"
 

@@ -122,8 +122,7 @@ def linear_rank_1(x: Any) -> Any:
 def linear_rank_1_zeros(x: Any) -> Any:
     """34: as 33, but the first and last parameter and residual take no part."""
     i = np.arange(LINEAR_M)
-    weights = np.arange(1.0, len(x) + 1)
-    weights[[0, -1]] = 0
+    weights = np.concatenate([np.zeros(1), np.arange(2.0, len(x)), np.zeros(1)])
     return np.where(i < LINEAR_M - 1, i, 0) * np.sum(weights * x) - 1
 
 
