@@ -136,8 +136,8 @@ def _barely(fit: FitResult) -> Iterator[str]:
 def _where_data_lack(fit: FitResult, parameter: Parameter) -> str:
     """Where one more point would help this parameter most: below, above or inside the data."""
     x, name = fit.single_x
-    if x is None or x.size < 2 or np.ptp(x) == 0:
-        return ""
+    if x is None or x.size < 2 or np.ptp(x) == 0 or fit.family is not None:
+        return ""  # and what a count would tell depends on its mean
     low, high = float(x.min()), float(x.max())
     grid = _grid(low, high)
     try:
