@@ -85,12 +85,15 @@ class GroupedProblem:
         """sum_i f_i H_i of every group, (G, p, p), own parameters first; None where it cannot be had."""
         out = np.zeros((len(self.problems), len(self.order), len(self.order)))
         for g, x in enumerate(self._points(own, shared)):
-            problem = self.problems[g]
-            if not isinstance(problem, TracedProblem) or not problem.twice(x):
+            problem, short = self.problems[g], self._short[g]
+            part = f[self.starts[g] : self.ends[g]]
+            if short is not None and short.programs.pairs is not None:
+                out[g] = short.hessian(x, part)
+            elif short is None and isinstance(problem, TracedProblem) and problem.twice(x):
+                out[g] = problem.residual_hessian(x, part)
+            else:
                 return None
-            found = problem.residual_hessian(x, f[self.starts[g] : self.ends[g]])
-            out[g] = found[np.ix_(self.order, self.order)]
-        return out
+        return out[:, self.order][:, :, self.order]
 
 
 def _terms(problem: Problem) -> Any:
@@ -123,6 +126,12 @@ class _Short:
         self.values[self.free] = x
         d = self.programs.jacobian.run(self.values, self.columns, p.size)[1:].T
         return np.asarray(d if p.w is None else d * p.w[:, None])
+
+    def hessian(self, x: Vector, f: Vector) -> Array:
+        """sum_i f_i H_i, (p, p)."""
+        self.values[self.free] = x
+        weights = f if self.problem.w is None else f * self.problem.w
+        return self.programs.hessian(self.values, self.columns, weights[None])
 
 
 def _short_way(problem: Any) -> _Short | None:

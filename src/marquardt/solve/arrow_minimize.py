@@ -210,10 +210,12 @@ class Loop:
         while not self.certified():
             if self.njev >= min(budget, PATIENCE) or not self.advance(4 * budget):
                 break
+        if self.options.polish and (self.certified() or self.njev < PATIENCE):
+            self.polish(budget)
         if not self.certified():
             each_by_itself(self, budget)
-        if self.options.polish:
-            self.polish(budget)
+            if self.options.polish:
+                self.polish(budget)
         return Status.MAX_EVALUATIONS if self.njev >= budget and not self.certified() else None
 
     def advance(self, most: int) -> bool:

@@ -155,13 +155,13 @@ def _advance(loop: Loop, q: Quadratic, slopes: Array, dampings: Dampings) -> boo
     starts = np.asarray(loop.problem.starts)
     noise = EPS * np.add.reduceat(here.f * here.f, starts) + 1e-300
     for _ in range(TRIALS):
-        t = q.step(dampings.lam, dampings.lam_shared)
-        x = (here.x + t / loop.d).clip(loop.lower, loop.upper)
-        v = x - here.x
+        v = _within_bounds(loop, q.step(dampings.lam, dampings.lam_shared))
         predicted = q.predicted(slopes, v * loop.d)
+        last = float(predicted.sum()) <= 10.0 * loop.cost_noise()
+        if last:  # the cost tells nothing any more: a whole step, judged by what is left of the gradient
+            v = _within_bounds(loop, q.step(np.zeros_like(dampings.lam), 0.0))
         if loop.is_too_short(v):
             return False
-        last = float(predicted.sum()) <= 10.0 * loop.cost_noise()
         there, f, total = loop.try_step(v)
         with np.errstate(all="ignore"):
             actual = np.add.reduceat((here.f - f) * (here.f + f), starts)
@@ -185,3 +185,9 @@ def _advance(loop: Loop, q: Quadratic, slopes: Array, dampings: Dampings) -> boo
         dampings.judge(actual, predicted, noise, False)
         loop.report()
     return False
+
+
+def _within_bounds(loop: Loop, t: Pair) -> Pair:
+    """The step as far as the box lets it, in parameters as they are."""
+    x = loop.here.x
+    return (x + t / loop.d).clip(loop.lower, loop.upper) - x
