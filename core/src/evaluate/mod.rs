@@ -9,6 +9,7 @@ pub mod jobs;
 pub mod penalty;
 pub mod projected;
 pub mod reduction;
+mod split;
 
 use std::borrow::Cow;
 

@@ -2,6 +2,7 @@
 //! problem, which judges it.
 
 use super::outcome::{Control, Progress, Reason};
+use super::scaling::Scales;
 use super::state::{Exit, Loop};
 use super::trace::Trace;
 use super::{Failure, Options};
@@ -40,9 +41,49 @@ pub fn linear(problem: &dyn Evaluate, lower: &[f64], upper: &[f64]) -> Vec<usize
 }
 
 impl Loop<'_> {
+    /// Does the undamped step lead nowhere far?
     pub fn is_near(&mut self) -> bool {
         self.propose(false, self.strategy.rule, f64::INFINITY);
         self.trial.size <= NEAR * self.reach()
+    }
+
+    /// Begin where another search ended, with what it knows.
+    pub fn take_over(&mut self, head: Head) {
+        let there = &mut self.there;
+        (there.x, there.f, there.linearization) = (head.x, head.f, head.linearization);
+        there.digest(self.lower, self.upper);
+        (self.rows, self.live, self.first_live) = (head.rows, head.live, head.first_live);
+        self.there_rss = head.rss;
+        self.scales = Scales::start(&self.there, self.lower, self.upper);
+        for (size, first) in self.scales.first.iter_mut().zip(&head.first).filter(|(_, x)| **x != 0.0) {
+            *size = first.abs();
+        }
+        self.arrive();
+        self.trace = head.trace; // which has this point already
+        (self.before, self.n_accepted) = ((head.nfev, head.njev), head.n_accepted);
+        self.budget = self.budget.saturating_sub(head.njev);
+        self.restart();
+    }
+
+    /// The end of a search in part of the parameters; x and its linearization are left to the caller.
+    pub fn hand_over(self, interrupted: bool) -> (Head, Vec<f64>) {
+        self.there.recycle();
+        let head = Head {
+            x: Vec::new(),
+            first: Vec::new(),
+            f: self.here.f,
+            linearization: Linearization::default(),
+            rss: self.here_rss,
+            rows: self.rows,
+            live: self.live,
+            first_live: self.first_live,
+            nfev: self.nfev,
+            njev: self.njev,
+            n_accepted: self.n_accepted,
+            trace: self.trace,
+            interrupted,
+        };
+        (head, self.here.x)
     }
 }
 

@@ -6,13 +6,12 @@ use super::model::Model;
 use super::options::Options;
 use super::outcome::{Control, Progress, Reason};
 use super::point::Point;
-use super::project::Head;
 use super::rules::StepRule;
 use super::scaling::Scales;
 use super::trace::{Row, Step, Trace, Verdict};
 use super::trial::Trial;
 use crate::evaluate::reduction::Reduction;
-use crate::evaluate::{Evaluate, Failure, Linearization};
+use crate::evaluate::{Evaluate, Failure};
 
 /// Up to so many parameters exact Hessians are worth their cost.
 const NEWTON_LIMIT: usize = 32;
@@ -57,7 +56,7 @@ pub struct Loop<'a> {
     pub here: Point,
     pub there: Point,
     pub here_rss: f64,
-    there_rss: f64,
+    pub there_rss: f64,
     /// `there` has its linearization already; the next trial is likely to be accepted.
     linearized: bool,
     hopeful: bool,
@@ -180,45 +179,6 @@ impl<'a> Loop<'a> {
         self.arrive();
         self.restart();
         self.report()
-    }
-
-    /// Begin where another search ended, with what it knows.
-    pub fn take_over(&mut self, head: Head) {
-        let there = &mut self.there;
-        (there.x, there.f, there.linearization) = (head.x, head.f, head.linearization);
-        there.digest(self.lower, self.upper);
-        (self.rows, self.live, self.first_live) = (head.rows, head.live, head.first_live);
-        self.there_rss = head.rss;
-        self.scales = Scales::start(&self.there, self.lower, self.upper);
-        for (size, first) in self.scales.first.iter_mut().zip(&head.first).filter(|(_, x)| **x != 0.0) {
-            *size = first.abs();
-        }
-        self.arrive();
-        self.trace = head.trace; // which has this point already
-        (self.before, self.n_accepted) = ((head.nfev, head.njev), head.n_accepted);
-        self.budget = self.budget.saturating_sub(head.njev);
-        self.restart();
-    }
-
-    /// The end of a search in part of the parameters; x and its linearization are left to the caller.
-    pub fn hand_over(self, interrupted: bool) -> (Head, Vec<f64>) {
-        self.there.recycle();
-        let head = Head {
-            x: Vec::new(),
-            first: Vec::new(),
-            f: self.here.f,
-            linearization: Linearization::default(),
-            rss: self.here_rss,
-            rows: self.rows,
-            live: self.live,
-            first_live: self.first_live,
-            nfev: self.nfev,
-            njev: self.njev,
-            n_accepted: self.n_accepted,
-            trace: self.trace,
-            interrupted,
-        };
-        (head, self.here.x)
     }
 
     /// Let the control begin at the best point.
