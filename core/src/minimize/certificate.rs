@@ -102,6 +102,7 @@ impl Loop<'_> {
             nfev: self.before.0 + self.nfev,
             njev: self.before.1 + self.njev,
             n_accepted: self.n_accepted,
+            projected: self.before.0 > 0,
             trace: self.trace,
             cost: 0.5 * self.here_rss,
             x: self.here.x,

@@ -89,14 +89,16 @@ pub struct Outcome {
     pub nfev: usize,
     pub njev: usize,
     pub n_accepted: usize,
+    /// Linear parameters were projected out on the way.
+    pub projected: bool,
     pub trace: Trace,
 }
 
 impl Outcome {
-    /// The lower of two ends, with the evaluations of both.
+    /// The lower of two ends (this one, where they differ by rounding only), with the evaluations of both.
     pub fn or_better(self, other: Outcome) -> Outcome {
         let (nfev, njev) = (self.nfev + other.nfev, self.njev + other.njev);
-        let lower = other.cost < self.cost || !self.cost.is_finite();
+        let lower = other.cost < self.cost * (1.0 - 1e-10) || !self.cost.is_finite();
         let interrupted = other.status == Status::Interrupted;
         let mut kept = if lower { other } else { self };
         (kept.nfev, kept.njev) = (nfev, njev);

@@ -271,12 +271,15 @@ def minimize(
     box = Box(np.broadcast_to(lower, x.shape), np.broadcast_to(upper, x.shape))
     problem = Problem(residuals, jacobian, f_vv, hessian, size, cost=cost_of(loss))
     best = search(problem, x, box, options, linear)
-    for careful in ATTEMPTS if options.retry and options.method == "auto" and hessian else ():
+    turned = best.projected and len(linear) < x.size and any(x[j] * best.x[j] < 0 for j in linear)
+    attempts = (*(({},) if turned else ()), *ATTEMPTS)
+    for k, careful in enumerate(attempts if options.retry and options.method == "auto" and hessian else ()):
         left = options.max_evaluations and max(options.max_evaluations - problem.njev, 0)
-        if best.status not in (Status.STALLED, Status.RUNAWAY) or best.offset <= CLOSE or left == 0:
+        failed = best.status is Status.RUNAWAY or (best.status is Status.STALLED and best.offset > CLOSE)
+        if not (failed or (turned and k == 0)) or left == 0:
             break
         end = search(problem, x, box, replace(options, max_evaluations=left, **careful))
-        best = end if end.cost < best.cost else best
+        best = end if end.cost < best.cost * (1 - 1e-10) else best
     return replace(best, nfev=problem.nfev, njev=problem.njev)
 
 
@@ -370,6 +373,7 @@ class Outcome:
     escapes: int
     nfev: int
     njev: int
+    projected: bool  # linear parameters were projected out on the way
     trace: list[Row]
     rss: float  # or the sum of the terms of another cost
 
@@ -387,4 +391,4 @@ def conclude(loop: Loop, p: Point) -> Outcome:
     reason = "certified" if loop.certified(p) else loop.reason
     return Outcome(p.x, p.f, status, reason, loop.offset(p), p.scaled_gradient(), rank.rank, rank.condition,
                    active, p.descent, runaway(loop, p), loop.escapes, loop.problem.nfev, loop.problem.njev,
-                   loop.trace, loop.rss(p.f))  # fmt: skip
+                   loop.before[0] > 0, loop.trace, loop.rss(p.f))  # fmt: skip
