@@ -76,7 +76,7 @@ pub fn minimize(
 }
 
 /// Has a linear parameter another sign than its start? Projected out it is free to turn, and a mirrored minimum may
-/// follow: of 360 fits of textbook curves from starts half a decade off 328 end at the best minimum, 340 where these
+/// follow: of 360 fits of textbook curves from starts half a decade off 328 end at the best minimum, 337 where these
 /// are searched jointly as well.
 fn has_turned(linear: &[usize], x0: &[f64], x: &[f64]) -> bool {
     linear.iter().any(|&j| x0[j] * x[j] < 0.0)
