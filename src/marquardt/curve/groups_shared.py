@@ -249,6 +249,8 @@ class Joint:
 
     def again(self, first: Outcome, own: Array, shared: Vector, task: Task) -> Outcome:
         """Begin once more, where every group has fitted its own parameters; the lower end is kept."""
+        if first.status is Status.MAX_EVALUATIONS:
+            return first  # no evaluation is left for it
         try:
             second = self.minimize(self.own_alone(own, shared), shared, task)
         except DataError:
