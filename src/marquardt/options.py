@@ -84,9 +84,9 @@ class Options:
     """Let "auto" project parameters out that enter the model of `fit` linearly (variable projection)."""
 
     retry: bool = True
-    """Where the search of "auto" stalls or runs away, begin again from the start with ``radius_factor``
-    0.003, then with scaling "mix" and 0.001, as far as ``max_evaluations`` allows; the lowest end is kept.
-    Only with exact derivatives."""
+    """Where the search of "auto" stalls, runs away or ends where fewer parameters have an effect than at the
+    start, begin again from there with ``radius_factor`` 0.003, then with scaling "mix" and 0.001, as far as
+    ``max_evaluations`` allows; the lowest end is kept. Only with exact derivatives."""
 
     threads: int | None = None
     """Threads that evaluate blocks of data points; None: all cores. Any number gives the same bits."""

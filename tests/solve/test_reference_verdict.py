@@ -99,6 +99,22 @@ def test_a_search_that_runs_away_is_begun_again_more_carefully(code):
 
 
 @pytest.mark.parametrize("code", [in_core, in_numpy])
+def test_a_search_that_loses_parameters_on_its_way_is_begun_again(code):
+    t = np.arange(8.0)
+    y = np.round(5 * np.exp(-(((t - 4) / 1.5) ** 2) / 2), 2)
+    y[0] = -2.8  # a narrow peak that reaches this point alone has no definite place, height and width
+
+    def peak(b):
+        return b[0] * np.exp(-(((t - b[1]) / b[2]) ** 2) / 2) - y
+
+    start = [2.3, -0.6, 0.7]
+    once = code(Exact(peak), start, options=Options(retry=False))
+    again = code(Exact(peak), start)
+    assert once.status is Status.NOT_UNIQUE and again.status is Status.CONVERGED
+    assert again.rss < 0.5 * once.rss
+
+
+@pytest.mark.parametrize("code", [in_core, in_numpy])
 def test_all_attempts_together_keep_the_budget_asked_for(code):
     once = code(Exact(beale), ASTRAY, options=Options(retry=False))
     again = code(Exact(beale), ASTRAY, options=Options(max_evaluations=once.njev + 5))

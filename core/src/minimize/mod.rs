@@ -30,6 +30,8 @@ pub use outcome::{Control, Outcome, Progress, Reason, Status};
 pub use trace::{Row, Step, Trace, Verdict};
 
 use crate::evaluate::{Evaluate, Failure};
+use point::Point;
+use rank::Rank;
 use state::{Exit, Loop};
 
 /// Scaling and first radius of the attempts after a first that failed. Of 71 fits of the NIST problems that failed from
@@ -38,8 +40,9 @@ use state::{Exit, Loop};
 const ATTEMPTS: [(Option<Scaling>, f64); 2] = [(None, 0.003), (Some(Scaling::Mix), 0.001)];
 
 /// Minimize half the sum of squared residuals over the box lower <= x <= upper, from x0 (clipped into it),
-/// where the residuals must be finite. With `options.retry` a search that stalls or runs away is begun again, more
-/// carefully, with what is left of `options.max_evaluations`; the best end is returned, the counts are those of all.
+/// where the residuals must be finite. With `options.retry` a search that stalls, runs away or loses parameters that had
+/// an effect at the start is begun again, more carefully, with what is left of `options.max_evaluations`; the best end
+/// is returned, the counts are those of all.
 /// The first attempt projects linear parameters out; those after it do not (of 972 fits of the NIST problems from
 /// random starts 777 succeed so, 773 with projection in all, and the joint search alone takes twice the evaluations).
 pub fn minimize(
@@ -58,10 +61,18 @@ pub fn minimize(
         radius_factor: Some(radius),
         ..options.clone()
     });
+    let mut whole = None;
     for (k, mut again) in jointly.into_iter().chain(careful).enumerate() {
-        let wanted = turned && k == 0 || best.has_failed();
         again.max_evaluations = options.max_evaluations.map(|most| most.saturating_sub(best.njev));
-        if !options.retry || !wanted || again.max_evaluations == Some(0) {
+        if !options.retry || again.max_evaluations == Some(0) {
+            break;
+        }
+        if best.status == Status::NotUnique && whole.is_none() {
+            whole = Some(rank_at(problem, x0, (lower, upper))?);
+            (best.nfev, best.njev) = (best.nfev + 1, best.njev + 1);
+        }
+        let lost = best.status == Status::NotUnique && whole > Some(best.rank);
+        if !(turned && k == 0 || best.has_failed() || lost) {
             break;
         }
         let (nfev, njev) = (best.nfev, best.njev);
@@ -72,6 +83,22 @@ pub fn minimize(
         }
     }
     Ok(best)
+}
+
+/// How many parameters the residuals tell apart at the start. Where an end tells fewer, the search lost some on its way:
+/// a peak may have become a spike between two points, with nothing left to pull it back.
+fn rank_at(
+    problem: &mut dyn Evaluate,
+    x0: &[f64],
+    (lower, upper): (&[f64], &[f64]),
+) -> Result<usize, Failure> {
+    let mut start = Point::new(x0.len(), problem.n_residuals());
+    start.x = (0..x0.len()).map(|j| x0[j].max(lower[j]).min(upper[j])).collect();
+    problem.residuals(&start.x, &mut start.f)?;
+    problem.linearize(&start.x, &start.f, &mut start.linearization)?;
+    let rank = Rank::of(&start.linearization, start.threshold()).rank;
+    start.recycle();
+    Ok(rank)
 }
 
 /// Has a linear parameter another sign than its start? Projected out it is free to turn, and a mirrored minimum may

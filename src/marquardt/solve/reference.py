@@ -262,7 +262,8 @@ def minimize(
 
     ``jacobian(x)`` (m, n); ``f_vv(x, v)`` (m,) second derivative along v; ``hessian(x, f)`` (n, n) is
     ``sum f_i H_i``; `size` is |y| in weighted units. The residuals must be finite at the start. A search that
-    stalls or runs away is begun again, more carefully; the lowest end is kept. The first search projects out
+    stalls, runs away or loses parameters that had an effect at the start is begun again, more carefully; the
+    lowest end is kept. The first search projects out
     the parameters `linear`, in which the residuals are affine together and which have no bounds. With `loss`
     that of the residuals is minimized, or the deviance of a likelihood.
     """
@@ -273,10 +274,17 @@ def minimize(
     best = search(problem, x, box, options, linear)
     turned = best.projected and len(linear) < x.size and any(x[j] * best.x[j] < 0 for j in linear)
     attempts = (*(({},) if turned else ()), *ATTEMPTS)
+    whole = None
     for k, careful in enumerate(attempts if options.retry and options.method == "auto" and hessian else ()):
         left = options.max_evaluations and max(options.max_evaluations - problem.njev, 0)
+        if left == 0:
+            break
+        if best.status is Status.NOT_UNIQUE and whole is None:
+            start = Loop(problem, box, options).linearize(x, problem.value(x))
+            whole = rank_of(start).rank if start else 0
+        lost = best.status is Status.NOT_UNIQUE and whole > best.rank
         failed = best.status is Status.RUNAWAY or (best.status is Status.STALLED and best.offset > CLOSE)
-        if not (failed or (turned and k == 0)) or left == 0:
+        if not (failed or lost or (turned and k == 0)):
             break
         end = search(problem, x, box, replace(options, max_evaluations=left, **careful))
         best = end if end.cost < best.cost * (1 - 1e-10) else best
