@@ -22,7 +22,7 @@ from .signature import Signature, signature_of
 from .ties import arrange_related
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen it takes 0.6 µs more to make, a fiftieth of a small fit
 class Request:
     """What the caller of `fit` gives beside the model: arguments as they come."""
 

@@ -35,7 +35,7 @@ BEND_LIMIT, STRAIGHT = 0.75, 0.02  # acceleration / step: too much, and not wort
 ATTEMPTS: tuple[dict[str, Any], ...] = ({"radius_factor": 0.003}, {"radius_factor": 0.001, "scaling": "mix"})
 SLOW = 1e-3  # undamped steps that leave more of |Q1'f| call for the exact Hessian,
 NEAR = 0.01  # before the polish at a smaller relative offset
-SHORT = 0.8  # no parameter is projected out where the undamped step is at most this part of |D s|
+SHORT = 1.0  # no parameter is projected out where the undamped step is at most this part of |D s|
 WILD = 0.5  # where parameters are projected out, no first step with a gain ratio further from 1 is taken
 CLOSE = 1e-3  # a stall with a smaller offset is near a minimum: another attempt would end there too
 
