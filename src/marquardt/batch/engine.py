@@ -1,0 +1,139 @@
+"""The seam to the core: chunks of fits in, their ends out, NumPy arrays on both sides.
+
+The driver in `many.py` makes one `Engine` for a call of `fit_many` and gives it chunk after chunk; between
+chunks it shows progress and writes checkpoints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..curve.parameters import Parameters
+from ..errors import Status
+from ..options import Options
+from ..solve.robust import Plan
+
+Array = NDArray[Any]
+Vector = NDArray[np.float64]
+
+STATUSES: tuple[Status, ...] = tuple(Status)
+"""What the codes in `Ends.status` mean: ``STATUSES[code]``."""
+CODES: dict[Status, int] = {status: code for code, status in enumerate(STATUSES)}
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """k fits of m points each."""
+
+    x: tuple[Array, ...]
+    """Independent variables, each (m,), shared by all fits, or (k, m); float64."""
+    y: Array
+    """(k, m), float64 or float32; with a binomial family proportions. Finite where the mask is True."""
+    weights: Array | None
+    """Square roots of the weights, 1/sigma where that is known, (m,) or (k, m); with a family how often each
+    point counts (its trials, times its weight)."""
+    mask: Array | None
+    """(k, m), True where a point counts; None: all."""
+    start: Array
+    """Free parameters, (p,) for all fits or (k, p)."""
+    lower: Array
+    upper: Array
+    """Their bounds, (p,) or (k, p)."""
+    fixed: Array | None = None
+    """Values of the parameters that are held, (k, h) in the order of the model, where they differ between
+    fits; None: ``parameters.values`` has them."""
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where k fits of p free parameters ended."""
+
+    x: Array
+    """(k, p)."""
+    cost: Array
+    """(k,): half the sum of squares, or of their loss, or half the deviance."""
+    status: Array
+    """(k,) int8, indices into `STATUSES`. BAD_START: the model is not finite at the start. INTERRUPTED and
+    NOT_DONE: Ctrl-C came; the driver then ends the run."""
+    nfev: Array
+    njev: Array
+    """(k,) int32."""
+    covariance: Array | None
+    """(k, p, p), where asked for: ``(J'J)^-1``, weights in J; with a loss the sandwich. Infinite variances
+    where the data do not determine a parameter, NaN where it is held at a bound."""
+    unscaled_variance: Array
+    """(k, p): its diagonal."""
+    rss: Array
+    """(k,): sum of squared weighted residuals, ``2 * cost`` but for losses; with a family Pearson's
+    chi-square."""
+    n_points: Array
+    """(k,) int32: points that counted."""
+    rank: Array
+    """(k,) int16: parameters that the data determine, those at a bound included; ``n_points - rank`` are the
+    degrees of freedom."""
+    by_qr: Array
+    """(k,) bool: done by the core's own minimizer, on the dense QR path."""
+
+
+def blank(k: int, p: int, covariance: bool, status: Status = Status.NOT_DONE) -> Ends:
+    """Ends of k fits that were not made: NaN everywhere."""
+    return Ends(
+        x=np.full((k, p), np.nan),
+        cost=np.full(k, np.nan),
+        status=np.full(k, CODES[status], dtype=np.int8),
+        nfev=np.zeros(k, dtype=np.int32),
+        njev=np.zeros(k, dtype=np.int32),
+        covariance=np.full((k, p, p), np.nan) if covariance else None,
+        unscaled_variance=np.full((k, p), np.nan),
+        rss=np.full(k, np.nan),
+        n_points=np.zeros(k, dtype=np.int32),
+        rank=np.zeros(k, dtype=np.int16),
+        by_qr=np.zeros(k, dtype=bool),
+    )
+
+
+class Engine:
+    """Fits chunks of one model. Made once for a call of `fit_many`: the model is traced once.
+
+    model : function, `Formula` or `Tied`, as a `Setup` of `curve` holds it, called as
+        ``model(*arguments, **parameters)``.
+    parameters : names, shapes, which are free, and the values of those that are held.
+    arguments : those of one fit, in the shape the model is called with (a chunk has them flat).
+    loss : loss and scale; None: squares. family : "poisson" or "binomial" instead.
+    precision : "double" or "single". threads : None: all cores. covariance : are whole ones wanted?
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        parameters: Parameters,
+        arguments: Sequence[Array],
+        *,
+        loss: Plan | None = None,
+        family: str | None = None,
+        precision: str = "double",
+        threads: int | None = None,
+        covariance: bool = False,
+        options: Options | None = None,
+    ) -> None:
+        self.model, self.parameters, self.arguments = model, parameters, tuple(arguments)
+        self.loss, self.family, self.precision = loss, family, precision
+        self.threads, self.covariance, self.options = threads, covariance, options
+
+    @property
+    def n_free(self) -> int:
+        return len(self.parameters.free)
+
+    def run(self, chunk: Chunk) -> Ends:
+        """The ends of all fits of a chunk. The same bits for any number of threads and any chunking."""
+        from .single import run_one_by_one
+
+        return run_one_by_one(self, chunk)
