@@ -57,7 +57,7 @@ def decompose(graph: Graph, outputs: Sequence[Node], axis_of: Sequence[int]) -> 
     >>> x, y = g.data(0), g.data(1)
     >>> found = decompose(g, [g.apply("exp", g.add(x, y))], [0, 1])
     >>> found.factors, found.monomials
-    (((#3=exp(data0),), (#4=exp(data1),)), ((0, 0),))
+    (((#5=exp(data0),), (#6=exp(data1),)), ((0, 0),))
     """
     search = _Search(graph, axis_of)
     for node in reachable(outputs):
