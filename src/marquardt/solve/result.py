@@ -84,9 +84,12 @@ class Result:
     @cached_property
     def x(self) -> Vector:
         """Values of all parameters, fixed ones included: a start from here continues."""
-        values = self._parameters.values.copy()
-        values[list(self._parameters.free)] = self._outcome.x
-        return np.asarray(values)
+        found: Vector = self._outcome.x
+        if found.size == len(self.names):
+            return found
+        values: Vector = self._parameters.values.copy()
+        values[list(self._parameters.free)] = found
+        return values
 
     @cached_property
     def params(self) -> ParameterTable:
