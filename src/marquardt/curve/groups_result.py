@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ParameterError, Status, suggestion
 from ..problem.model import Model, compile_model
-from ..solve.arrow import Pair
 from ..solve.arrow_minimize import Outcome
 from ..solve.estimates import Parameter, ParameterTable
 from ..stats import Goodness, goodness
 from .data import Data
+from .goodness import GoodnessNumbers
+from .groups_covariance import NULL, JointCovariance
 from .setup import Setup
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
-
-NULL = 1e-6
-"""A parameter with less than this part of an undetermined combination is determined."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class GroupData:
     n_rows: int
 
 
-class GroupFit:
+class GroupFit(GoodnessNumbers):
     """One fit of many groups: parameters that all share, and parameters of each.
 
     ``params`` holds all of them by name, those of a group as ``Vmax[plate A]``; ``shared`` the shared ones
@@ -154,7 +152,7 @@ class GroupFit:
     @cached_property
     def stderr(self) -> Vector:
         """Their standard errors: infinite where not determined, NaN where held at a bound."""
-        errors: Vector = np.sqrt(self._variance.flat)
+        errors: Vector = np.sqrt(self._joint.variance.flat)
         return errors
 
     @cached_property
@@ -213,62 +211,12 @@ class GroupFit:
     # -------------------------------------------------------------------------------------------- covariance
 
     @cached_property
-    def _blocks(self) -> tuple[Matrix, Matrix, Matrix]:
-        """U^-1 (G, k, k), the pull P = U^-1 W of the shared on the own (G, k, s), and the shared block, of
-        columns with length one."""
-        a = self._outcome.factor
-        inverse: Any = np.linalg.inv(a.U)
-        border: Any = np.linalg.inv(a.R) if a.s else a.R
-        return inverse, inverse @ a.W, border @ border.T
-
-    @cached_property
-    def _variance(self) -> Pair:
-        inverse, pull, shared = self._blocks
-        own = (inverse * inverse).sum(axis=2) + np.einsum("gij,jk,gik->gi", pull, shared, pull)
-        v, n = self.variance_factor, self._outcome.norms
-        found = Pair(own * v / n.own**2, np.diagonal(shared) * v / n.shared**2)
-        return self._honest(found)
-
-    def _honest(self, variance: Pair) -> Pair:
-        """Infinite where the data do not determine a parameter, NaN where it is held at its bound."""
-        lost, active = self._lost, self._outcome.active
-        own = np.where(lost.own > 0.0, np.inf, variance.own)
-        shared = np.where(lost.shared > 0.0, np.inf, variance.shared)
-        return Pair(np.where(active.own != 0, np.nan, own), np.where(active.shared != 0, np.nan, shared))
-
-    @cached_property
-    def _lost(self) -> Pair:
-        """1 where a parameter takes part in a combination that the data do not determine."""
-        a = self._outcome.factor
-        own = (np.abs(a.null_own) > NULL).any(axis=1)
-        shared = (np.abs(a.null_shared) > NULL).any(axis=1)
-        if a.null_shared.size:  # the own parameters follow along
-            follow = np.abs(self._blocks[1] @ a.null_shared).max(axis=2) > NULL
-            own = own | follow
-        return Pair(own.astype(float), shared.astype(float))
+    def _joint(self) -> JointCovariance:
+        return JointCovariance(self._outcome, self.variance_factor)
 
     def covariance_of(self, *names: str) -> Matrix:
         """Covariance of the parameters named, one row for each: any block of the joint one."""
-        inverse, pull, shared = self._blocks
-        k, n_own = len(self.own_names), len(self.labels) * len(self.own_names)
-        at = [self._find(n) for n in names]
-        s = len(self.shared_names)
-        # Of every one: how it follows the shared parameters, and its own rows.
-        follow = np.array([-pull[i // k, i % k] if i < n_own else np.eye(s)[i - n_own] for i in at])
-        found = follow.reshape(len(at), s) @ shared @ follow.reshape(len(at), s).T
-        for a, i in enumerate(at):
-            for b, j in enumerate(at):
-                if i < n_own and j < n_own and i // k == j // k:
-                    found[a, b] += inverse[i // k, i % k] @ inverse[j // k, j % k]
-        scale = self._outcome.norms
-        flat = np.concatenate([scale.own.ravel(), scale.shared])[at]
-        found = found * self.variance_factor / np.outer(flat, flat)
-        honest = self._variance.flat[at]
-        found[~np.isfinite(honest), :] = np.nan
-        found[:, ~np.isfinite(honest)] = np.nan
-        np.fill_diagonal(found, honest)
-        covariance: Matrix = found
-        return covariance
+        return self._joint.block([self._find(n) for n in names])
 
     def correlation_of(self, first: str, second: str) -> float:
         """Correlation of two parameters."""
@@ -331,18 +279,6 @@ class GroupFit:
     @property
     def reduced_chi2(self) -> float:
         return self.goodness.reduced_chi2
-
-    @property
-    def aic(self) -> float:
-        return self.goodness.aic
-
-    @property
-    def bic(self) -> float:
-        return self.goodness.bic
-
-    @property
-    def r_squared(self) -> float:
-        return self.goodness.r_squared
 
     @property
     def variance_factor(self) -> float:

@@ -27,6 +27,7 @@ from ..stats import (
 )  # fmt: skip
 from .data import Data
 from .derived import covariance_of, estimate, related_table
+from .goodness import GoodnessNumbers
 from .parameters import Parameters
 from .weights import MU
 
@@ -51,7 +52,7 @@ class Reweighting:
     """The largest relative change of a weight that the last round but one asked for."""
 
 
-class FitResult(Result):
+class FitResult(GoodnessNumbers, Result):
     """A finished fit: estimates, uncertainties, goodness, and the proof.
 
     ``names`` are all parameters (vector parameters as ``p[0], p[1], ...``), ``x`` their values;
@@ -171,21 +172,6 @@ class FitResult(Result):
     def n_points(self) -> int:
         """Data points used (weight above zero)."""
         return self._data.n_points
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion, full Gaussian likelihood (as R's ``AIC``)."""
-        return self.goodness.aic
-
-    @property
-    def bic(self) -> float:
-        """Bayesian information criterion, full Gaussian likelihood (as R's ``BIC``)."""
-        return self.goodness.bic
-
-    @property
-    def r_squared(self) -> float:
-        """``1 - rss / Σ w² (y - mean)²``."""
-        return self.goodness.r_squared
 
     @cached_property
     def advice(self) -> tuple[str, ...]:

@@ -274,7 +274,7 @@ def minimize(
     best = search(problem, x, box, options, linear)
     turned = best.projected and len(linear) < x.size and any(x[j] * best.x[j] < 0 for j in linear)
     attempts = (*(({},) if turned else ()), *ATTEMPTS)
-    whole = None
+    whole: int | None = None
     for k, careful in enumerate(attempts if options.retry and options.method == "auto" and hessian else ()):
         left = options.max_evaluations and max(options.max_evaluations - problem.njev, 0)
         if left == 0:
@@ -282,7 +282,7 @@ def minimize(
         if best.status is Status.NOT_UNIQUE and whole is None:
             start = Loop(problem, box, options).linearize(x, problem.value(x))
             whole = rank_of(start).rank if start else 0
-        lost = best.status is Status.NOT_UNIQUE and whole > best.rank
+        lost = best.status is Status.NOT_UNIQUE and whole is not None and whole > best.rank
         failed = best.status is Status.RUNAWAY or (best.status is Status.STALLED and best.offset > CLOSE)
         if not (failed or lost or (turned and k == 0)):
             break
