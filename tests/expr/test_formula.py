@@ -109,6 +109,7 @@ def test_pi_is_a_column_when_there_is_one_and_e_is_a_parameter():
 
 def test_greek_function_names_may_be_parameters():
     assert parse("beta*exp(-gamma*x)", columns=["x"]).param_names == ("beta", "gamma")
+    assert parse("y0 + a*exp(-x/y1)", columns=["x"]).param_names == ("y0", "a", "y1")
 
 
 def test_a_column_named_like_a_function_is_data_unless_called():

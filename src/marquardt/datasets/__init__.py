@@ -1,14 +1,16 @@
 """Small real data sets with their sources and readers; each serves as ``data=`` of a fit; test problems."""
 
-from . import mgh, mgh_bounded, textbook
+from . import mgh, mgh_bounded, simulate, textbook
 from .dataset import Dataset
 from .digits import correct_digits, fewest_digits
 from .enzyme import michaelis_menten
+from .simulated import Simulated
 from .strd import NistProblem, nist, nist_names, read_nist
 
 __all__ = [
     "Dataset",
     "NistProblem",
+    "Simulated",
     "correct_digits",
     "fewest_digits",
     "mgh",
@@ -17,5 +19,6 @@ __all__ = [
     "nist",
     "nist_names",
     "read_nist",
+    "simulate",
     "textbook",
 ]

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, FormulaError
-from .formula_functions import FUNCTIONS, GREEK, Function
+from .formula_functions import FUNCTIONS, EITHER, Function
 from .formula_models import ModelCall, Models, NamedModel, instance
 from .formula_tokens import Token, fail, near, tokenize
 from .graph import Graph, Node
@@ -318,7 +318,7 @@ class _Side:
             return self._data(name)
         if name == "pi":
             return self.graph.const(math.pi)
-        if name in FUNCTIONS and (name not in GREEK or name in self.called):
+        if name in FUNCTIONS and (name not in EITHER or name in self.called):
             self._fail(f"`{name}` is a function: write `{name}(...)`, or rename the parameter", token)
         if self.role == "response":
             why = "is not a column, and a response cannot hold parameters"

@@ -87,5 +87,5 @@ FUNCTIONS: dict[str, Function] = {
     "norm_pdf": Function(_norm_pdf, 1, 1),
 }
 FUNCTIONS |= {alias: FUNCTIONS[name] for alias, name in _ALIASES.items()}
-# Greek letters that are more often parameters than functions: variables unless followed by a parenthesis.
-GREEK = ("beta", "gamma")
+# Names that are more often parameters than functions: variables unless followed by a parenthesis.
+EITHER = ("beta", "gamma", "j0", "j1", "y0", "y1")
