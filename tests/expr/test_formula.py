@@ -107,7 +107,7 @@ def test_pi_is_a_column_when_there_is_one_and_e_is_a_parameter():
     assert parse("a*e^x", columns=["x"]).param_names == ("a", "e")
 
 
-def test_greek_function_names_may_be_parameters():
+def test_names_of_rare_functions_may_be_parameters():
     assert parse("beta*exp(-gamma*x)", columns=["x"]).param_names == ("beta", "gamma")
     assert parse("y0 + a*exp(-x/y1)", columns=["x"]).param_names == ("y0", "a", "y1")
 

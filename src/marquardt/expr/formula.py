@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, FormulaError
-from .formula_functions import FUNCTIONS, EITHER, Function
+from .formula_functions import EITHER, FUNCTIONS, Function
 from .formula_models import ModelCall, Models, NamedModel, instance
 from .formula_tokens import Token, fail, near, tokenize
 from .graph import Graph, Node
