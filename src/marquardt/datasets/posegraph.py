@@ -1,0 +1,214 @@
+"""Pose graphs in the text format of g2o (Kümmerle et al., ICRA 2011): planar (SE2) and spatial (SE3).
+
+An edge measures pose j in the frame of pose i. Its information matrix, the inverse covariance, is written as
+the upper triangle row by row, translation first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FileError
+from .text import numbers, parse, read_text
+
+Matrix = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    vertex: str
+    edge: str
+    n_pose: int
+    n_tangent: int
+
+
+_KINDS = {
+    "SE2": _Kind("VERTEX_SE2", "EDGE_SE2", 3, 3),
+    "SE3": _Kind("VERTEX_SE3:QUAT", "EDGE_SE3:QUAT", 7, 6),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PoseGraph:
+    """Poses, and measurements of one in the frame of another.
+
+    A planar pose is ``x, y, theta``, a spatial one ``x, y, z, qx, qy, qz, qw`` with a quaternion of length 1.
+    """
+
+    name: str
+    kind: str
+    """"SE2" or "SE3"."""
+    ids: Index
+    """(n,) what the file calls the poses"""
+    poses: Matrix
+    """(n, 3) or (n, 7)"""
+    edges: Index
+    """(k, 2): positions of pose i and pose j"""
+    measurements: Matrix
+    """(k, 3) or (k, 7)"""
+    information: NDArray[np.float64]
+    """(k, 3, 3) or (k, 6, 6)"""
+    fixed: Index
+    """Positions of the poses that a line ``FIX`` holds."""
+
+    def __repr__(self) -> str:
+        return f"{self.name}: {len(self.poses)} {self.kind} poses, {len(self.edges)} edges"
+
+    def with_poses(self, poses: Matrix) -> PoseGraph:
+        """The same measurements with other poses."""
+        return replace(self, poses=poses)
+
+    def write(self, path: str | Path) -> None:
+        """Write the graph as text, with all digits."""
+        kind = _KINDS[self.kind]
+        upper = np.triu_indices(kind.n_tangent)
+        ends = self.ids[self.edges].tolist()
+        with open(path, "w", encoding="ascii") as file:
+            for name, pose in zip(self.ids.tolist(), self.poses.tolist(), strict=True):
+                file.write(f"{kind.vertex} {name} {_words(pose)}\n")
+            file.writelines(f"FIX {name}\n" for name in self.ids[self.fixed].tolist())
+            triangles = self.information[:, upper[0], upper[1]].tolist()
+            for (i, j), z, omega in zip(ends, self.measurements.tolist(), triangles, strict=True):
+                file.write(f"{kind.edge} {i} {j} {_words(z)} {_words(omega)}\n")
+
+
+def _words(values: Iterable[float]) -> str:
+    return " ".join(map(repr, values))
+
+
+def read_g2o(path: str | Path) -> PoseGraph:
+    """Read a g2o file, plain, gzip or bzip2; FileError names file and line where it is malformed.
+
+    Lines with other tags than poses, edges and ``FIX``, such as sensor parameters, are refused by name.
+    Several edges may join two poses.
+
+    >>> import tempfile
+    >>> text = "VERTEX_SE2 0 0 0 0\\nVERTEX_SE2 7 1 0 0\\nEDGE_SE2 0 7 1 0 0.1 4 0 0 4 0 9\\n"
+    >>> with tempfile.NamedTemporaryFile("w", suffix=".g2o") as file:
+    ...     _ = file.write(text), file.flush()
+    ...     graph = read_g2o(file.name)
+    >>> graph.edges.tolist(), graph.information[0].diagonal().tolist()
+    ([[0, 1]], [4.0, 4.0, 9.0])
+    """
+    return parse_g2o(read_text(path), str(path))
+
+
+def is_g2o(text: str) -> bool:
+    """True when `text` begins like a g2o file."""
+    first = next((line for line in text[:4000].splitlines() if line.strip() and line[0] != "#"), "")
+    return first.split(" ")[0] in {
+        "FIX",
+        *(k.vertex for k in _KINDS.values()),
+        *(k.edge for k in _KINDS.values()),
+    }
+
+
+def parse_g2o(text: str, origin: str) -> PoseGraph:
+    """Read the text of a file; `origin` is named in errors."""
+    rows, lines = _by_tag(text, origin)
+    name = next((n for n, k in _KINDS.items() if k.vertex in rows), None)
+    if name is None:
+        raise FileError(f"{origin} holds no poses: no line begins with VERTEX_SE2 or VERTEX_SE3:QUAT")
+    kind = _KINDS[name]
+    others = [tag for n, k in _KINDS.items() if n != name for tag in (k.vertex, k.edge) if tag in rows]
+    if others:
+        raise FileError(f"{origin}, line {lines[others[0]][0]}: {others[0]} in a graph of {name} poses")
+    n, t = kind.n_pose, kind.n_tangent
+    vertices = _table(rows, lines, kind.vertex, 1 + n, origin)
+    edges = _table(rows, lines, kind.edge, 2 + n + t * (t + 1) // 2, origin)
+    held = _table(rows, lines, "FIX", 1, origin)
+    ids = _ids(vertices[:, 0], lines[kind.vertex], origin)
+    information = np.zeros((len(edges), t, t))
+    i, j = np.triu_indices(t)
+    information[:, i, j] = information[:, j, i] = edges[:, 2 + n :]
+    return PoseGraph(
+        name=Path(origin).name.split(".")[0],
+        kind=name,
+        ids=ids,
+        poses=_normal(vertices[:, 1:], lines[kind.vertex], origin),
+        edges=_positions(edges[:, :2], ids, lines.get(kind.edge, []), origin),
+        measurements=_normal(edges[:, 2 : 2 + n], lines.get(kind.edge, []), origin),
+        information=information,
+        fixed=_positions(held, ids, lines.get("FIX", []), origin)[:, 0],
+    )
+
+
+def _by_tag(text: str, origin: str) -> tuple[dict[str, list[str]], dict[str, list[int]]]:
+    """The rest of each line, and its number, by the word it begins with."""
+    known = {"FIX", *(k.vertex for k in _KINDS.values()), *(k.edge for k in _KINDS.values())}
+    rows: dict[str, list[str]] = {}
+    lines: dict[str, list[int]] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        tag, _, rest = line.strip().partition(" ")
+        if not tag or tag.startswith("#"):
+            continue
+        if tag not in known:
+            raise FileError(
+                f"{origin}, line {number}: `{tag}` is not known; known are {', '.join(sorted(known))}"
+            )
+        rows.setdefault(tag, []).append(rest)
+        lines.setdefault(tag, []).append(number)
+    return rows, lines
+
+
+def _table(
+    rows: dict[str, list[str]], lines: dict[str, list[int]], tag: str, width: int, origin: str
+) -> Matrix:
+    """The numbers behind one tag, (k, width)."""
+    texts = rows.get(tag, [])
+    values = numbers("\n".join(texts))
+    even = all(len(text.split()) == width for text in texts)
+    if values is not None and even and np.isfinite(values).all():
+        return values.reshape(len(texts), width)
+    for text, line in zip(texts, lines[tag], strict=True):
+        found = [parse(word, origin, line) for word in text.split()]
+        if len(found) != width:
+            raise FileError(f"{origin}, line {line}: {tag} has {width} numbers, here are {len(found)}")
+        if not np.isfinite(found).all():
+            raise FileError(f"{origin}, line {line}: a number is not finite")
+    raise AssertionError("unreachable: some line is at fault")
+
+
+def _ids(values: Matrix, lines: list[int], origin: str) -> Index:
+    ids = values.astype(np.intp)
+    for wrong, what in ((ids != values, "is not a whole number"), (_repeated(ids), "is there twice")):
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise FileError(f"{origin}, line {lines[k]}: pose {values[k]:g} {what}")
+    return ids
+
+
+def _repeated(ids: Index) -> NDArray[np.bool_]:
+    """True at each value that was there before."""
+    again = np.ones(ids.size, dtype=bool)
+    again[np.unique(ids, return_index=True)[1]] = False
+    return again
+
+
+def _positions(values: Matrix, ids: Index, lines: list[int], origin: str) -> Index:
+    """Positions of the poses named."""
+    order = np.argsort(ids)
+    place = np.minimum(np.searchsorted(ids[order], values), ids.size - 1)
+    found = order[place]
+    wrong = ids[found] != values
+    if wrong.any():
+        k, c = (int(i) for i in np.argwhere(wrong)[0])
+        raise FileError(f"{origin}, line {lines[k]}: there is no pose {values[k, c]:g}")
+    return np.asarray(found, dtype=np.intp)
+
+
+def _normal(poses: Matrix, lines: list[int], origin: str) -> Matrix:
+    """Poses with quaternions of length 1: files round them to six digits."""
+    out: Matrix = poses.copy()
+    if poses.shape[1] == 7:
+        length = np.linalg.norm(poses[:, 3:], axis=1)
+        if (length == 0.0).any():
+            raise FileError(f"{origin}, line {lines[int(np.argmin(length))]}: the quaternion is zero")
+        out[:, 3:] /= length[:, None]
+    return out

@@ -1,0 +1,72 @@
+"""Text files of numbers: read at once, and looked at line by line only where something is wrong."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import warnings
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import FileError
+
+Vector = NDArray[np.float64]
+
+_PACKED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress}
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a file, unpacked where it is gzip or bzip2; FileError where it cannot be read."""
+    try:
+        content = Path(path).read_bytes()
+        for magic, unpack in _PACKED.items():
+            if content.startswith(magic):
+                content = unpack(content)
+        return content.decode("ascii")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise FileError(f"{path}, line {line}: this is not a file of plain text") from None
+    except (EOFError, zlib.error, ValueError) as error:
+        raise FileError(f"{path} is a damaged packed file: {error}") from None
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def numbers(text: str) -> Vector | None:
+    """All numbers of a text split by blanks; None where something else is among them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)  # how NumPy says that it met something else
+        try:
+            return np.fromstring(text, dtype=np.float64, sep=" ")
+        except (DeprecationWarning, ValueError):
+            return None
+
+
+def parse(word: str, origin: str, line: int) -> float:
+    """One number; FileError names file and line where it is none."""
+    try:
+        return float(word)
+    except ValueError:
+        raise FileError(f"{origin}, line {line}: {word!r} is not a number") from None
+
+
+def whole(
+    values: Vector, limit: int, what: Sequence[str], origin: str, lines: NDArray[np.intp]
+) -> NDArray[np.intp]:
+    """Columns of indices as integers; FileError names the line of one that is no index below `limit`.
+
+    `values` (k, len(what)), `what` names the columns in words, `lines` (k,) are the lines they stand in.
+    """
+    found = np.where(np.isfinite(values), values, -1.0).astype(np.intp)
+    wrong = (found != values) | (found < 0) | (found >= limit)
+    if wrong.any():
+        k, c = (int(i) for i in np.argwhere(wrong)[0])
+        raise FileError(
+            f"{origin}, line {lines[k]}: {what[c]} {values[k, c]:g} does not exist; "
+            f"there are {limit}, counted from 0"
+        )
+    return found

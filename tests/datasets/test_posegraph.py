@@ -1,0 +1,83 @@
+"""Files of pose graphs: read, written, and refused by line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from marquardt.datasets.posegraph import is_g2o, parse_g2o, read_g2o
+from marquardt.errors import FileError
+
+PLANAR = """\
+# two poses and back
+VERTEX_SE2 0 0 0 0
+VERTEX_SE2 5 1 0 1.5
+
+FIX 0
+EDGE_SE2 0 5 1 0 1.5 10 1 2 20 3 30
+EDGE_SE2 5 0 0 1 -1.5 10 0 0 10 0 10
+"""
+SPATIAL = (
+    "VERTEX_SE3:QUAT 0 0 0 0 0 0 0 1 \nVERTEX_SE3:QUAT 1 1 2 3 0 0 0.6 0.8000001 \n"
+    "EDGE_SE3:QUAT 0 1 1 2 3 0 0 -1.2 1.6 " + " ".join(map(str, range(1, 22))) + "\n"
+)
+
+
+def test_planar_graphs_are_read_with_their_own_names_of_poses() -> None:
+    graph = parse_g2o(PLANAR, "two.g2o")
+    assert graph.kind == "SE2" and graph.ids.tolist() == [0, 5] and graph.fixed.tolist() == [0]
+    assert graph.edges.tolist() == [[0, 1], [1, 0]] and graph.poses[1].tolist() == [1.0, 0.0, 1.5]
+    assert graph.information[0].tolist() == [[10, 1, 2], [1, 20, 3], [2, 3, 30]]
+    assert repr(graph) == "two: 2 SE2 poses, 2 edges"
+
+
+def test_quaternions_are_made_one_long() -> None:
+    graph = parse_g2o(SPATIAL, "three.g2o")
+    assert np.allclose(np.linalg.norm(graph.poses[:, 3:], axis=1), 1.0, rtol=1e-15)
+    assert np.allclose(graph.measurements[0, 3:], [0, 0, -0.6, 0.8], rtol=1e-15)
+    assert graph.information[0, 0].tolist() == [1, 2, 3, 4, 5, 6] and graph.information[0, 5, 5] == 21
+    assert np.array_equal(graph.information[0], graph.information[0].T)
+
+
+@pytest.mark.parametrize("text", [PLANAR, SPATIAL])
+def test_what_was_written_is_read_again(text: str, tmp_path: Path) -> None:
+    graph = parse_g2o(text, "graph.g2o")
+    graph.write(tmp_path / "graph.g2o")
+    again = read_g2o(tmp_path / "graph.g2o")
+    for name in ("ids", "poses", "edges", "measurements", "information", "fixed"):
+        assert np.allclose(getattr(graph, name), getattr(again, name), rtol=1e-15), name
+
+
+def test_a_file_is_known_by_its_first_word() -> None:
+    assert is_g2o(PLANAR) and is_g2o(SPATIAL) and not is_g2o("49 7776 31843\n0 0 1 2\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "instead", "said"),
+    [
+        (2, "VERTEX_SE2 0 0 0", "line 2: VERTEX_SE2 has 4 numbers, here are 3"),
+        (3, "VERTEX_SE2 0 0 0 0", "line 3: pose 0 is there twice"),
+        (3, "VERTEX_SE2 5.5 0 0 0", "line 3: pose 5.5 is not a whole number"),
+        (3, "VERTEX_SE3:QUAT 5 0 0 0 0 0 0 1", "line 3: VERTEX_SE3:QUAT in a graph of SE2 poses"),
+        (3, "VERTEX_XY 5 0 0", "line 3: `VERTEX_XY` is not known; known are EDGE_SE2, EDGE_SE3:QUAT, FIX"),
+        (5, "FIX 3", "line 5: there is no pose 3"),
+        (6, "EDGE_SE2 0 4 1 0 1.5 10 1 2 20 3 30", "line 6: there is no pose 4"),
+        (6, "EDGE_SE2 0 5 1 0 1.5 10 1 2 20 3 x", "line 6: 'x' is not a number"),
+        (6, "EDGE_SE2 0 5 1 0 inf 10 1 2 20 3 30", "line 6: a number is not finite"),
+        (6, "EDGE_SE2 0 5 1 0 1.5 10 1 2 20 3", "line 6: EDGE_SE2 has 11 numbers, here are 10"),
+    ],
+)
+def test_an_error_names_the_line(line: int, instead: str, said: str) -> None:
+    lines = PLANAR.splitlines()
+    lines[line - 1] = instead
+    with pytest.raises(FileError, match=said):
+        parse_g2o("\n".join(lines), "two.g2o")
+
+
+def test_a_zero_quaternion_and_a_file_without_poses_are_refused() -> None:
+    with pytest.raises(FileError, match="line 2: the quaternion is zero"):
+        parse_g2o(SPATIAL.replace("0 0 0.6 0.8000001", "0 0 0 0"), "a.g2o")
+    with pytest.raises(FileError, match="holds no poses"):
+        parse_g2o("# nothing\n", "a.g2o")
