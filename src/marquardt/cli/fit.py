@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..curve.groups import Labels
+from ..curve.partition import Labels
 from ..curve.weights import MU
 from ..errors import DataError, FormulaError, OptionError
 from ..expr.formula import Formula, parse

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from ..errors import DataError, OptionError, ParameterError, suggestion
 from ..options import Options
 from ..problem.model import compile_model, lend
-from .columns import column_names
 from .data import Data, rows_of
 from .parameters import is_mapping
+from .partition import Label, Labels, are_columns, partition
 from .setup import Request, Setup
 
-Label = Hashable
 Prepare = Callable[[Request], Setup]
 Run = Callable[..., Any]
 
@@ -52,14 +51,6 @@ class Group:
     rows: NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Labels of all rows from columns that are not in the table."""
-
-    names: Sequence[str]
-    columns: Sequence[Sequence[Label]]
-
-
 def group_name(by: Any) -> str:
     """What labels are called in tables: the column, or the columns.
 
@@ -70,62 +61,13 @@ def group_name(by: Any) -> str:
         return by
     if isinstance(by, Labels):
         return ", ".join(by.names)
-    return ", ".join(by) if _are_columns(by) else "group"
+    return ", ".join(by) if are_columns(by) else "group"
 
 
-def _are_columns(by: Any) -> bool:
-    return isinstance(by, list | tuple) and len(by) > 0 and all(isinstance(b, str) for b in by)
-
-
-def labels_of(by: Any, table: Any, n_rows: int, option: str) -> list[Label]:
-    """The label of every row: those of a column, tuples of several, or the array given.
-
-    A list of text is names of columns where a table has all of them, and labels elsewhere.
-    """
-    known = () if table is None else column_names(table)
-    names = (by,) if isinstance(by, str) else tuple(by) if _are_columns(by) else None
-    if names is not None and (isinstance(by, str) or (known and len(names) != n_rows)):
-        if table is None:
-            raise DataError(f"{option}={by!r} names a column, but no table was given (data=...)")
-        for name in names:
-            if name not in known:
-                raise DataError(f"{option}: the data have no column {name!r}{suggestion(name, known)}")
-        columns = [_plain(table[name]) for name in names]
-    elif isinstance(by, Labels):
-        columns = [list(values) for values in by.columns]
-    else:
-        columns = [_plain(by)]
-    for values in columns:
-        if len(values) != n_rows:
-            raise DataError(f"{option} has {len(values)} labels where the data have {n_rows} rows")
-    return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
-
-
-def _plain(values: Any) -> list[Label]:
-    array = np.asarray(values)
-    if array.ndim != 1:
-        raise DataError(f"labels of groups must be one per row, not an array of shape {array.shape}")
-    found: list[Label] = array.tolist()
-    return found
-
-
-def is_missing(label: Label) -> bool:
-    if isinstance(label, tuple):
-        return any(is_missing(part) for part in label)
-    return label is None or label != label or type(label).__name__ in ("NAType", "NaTType") or label == ""
-
-
-def split(labels: Sequence[Label], option: str, missing: str) -> list[Group]:
-    """Groups in the order in which they appear, each with its rows in their order."""
-    rows: dict[Label, list[int]] = {}
-    for row, label in enumerate(labels):
-        rows.setdefault(None if is_missing(label) else label, []).append(row)
-    lost = rows.pop(None, None)
-    if lost is not None and missing != "drop":
-        raise DataError(f"{option}: row {lost[0]} has no label, counting from 0; or say missing='drop'")
-    if not rows:
-        raise DataError(f"{option}: no row has a label")
-    return [Group(label, np.asarray(at, dtype=np.intp)) for label, at in rows.items()]
+def groups_of(by: Any, table: Any, n_rows: int, option: str, missing: str) -> list[Group]:
+    """The groups in the order in which they appear, each with its rows in their order."""
+    found = partition(by, table, n_rows, option, missing)
+    return [Group(label, rows) for label, rows in zip(found.labels, found.rows(), strict=True)]
 
 
 def per_group(start: Any) -> tuple[Any, dict[str, Mapping[Label, float]]]:

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 from ..errors import DataError, MarquardtError, Status
 from .groups import (
     Group,
-    Label,
     Many,
     Parts,
     Task,
     begin_at,
     checked,
     group_name,
-    labels_of,
+    groups_of,
     per_group,
     rows_given,
     share_trace,
-    split,
 )  # fmt: skip
+from .partition import Label
 from .result import FitResult
 from .setup import Request, Setup
 
@@ -123,7 +122,7 @@ def fit_by(many: Many, wanted: Request, task: Task) -> FitTable:
     start, own = per_group(wanted.start)
     setup = task.prepare(replace(wanted, start=start, missing="drop"))
     n = rows_given(setup)
-    groups = split(labels_of(many.by, wanted.data, n, "by"), "by", wanted.missing)
+    groups = groups_of(many.by, wanted.data, n, "by", wanted.missing)
     checked(own, groups)
     parts = Parts(setup, n)
     fits: dict[Label, FitResult] = {}

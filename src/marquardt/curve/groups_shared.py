@@ -21,20 +21,19 @@ from ..solve.minimize import minimize
 from .data import Data
 from .groups import (
     Group,
-    Label,
     Many,
     Parts,
     Task,
     checked,
     group_name,
-    labels_of,
+    groups_of,
     per_group,
     rows_given,
-    split,
     start_value,
 )  # fmt: skip
 from .groups_result import GroupData, GroupFit
 from .parameters import Parameters
+from .partition import Label
 from .setup import Request, Setup
 
 Vector = NDArray[np.float64]
@@ -50,7 +49,7 @@ def fit_groups(many: Many, wanted: Request, task: Task) -> GroupFit:
     setup = task.prepare(replace(wanted, start=start))
     _refuse(setup, task)
     n = rows_given(setup)
-    groups = split(labels_of(many.group, wanted.data, n, "group"), "group", wanted.missing)
+    groups = groups_of(many.group, wanted.data, n, "group", wanted.missing)
     checked(own_start, groups)
     parts = Parts(setup, n)
     data = [parts.data(g) for g in groups]
