@@ -8,7 +8,7 @@
 0.5
 """
 
-from . import datasets, models
+from . import datasets, geometry, models
 from .curve.compare import Comparison, compare
 from .curve.fit import fit
 from .curve.groups_by import FitTable
@@ -52,6 +52,7 @@ __all__ = [
     "compare",
     "datasets",
     "fit",
+    "geometry",
     "least_squares",
     "models",
 ]
