@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 _SERIES = 1.0
-"""Squared angles below this are served by series; beyond, neither closed forms nor their slopes lose digits."""
+"""Squared angles below this are served by series: beyond, neither closed form nor its slope loses digits."""
 
 
 def _polynomial(z: Any, first: int) -> Any:
