@@ -1,6 +1,7 @@
 //! The engine room of marquardt: it evaluates models, solves dense systems and minimizes.
 //! It knows nothing of Python; `core/bind` translates.
 
+pub mod batch;
 pub mod cost;
 pub mod covariance;
 pub mod evaluate;

@@ -1,6 +1,7 @@
 //! `marquardt._core`: converts arrays and errors, does no arithmetic.
 
 mod arrays;
+mod batch;
 mod callback;
 mod curve;
 mod loss;
@@ -27,5 +28,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(loss::loss_values, m)?)?;
     m.add_function(wrap_pyfunction!(curve::minimize_curve, m)?)?;
     m.add_function(wrap_pyfunction!(many::minimize_curve_many, m)?)?;
+    m.add_function(wrap_pyfunction!(batch::fit_lanes, m)?)?;
     m.add_function(wrap_pyfunction!(callback::minimize_callback, m)?)
 }

@@ -12,8 +12,9 @@ mod workspace;
 
 pub use level::Level;
 pub(crate) use level::has_fma;
-pub(crate) use ops::Operand;
+pub(crate) use ops::{Op, Operand, apply};
 pub use ops::opcodes;
+pub(crate) use program::Slot;
 pub use program::{Tape, TapeSpec};
 pub use run::Rows;
 pub use workspace::{BLOCK, Column, Workspace, padded};

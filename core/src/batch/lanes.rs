@@ -1,0 +1,308 @@
+//! Levenberg-Marquardt in lanes: the textbook's loop, with a choice in each lane where the loop of one fit branches.
+
+use pulp::{Simd, WithSimd};
+
+use super::normal::{factorize, invert, solve};
+use super::{LaneModel, Row, Sums, WIDTH};
+use crate::tape::Level;
+
+/// How a fit ended in its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Converged,
+    /// Not certified here: to be made on the dense QR path, from its start.
+    Doubtful,
+}
+
+/// First damping, of columns of length one. (1e-2 takes 6 % more evaluations on decays, 1e-4 loses 1 % of spots.)
+const DAMPING: f64 = 1e-3;
+/// A step is taken from this part of the predicted reduction on.
+const ACCEPT: f64 = 1e-4;
+/// The last step, in standard errors: it is still taken, and leaves `FAST` of itself at most.
+const STEP: f64 = 1e-3;
+const FAST: f64 = 0.2;
+/// Where undamped steps shrink more slowly than that, the last one is so short.
+const SHORT: f64 = 1e-6;
+/// Standard errors are at least this part of the response: of exact data they are 0.
+const EXACT: f64 = 1e-12;
+/// Smallest pivot of the normal matrix with columns of length one: 1e-9 is a condition of about 3e4 of J.
+const PIVOT: f64 = 1e-9;
+/// Evaluations after which a fit is in doubt.
+const PATIENCE: f64 = 40.0;
+
+/// A group of fits on their way.
+pub struct Lanes {
+    p: usize,
+    x: Vec<Row>,
+    trial: Vec<Row>,
+    lower: Vec<Row>,
+    upper: Vec<Row>,
+    /// At `x`, and at `trial`.
+    here: Sums,
+    there: Sums,
+    damping: Row,
+    growth: Row,
+    /// Reduction of the cost that the step to `trial` promises.
+    predicted: Row,
+    /// Square of the undamped step at `x` in standard errors, and at the point before.
+    step: Row,
+    before: Row,
+    /// 1 before the first evaluation.
+    fresh: Row,
+    nfev: Row,
+    /// Points less parameters, and what half the sum of squares is at least taken for.
+    dof: Row,
+    floor: Row,
+    /// 1 where the fit has converged, 2 where it is in doubt.
+    ended: Row,
+    /// The undamped step, in x, and the factor it came from with the lengths of the columns.
+    whole: Vec<Row>,
+    factor: Vec<Row>,
+    lengths: Vec<Row>,
+    scratch: Scratch,
+}
+
+#[derive(Default)]
+struct Scratch {
+    scaled: Vec<Row>,
+    damped: Vec<Row>,
+    step: Vec<Row>,
+}
+
+/// What a fit begins with.
+pub struct Start<'a> {
+    pub x: &'a [f64],
+    pub lower: &'a [f64],
+    pub upper: &'a [f64],
+    pub n_points: usize,
+    /// Sum of squares of the weighted response.
+    pub squares: f64,
+}
+
+/// Where a fit ended.
+pub struct End<'a> {
+    pub verdict: Verdict,
+    pub cost: f64,
+    pub nfev: u32,
+    /// Of the parameters, (J'J)^-1: lower triangle by rows.
+    pub covariance: &'a [f64],
+}
+
+impl Lanes {
+    pub fn new(p: usize) -> Self {
+        let rows = |n| vec![Row::default(); n];
+        let triangle = p * (p + 1) / 2;
+        let scratch = Scratch { scaled: rows(triangle), damped: rows(triangle), step: rows(p) };
+        Lanes {
+            p,
+            x: rows(p),
+            trial: rows(p),
+            lower: rows(p),
+            upper: rows(p),
+            here: Sums::new(p),
+            there: Sums::new(p),
+            damping: Row::default(),
+            growth: Row::default(),
+            predicted: Row::default(),
+            step: Row::default(),
+            before: Row::default(),
+            fresh: Row::default(),
+            nfev: Row::default(),
+            dof: Row([1.0; WIDTH]),
+            floor: Row::default(),
+            ended: Row::default(),
+            whole: rows(p),
+            factor: rows(triangle),
+            lengths: rows(p),
+            scratch,
+        }
+    }
+
+    /// Put a fit into a lane; false where it is in doubt before it begins.
+    pub fn begin(&mut self, lane: usize, start: &Start) -> bool {
+        if start.n_points <= self.p || !start.x.iter().all(|x| x.is_finite()) {
+            return false;
+        }
+        for j in 0..self.p {
+            let (low, high) = (start.lower[j], start.upper[j]);
+            (self.lower[j].0[lane], self.upper[j].0[lane]) = (low, high);
+            self.trial[j].0[lane] = start.x[j].max(low).min(high);
+        }
+        self.fresh.0[lane] = 1.0;
+        self.nfev.0[lane] = 0.0;
+        self.damping.0[lane] = DAMPING;
+        self.growth.0[lane] = 2.0;
+        self.before.0[lane] = f64::INFINITY;
+        self.step.0[lane] = f64::INFINITY;
+        self.dof.0[lane] = (start.n_points - self.p) as f64;
+        self.floor.0[lane] = 0.5 * EXACT * EXACT * start.squares + f64::MIN_POSITIVE;
+        true
+    }
+
+    /// One evaluation and what follows from it in every lane; lanes that ended are to be asked for with `end`.
+    pub fn advance(&mut self, level: Level, model: &mut dyn LaneModel) {
+        model.evaluate(level, &self.trial, &mut self.there);
+        level.run(Advance { lanes: self });
+    }
+
+    pub fn has_ended(&self, lane: usize) -> bool {
+        self.ended.0[lane] != 0.0
+    }
+
+    /// Where the fit in a lane ended; its parameters are written to `x`, room for a triangle is lent.
+    pub fn end<'r>(&mut self, lane: usize, x: &mut [f64], inverse: &mut [f64], room: &'r mut [f64]) -> End<'r> {
+        let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
+        let verdict = if self.ended.0[lane] == 1.0 { Verdict::Converged } else { Verdict::Doubtful };
+        for (j, x) in x.iter_mut().enumerate() {
+            *x = self.x[j].0[lane] + self.whole[j].0[lane];
+        }
+        invert(&self.factor, self.p, lane, inverse);
+        for i in 0..self.p {
+            for j in 0..=i {
+                let sum: f64 = (i..self.p).map(|k| inverse[at(k, i)] * inverse[at(k, j)]).sum();
+                room[at(i, j)] = sum * self.lengths[i].0[lane] * self.lengths[j].0[lane];
+            }
+        }
+        // The last step is not evaluated: by the model it takes off what the normal equations say.
+        let left = self.step.0[lane] * (self.here.cost.0[lane] / self.dof.0[lane]);
+        let cost = if left < self.here.cost.0[lane] { self.here.cost.0[lane] - left } else { self.here.cost.0[lane] };
+        End { verdict, cost, nfev: self.nfev.0[lane] as u32, covariance: room }
+    }
+}
+
+struct Advance<'a> {
+    lanes: &'a mut Lanes,
+}
+
+impl WithSimd for Advance<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let taken = self.lanes.judge();
+        self.lanes.propose();
+        self.lanes.decide(&taken);
+    }
+}
+
+impl Lanes {
+    /// Move or retreat: 1 in lanes where the trial was taken.
+    #[inline(always)]
+    fn judge(&mut self) -> Row {
+        let mut taken = Row::default();
+        for l in 0..WIDTH {
+            let (cost, trial) = (self.here.cost.0[l], self.there.cost.0[l]);
+            let finite = trial.abs() < f64::INFINITY;
+            let gain = (cost - trial) / self.predicted.0[l];
+            // Beside the rounding errors of the cost its change says nothing: such steps are taken.
+            let tiny = self.predicted.0[l] < 1e-13 * cost;
+            let fresh = self.fresh.0[l] != 0.0;
+            let good = finite & ((gain > ACCEPT) | (tiny & (trial - cost < 1e-12 * cost)));
+            let go = (fresh & finite) | good;
+            taken.0[l] = if go { 1.0 } else { 0.0 };
+            let bend = 2.0 * gain - 1.0;
+            let shrink = (1.0 - bend * bend * bend).max(0.05);
+            let (grown, factor) = (self.growth.0[l], if tiny { 1.0 } else { shrink });
+            let damping = if good { self.damping.0[l] * factor } else { self.damping.0[l] * grown };
+            self.damping.0[l] = if fresh { self.damping.0[l] } else { damping };
+            self.growth.0[l] = if go { 2.0 } else { 2.0 * grown };
+            // A start that cannot be evaluated is in doubt at once.
+            self.nfev.0[l] = if fresh & !finite { PATIENCE } else { self.nfev.0[l] + 1.0 };
+            self.here.cost.0[l] = if go { trial } else { cost };
+        }
+        let pick = |to: &mut [Row], from: &[Row]| {
+            for (to, from) in to.iter_mut().zip(from) {
+                for l in 0..WIDTH {
+                    to.0[l] = if taken.0[l] != 0.0 { from.0[l] } else { to.0[l] };
+                }
+            }
+        };
+        pick(&mut self.x, &self.trial);
+        pick(&mut self.here.gradient, &self.there.gradient);
+        pick(&mut self.here.normal, &self.there.normal);
+        taken
+    }
+
+    /// The undamped step, and the damped one that is tried next.
+    #[inline(always)]
+    fn propose(&mut self) {
+        let p = self.p;
+        let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
+        let Scratch { scaled, damped, step } = &mut self.scratch;
+        for j in 0..p {
+            for l in 0..WIDTH {
+                // Not moved: a parameter that a bound holds against the gradient.
+                let (x, g) = (self.x[j].0[l], self.here.gradient[j].0[l]);
+                let held = ((x <= self.lower[j].0[l]) & (g > 0.0)) | ((x >= self.upper[j].0[l]) & (g < 0.0));
+                let length = 1.0 / self.here.normal[at(j, j)].0[l].sqrt();
+                self.lengths[j].0[l] = if held { 0.0 } else { length };
+            }
+        }
+        for i in 0..p {
+            for j in 0..=i {
+                for l in 0..WIDTH {
+                    let c = self.here.normal[at(i, j)].0[l] * self.lengths[i].0[l] * self.lengths[j].0[l];
+                    scaled[at(i, j)].0[l] = if (i == j) & (c == 0.0) { 1.0 } else { c };
+                }
+            }
+            for l in 0..WIDTH {
+                let g = -self.here.gradient[i].0[l] * self.lengths[i].0[l];
+                (self.whole[i].0[l], step[i].0[l]) = (g, g);
+            }
+        }
+        let least = factorize(scaled, p, &Row::default(), &mut self.factor);
+        let squares = solve(&self.factor, p, &mut self.whole);
+        factorize(scaled, p, &self.damping, damped);
+        solve(damped, p, step);
+        for l in 0..WIDTH {
+            let noise = self.here.cost.0[l].max(self.floor.0[l]) * 2.0 / self.dof.0[l];
+            let sound = least.0[l] > PIVOT;
+            self.step.0[l] = if sound { squares.0[l] / noise } else { f64::INFINITY };
+        }
+        self.predicted = Row::default();
+        for j in 0..p {
+            for l in 0..WIDTH {
+                self.whole[j].0[l] *= self.lengths[j].0[l];
+                let to = self.x[j].0[l] + step[j].0[l] * self.lengths[j].0[l];
+                let to = to.max(self.lower[j].0[l]).min(self.upper[j].0[l]);
+                self.trial[j].0[l] = to;
+                step[j].0[l] = to - self.x[j].0[l];
+            }
+        }
+        // -g'd - d'Hd/2 for the step as it was cut.
+        for i in 0..p {
+            for l in 0..WIDTH {
+                self.predicted.0[l] -= self.here.gradient[i].0[l] * step[i].0[l];
+            }
+            for j in 0..=i {
+                let half = if i == j { 0.5 } else { 1.0 };
+                for l in 0..WIDTH {
+                    self.predicted.0[l] -= half * self.here.normal[at(i, j)].0[l] * step[i].0[l] * step[j].0[l];
+                }
+            }
+        }
+    }
+
+    /// Which lanes have ended.
+    #[inline(always)]
+    fn decide(&mut self, taken: &Row) {
+        let mut inside = Row([1.0; WIDTH]);
+        for j in 0..self.p {
+            for l in 0..WIDTH {
+                let x = self.x[j].0[l] + self.whole[j].0[l];
+                let within = (x > self.lower[j].0[l]) & (x < self.upper[j].0[l]);
+                inside.0[l] = if within { inside.0[l] } else { 0.0 };
+            }
+        }
+        for l in 0..WIDTH {
+            let (step, before) = (self.step.0[l], self.before.0[l]);
+            let fast = (step < STEP * STEP) & (step < FAST * FAST * before);
+            let there = (step < SHORT * SHORT) & (step < before);
+            let done = (taken.0[l] != 0.0) & (fast | there);
+            let lost = (self.nfev.0[l] >= PATIENCE) | !(self.damping.0[l] < 1e12) | !(self.predicted.0[l] >= 0.0);
+            let bounded = done & (inside.0[l] == 0.0);
+            self.ended.0[l] = if lost | bounded { 2.0 } else if done { 1.0 } else { 0.0 };
+            self.before.0[l] = if taken.0[l] != 0.0 { step } else { before };
+            self.fresh.0[l] = 0.0;
+        }
+    }
+}

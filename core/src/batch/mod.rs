@@ -1,0 +1,77 @@
+//! Many fits of one small model: every lane of the vectors is a fit of its own.
+//!
+//! A group of `WIDTH` fits walks in step: one evaluation gives each its cost, gradient and normal matrix (`Sums`), one
+//! pass of plain loops over the lanes judges each by its own gain ratio and finds its own next step. A fit that ends
+//! leaves its lane to the next one at once, so that no lane waits for the slowest fit of a group.
+//!
+//! Lanes certify only what is clearly a minimum: a step far below the standard errors, fast contraction, a good
+//! condition, no bound in the way. Everything else is handed back as `Verdict::Doubtful`, for the dense QR path.
+
+mod data;
+mod lanes;
+mod normal;
+mod run;
+mod tape;
+
+pub use data::{Data, Numbers, Table};
+pub use lanes::Verdict;
+pub use run::{Ends, run};
+pub use tape::TapeLanes;
+
+use crate::tape::Level;
+
+/// Fits that are made at once. Four vectors of eight: instructions of the tape then work on 256 numbers at a time, as in
+/// a single fit, whatever the number of points.
+pub const WIDTH: usize = 32;
+
+/// One number of each fit of a group.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct Row(pub [f64; WIDTH]);
+
+impl Default for Row {
+    fn default() -> Self {
+        Row([0.0; WIDTH])
+    }
+}
+
+/// What one evaluation gives, for each fit of a group.
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// Half the sum of squares.
+    pub cost: Row,
+    /// J'f, one row per free parameter.
+    pub gradient: Vec<Row>,
+    /// Lower triangle of J'J by rows: (0, 0), (1, 0), (1, 1), (2, 0), ...
+    pub normal: Vec<Row>,
+}
+
+impl Sums {
+    pub fn new(p: usize) -> Self {
+        let rows = |n| vec![Row::default(); n];
+        Sums { cost: Row::default(), gradient: rows(p), normal: rows(p * (p + 1) / 2) }
+    }
+
+    pub fn clear(&mut self) {
+        self.cost = Row::default();
+        self.gradient.fill(Row::default());
+        self.normal.fill(Row::default());
+    }
+}
+
+/// How many points of a fit count, and the sum of squares of their weighted response.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Size {
+    pub n_points: usize,
+    pub squares: f64,
+}
+
+/// A model over a group of fits. What it does in a lane depends on the fit in that lane alone.
+pub trait LaneModel {
+    /// Number of free parameters.
+    fn n_params(&self) -> usize;
+    /// Bring the data of a fit into a lane.
+    fn load(&mut self, fit: usize, lane: usize) -> Size;
+    /// Cost, gradient and normal matrix at `x`, a row per free parameter. What is not finite stays in its lane.
+    fn evaluate(&mut self, level: Level, x: &[Row], out: &mut Sums);
+}

@@ -1,0 +1,230 @@
+//! Sums over the points of a block, and the small dense algebra of a group of fits, lane by lane.
+
+use pulp::{Simd, WithSimd};
+
+use super::tape::POINTS;
+use super::{Row, Sums, WIDTH};
+use crate::tape::{Column, Level};
+
+/// Room for the residuals and weighted derivatives of a block.
+pub struct Block {
+    residuals: Column,
+    weighted: Vec<Column>,
+}
+
+impl Block {
+    pub fn new(p: usize) -> Self {
+        Block { residuals: Column::default(), weighted: vec![Column::default(); p] }
+    }
+}
+
+/// Adds `points` points of a group of fits to its sums; output 0 is the model, 1 + j its derivative by parameter j.
+pub fn accumulate<'a>(
+    level: Level,
+    block: &'a mut Block,
+    output: impl Fn(usize) -> &'a Column,
+    y: &Column,
+    weights: Option<&Column>,
+    points: usize,
+    out: &mut Sums,
+) {
+    let p = out.gradient.len();
+    let n = points * WIDTH;
+    level.run(Subtract { model: output(0), y, weights, n, out: &mut block.residuals });
+    let mut columns = [output(0); MOST];
+    if let Some(w) = weights {
+        for (j, d) in block.weighted.iter_mut().enumerate() {
+            level.run(Weigh { values: output(1 + j), w, n, out: d });
+        }
+        columns.iter_mut().zip(&block.weighted).for_each(|(c, d)| *c = d);
+    } else {
+        columns[..p].iter_mut().enumerate().for_each(|(j, c)| *c = output(1 + j));
+    }
+    level.run(Products { columns: &columns[..p], residuals: &block.residuals, points, out });
+}
+
+/// Most parameters that lanes take.
+pub const MOST: usize = 20;
+
+struct Subtract<'a> {
+    model: &'a Column,
+    y: &'a Column,
+    weights: Option<&'a Column>,
+    n: usize,
+    out: &'a mut Column,
+}
+
+impl WithSimd for Subtract<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Subtract { model, y, weights, n, out } = self;
+        let values = out.0[..n].iter_mut().zip(&model.0[..n]).zip(&y.0[..n]);
+        match weights {
+            None => values.for_each(
+                #[inline(always)]
+                |((r, m), y)| *r = m - y,
+            ),
+            Some(w) => values.zip(&w.0[..n]).for_each(
+                #[inline(always)]
+                |(((r, m), y), &w)| *r = if w == 0.0 { 0.0 } else { (m - y) * w },
+            ),
+        }
+    }
+}
+
+struct Weigh<'a> {
+    values: &'a Column,
+    w: &'a Column,
+    n: usize,
+    out: &'a mut Column,
+}
+
+impl WithSimd for Weigh<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Weigh { values, w, n, out } = self;
+        for ((d, v), &w) in out.0[..n].iter_mut().zip(&values.0[..n]).zip(&w.0[..n]) {
+            *d = if w == 0.0 { 0.0 } else { v * w };
+        }
+    }
+}
+
+struct Products<'a> {
+    columns: &'a [&'a Column],
+    residuals: &'a Column,
+    points: usize,
+    out: &'a mut Sums,
+}
+
+impl WithSimd for Products<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, s: S) {
+        let Products { columns, residuals, points, out } = self;
+        let p = columns.len();
+        let r = S::as_simd_f64s(&residuals.0[..POINTS * WIDTH]).0;
+        let half = s.splat_f64s(0.5);
+        let v = WIDTH / S::F64_LANES;
+        let cost = S::as_mut_simd_f64s(&mut out.cost.0).0;
+        for (l, cost) in cost.iter_mut().enumerate() {
+            let mut sum = s.splat_f64s(0.0);
+            for i in 0..points {
+                sum = s.mul_add_f64s(r[i * v + l], r[i * v + l], sum);
+            }
+            *cost = s.mul_add_f64s(half, sum, *cost);
+        }
+        let column = |j: usize| S::as_simd_f64s(&columns[j].0[..POINTS * WIDTH]).0;
+        let mut row = 0;
+        for a in 0..p {
+            let da = column(a);
+            let (normal, gradient) = (&mut out.normal[row..row + a + 1], &mut out.gradient[a]);
+            let gradient = S::as_mut_simd_f64s(&mut gradient.0).0;
+            for (l, g) in gradient.iter_mut().enumerate() {
+                let mut sum = *g;
+                for i in 0..points {
+                    sum = s.mul_add_f64s(da[i * v + l], r[i * v + l], sum);
+                }
+                *g = sum;
+            }
+            for (b, entry) in normal.iter_mut().enumerate() {
+                let (db, entry) = (column(b), S::as_mut_simd_f64s(&mut entry.0).0);
+                for (l, e) in entry.iter_mut().enumerate() {
+                    let mut sum = *e;
+                    for i in 0..points {
+                        sum = s.mul_add_f64s(da[i * v + l], db[i * v + l], sum);
+                    }
+                    *e = sum;
+                }
+            }
+            row += a + 1;
+        }
+    }
+}
+
+/// Cholesky factor of a group of scaled normal matrices, lower triangles by rows, with what was added to the diagonal.
+/// Returns the smallest pivot of each; a matrix that is not positive definite has one of at most 0, or NaN.
+#[inline(always)]
+pub fn factorize(c: &[Row], p: usize, added: &Row, out: &mut [Row]) -> Row {
+    let mut least = Row([f64::INFINITY; WIDTH]);
+    let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
+    for i in 0..p {
+        for j in 0..=i {
+            let mut s = c[at(i, j)];
+            if i == j {
+                for l in 0..WIDTH {
+                    s.0[l] += added.0[l];
+                }
+            }
+            for k in 0..j {
+                let (x, y) = (out[at(i, k)], out[at(j, k)]);
+                for l in 0..WIDTH {
+                    s.0[l] -= x.0[l] * y.0[l];
+                }
+            }
+            if i == j {
+                for l in 0..WIDTH {
+                    least.0[l] = if s.0[l] < least.0[l] || s.0[l].is_nan() { s.0[l] } else { least.0[l] };
+                    s.0[l] = 1.0 / s.0[l].sqrt(); // the diagonal holds reciprocals: each is used many times
+                }
+            } else {
+                let d = out[at(j, j)];
+                for l in 0..WIDTH {
+                    s.0[l] *= d.0[l];
+                }
+            }
+            out[at(i, j)] = s;
+        }
+    }
+    least
+}
+
+/// Solves L L' x = b for each fit, in place; returns |L^-1 b|².
+#[inline(always)]
+pub fn solve(factor: &[Row], p: usize, b: &mut [Row]) -> Row {
+    let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
+    let mut squares = Row::default();
+    for i in 0..p {
+        let mut s = b[i];
+        for k in 0..i {
+            let (f, x) = (factor[at(i, k)], b[k]);
+            for l in 0..WIDTH {
+                s.0[l] -= f.0[l] * x.0[l];
+            }
+        }
+        let d = factor[at(i, i)];
+        for l in 0..WIDTH {
+            s.0[l] *= d.0[l];
+            squares.0[l] += s.0[l] * s.0[l];
+        }
+        b[i] = s;
+    }
+    for i in (0..p).rev() {
+        let mut s = b[i];
+        for k in i + 1..p {
+            let (f, x) = (factor[at(k, i)], b[k]);
+            for l in 0..WIDTH {
+                s.0[l] -= f.0[l] * x.0[l];
+            }
+        }
+        let d = factor[at(i, i)];
+        for l in 0..WIDTH {
+            s.0[l] *= d.0[l];
+        }
+        b[i] = s;
+    }
+    squares
+}
+
+/// The inverse of the factor of one fit, lower triangle by rows.
+pub fn invert(factor: &[Row], p: usize, lane: usize, out: &mut [f64]) {
+    let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
+    for j in 0..p {
+        out[at(j, j)] = factor[at(j, j)].0[lane];
+        for i in j + 1..p {
+            let s: f64 = (j..i).map(|k| factor[at(i, k)].0[lane] * out[at(k, j)]).sum();
+            out[at(i, j)] = -s * factor[at(i, i)].0[lane];
+        }
+    }
+}
