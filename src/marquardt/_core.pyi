@@ -130,6 +130,32 @@ def minimize_curve_many(
     loss: tuple[str, float, float | None] | None = None,
     linear: Sequence[int] = ...,
 ) -> list[Outcome]: ...
+def fit_lanes(
+    jacobian: Tape,
+    columns: Sequence[Matrix | Vector],
+    values: Vector,
+    free: Sequence[int],
+    y: NDArray[Any],
+    weights: Matrix | Vector | None,
+    mask: NDArray[np.bool_] | None,
+    held: Matrix | None,
+    start: Matrix | Vector,
+    lower: Matrix | Vector,
+    upper: Matrix | Vector,
+    threads: int,
+    covariance: bool,
+) -> (
+    tuple[
+        Matrix,
+        Vector,
+        NDArray[np.bool_],
+        NDArray[np.int32],
+        NDArray[np.int32],
+        Matrix,
+        NDArray[np.float64] | None,
+    ]
+    | None
+): ...
 def minimize_callback(
     residuals: Callable[[Vector], Vector],
     jacobian: Callable[[Vector, Vector], Matrix],

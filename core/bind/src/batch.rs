@@ -2,8 +2,10 @@
 
 use marquardt_core::batch::{Data, Ends, Numbers, Table, TapeLanes, run};
 use marquardt_core::tape::Level;
-use numpy::{IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
 use numpy::PyUntypedArrayMethods;
+use numpy::{
+    IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 

@@ -150,7 +150,13 @@ impl Lanes {
     }
 
     /// Where the fit in a lane ended; its parameters are written to `x`, room for a triangle is lent.
-    pub fn end<'r>(&mut self, lane: usize, x: &mut [f64], inverse: &mut [f64], room: &'r mut [f64]) -> End<'r> {
+    pub fn end<'r>(
+        &mut self,
+        lane: usize,
+        x: &mut [f64],
+        inverse: &mut [f64],
+        room: &'r mut [f64],
+    ) -> End<'r> {
         let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
         let verdict = if self.ended.0[lane] == 1.0 { Verdict::Converged } else { Verdict::Doubtful };
         for (j, x) in x.iter_mut().enumerate() {
@@ -165,7 +171,11 @@ impl Lanes {
         }
         // The last step is not evaluated: by the model it takes off what the normal equations say.
         let left = self.step.0[lane] * (self.here.cost.0[lane] / self.dof.0[lane]);
-        let cost = if left < self.here.cost.0[lane] { self.here.cost.0[lane] - left } else { self.here.cost.0[lane] };
+        let cost = if left < self.here.cost.0[lane] {
+            self.here.cost.0[lane] - left
+        } else {
+            self.here.cost.0[lane]
+        };
         End { verdict, cost, nfev: self.nfev.0[lane] as u32, covariance: room }
     }
 }
@@ -276,7 +286,8 @@ impl Lanes {
             for j in 0..=i {
                 let half = if i == j { 0.5 } else { 1.0 };
                 for l in 0..WIDTH {
-                    self.predicted.0[l] -= half * self.here.normal[at(i, j)].0[l] * step[i].0[l] * step[j].0[l];
+                    self.predicted.0[l] -=
+                        half * self.here.normal[at(i, j)].0[l] * step[i].0[l] * step[j].0[l];
                 }
             }
         }
@@ -298,9 +309,17 @@ impl Lanes {
             let fast = (step < STEP * STEP) & (step < FAST * FAST * before);
             let there = (step < SHORT * SHORT) & (step < before);
             let done = (taken.0[l] != 0.0) & (fast | there);
-            let lost = (self.nfev.0[l] >= PATIENCE) | !(self.damping.0[l] < 1e12) | !(self.predicted.0[l] >= 0.0);
+            // NaN, as a matrix that is not positive definite leaves, is in doubt.
+            let sound = (self.damping.0[l] < 1e12) & (self.predicted.0[l] >= 0.0);
+            let lost = (self.nfev.0[l] >= PATIENCE) | !sound;
             let bounded = done & (inside.0[l] == 0.0);
-            self.ended.0[l] = if lost | bounded { 2.0 } else if done { 1.0 } else { 0.0 };
+            self.ended.0[l] = if lost | bounded {
+                2.0
+            } else if done {
+                1.0
+            } else {
+                0.0
+            };
             self.before.0[l] = if taken.0[l] != 0.0 { step } else { before };
             self.fresh.0[l] = 0.0;
         }

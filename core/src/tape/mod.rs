@@ -12,8 +12,8 @@ mod workspace;
 
 pub use level::Level;
 pub(crate) use level::has_fma;
-pub(crate) use ops::{Op, Operand, apply};
 pub use ops::opcodes;
+pub(crate) use ops::{Op, Operand, apply};
 pub(crate) use program::Slot;
 pub use program::{Tape, TapeSpec};
 pub use run::Rows;

@@ -7,7 +7,8 @@ chunks it shows progress and writes checkpoints.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from ..curve.parameters import Parameters
 from ..errors import Status
 from ..options import Options
 from ..solve.robust import Plan
+from .lanes import Lanes, lanes_of
+from .single import run_one_by_one
 
 Array = NDArray[Any]
 Vector = NDArray[np.float64]
@@ -132,8 +135,25 @@ class Engine:
     def n_free(self) -> int:
         return len(self.parameters.free)
 
+    @cached_property
+    def lanes(self) -> Lanes | None:
+        """The model for lanes of the core, where its fits can be made there."""
+        return lanes_of(self)
+
     def run(self, chunk: Chunk) -> Ends:
         """The ends of all fits of a chunk. The same bits for any number of threads and any chunking."""
-        from .single import run_one_by_one
+        ends = None if self.lanes is None else self.lanes.run(self, chunk)
+        if ends is None:
+            return run_one_by_one(self, chunk)
+        doubtful = np.flatnonzero(ends.status != CODES[Status.CONVERGED])
+        if doubtful.size:
+            _put(ends, doubtful, run_one_by_one(self, chunk, doubtful))
+        return ends
 
-        return run_one_by_one(self, chunk)
+
+def _put(ends: Ends, at: Array, found: Ends) -> None:
+    """Write the ends of some fits to their places."""
+    for f in fields(Ends):
+        to, of = getattr(ends, f.name), getattr(found, f.name)
+        if to is not None:
+            to[at] = of

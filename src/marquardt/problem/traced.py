@@ -86,7 +86,7 @@ class TracedProblem:
             raise LostTrace
         return version
 
-    def _families(self, version: Version) -> list[tuple[Programs, list[Vector], NDArray[np.intp]]]:
+    def families(self, version: Version) -> list[tuple[Programs, list[Vector], NDArray[np.intp]]]:
         out = []
         programs = self._programs(version)
         for family, made in zip(version.trace.families, programs, strict=True):
@@ -122,7 +122,7 @@ class TracedProblem:
     def residuals(self, x: Vector) -> Vector:
         """Weighted residuals in data order, shape (m,)."""
         values, f = self.full(x), np.empty(self.size)
-        for programs, columns, rows in self._families(self.version(x)):
+        for programs, columns, rows in self.families(self.version(x)):
             n = rows.shape[1]
             if isinstance(programs, CorePrograms):
                 f[rows] = programs.value.run(values, columns, n)
@@ -144,7 +144,7 @@ class TracedProblem:
     def jacobian(self, x: Vector, f: Vector | None = None) -> Matrix:
         """Jacobian of the residuals, shape (m, p)."""
         values, J = self.full(x), np.empty((self.size, x.size))
-        for programs, columns, rows in self._families(self.version(x)):
+        for programs, columns, rows in self.families(self.version(x)):
             k, n = rows.shape
             if isinstance(programs, CorePrograms):
                 d = programs.jacobian.run(values, columns, n)[k:].reshape(k, -1, n)
@@ -215,7 +215,7 @@ class TracedProblem:
                 return [(made[0].native, columns, self.y, self._row_weights(), self.size)], None
         w, whole = self._row_weights(), self.spread or version.whole
         blocks = []
-        for programs, columns, rows in self._families(version):
+        for programs, columns, rows in self.families(version):
             assert isinstance(programs, CorePrograms)
             pick = (lambda v: v) if whole else (lambda v, rows=rows: None if v is None else v[rows.ravel()])
             blocks.append((programs.native, columns, pick(self.y), pick(w), rows.shape[1]))
@@ -240,7 +240,7 @@ class TracedProblem:
     def _curvature_along(self, x: Vector, v: Vector) -> Vector:
         """Second derivative of the residuals along `v`, shape (m,)."""
         values, out = self.full(x), np.empty(self.size)
-        for programs, columns, rows in self._families(self.version(x)):
+        for programs, columns, rows in self.families(self.version(x)):
             out[rows] = programs.curvature(values, columns, v, rows.shape[1])
         return self._weighted(out)
 
@@ -254,7 +254,7 @@ class TracedProblem:
         if self.whitening is not None:
             weights = self.whitening.transposed(f)
         total = np.zeros((x.size, x.size))
-        for programs, columns, rows in self._families(self.version(x)):
+        for programs, columns, rows in self.families(self.version(x)):
             total += programs.hessian(values, columns, weights[rows])
         return total
 
