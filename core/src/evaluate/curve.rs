@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Mutex;
 
-use super::block::Worker;
 pub use super::block::{Block, Programs, Values};
 use super::jobs::{self, Job};
+use super::piece::{Piece, Worker};
 use super::reduction::Reduction;
 use super::{Evaluate, Failure, Linearization};
 use crate::cost::{self, Cost};
@@ -157,19 +157,19 @@ impl Curve {
         threads: usize,
         n: usize,
         out: &mut Linearization,
-        pass: impl Fn(&Block, Job, &mut Worker, &mut Linearization) + Sync,
+        pass: impl Fn(&Piece, Job, &mut Worker, &mut Linearization) + Sync,
     ) {
         out.reset(n);
         let Curve { blocks, jobs, workers, partial, .. } = self;
         if let [job] = jobs[..] {
             return jobs::share(1, workers, std::iter::once(out), |_, out, worker| {
-                pass(&blocks[job.block], job, worker, out);
+                blocks[job.block].with_piece(|piece| pass(piece, job, worker, out));
             });
         }
         partial.resize_with(jobs.len(), Default::default);
         jobs::share(threads, workers, partial.iter_mut().zip(jobs.iter()), |_, (sums, &job), worker| {
             sums.0.reset(n);
-            pass(&blocks[job.block], job, worker, &mut sums.0);
+            blocks[job.block].with_piece(|piece| pass(piece, job, worker, &mut sums.0));
         });
         for (sums, _) in &self.partial {
             out.add(self.level, sums, &mut self.scratch);
@@ -205,7 +205,9 @@ impl Curve {
         if let ([job], [block]) = (&jobs[..], &blocks[..])
             && block.n_outputs == 1
         {
-            return block.pass(*level, params, *job, cost, before, &mut [f], &mut workers[0], out, picked);
+            return block.with_piece(|piece| {
+                piece.pass(*level, params, *job, cost, before, &mut [f], &mut workers[0], out, picked)
+            });
         }
         let wanted = out.is_some();
         partial.resize_with(jobs.len(), Default::default);
@@ -216,7 +218,9 @@ impl Curve {
                 sums.reset(p);
             }
             let out = wanted.then_some(sums);
-            *change = blocks[job.block].pass(*level, params, job, cost, before, &mut f, worker, out, picked);
+            *change = blocks[job.block].with_piece(|piece| {
+                piece.pass(*level, params, job, cost, before, &mut f, worker, out, picked)
+            });
         });
         let mut total = Reduction::default();
         for (sums, change) in partial {
@@ -236,9 +240,9 @@ impl Curve {
         let (params, offsets, level) =
             (std::mem::take(&mut self.params), std::mem::take(&mut self.offsets), self.level);
         let cost = self.cost.take();
-        self.reduce(threads, p, out, |block, job, worker, sums| {
+        self.reduce(threads, p, out, |piece, job, worker, sums| {
             let cost = cost.as_ref().map(|cost| (cost, part));
-            block.linearize(level, &params, job, cost, &f[offsets[job.block]..], worker, sums);
+            piece.linearize(level, &params, job, cost, &f[offsets[job.block]..], worker, sums);
         });
         (self.params, self.offsets, self.cost) = (params, offsets, cost);
     }
@@ -286,10 +290,10 @@ impl Evaluate for Curve {
         let (p, level) = (self.free.len(), self.level);
         let (offsets, cost) = (std::mem::take(&mut self.offsets), self.cost.take());
         let threads = self.threads_for(|t| t.curvature.as_ref(), p as f64);
-        self.reduce(threads, p, &mut sums, |block, job, worker, sums| {
-            if let Some(tape) = &block.programs.curvature {
+        self.reduce(threads, p, &mut sums, |piece, job, worker, sums| {
+            if let Some(tape) = &piece.programs.curvature {
                 let cost = cost.as_ref().map(|cost| (cost, &f[offsets[job.block]..]));
-                block.curvature(level, tape, &params, job, cost, worker, &mut sums.gradient);
+                piece.curvature(level, tape, &params, job, cost, worker, &mut sums.gradient);
             }
         });
         out.copy_from_slice(&sums.gradient);
@@ -313,7 +317,10 @@ impl Evaluate for Curve {
         jobs::share(threads, workers, pieces, |_, (sums, &job), worker| {
             let block = &blocks[job.block];
             if let Some((tape, pairs)) = &block.programs.hessian {
-                block.hessian(level, tape, pairs, params, job, &slopes[offsets[job.block]..], worker, sums);
+                let slopes = &slopes[offsets[job.block]..];
+                block.with_piece(|piece| {
+                    piece.hessian(level, tape, pairs, params, job, slopes, worker, sums);
+                });
             }
         });
         for sums in hessians.chunks_exact((p * p).max(1)) {

@@ -7,6 +7,7 @@ pub mod checks;
 pub mod curve;
 pub mod jobs;
 pub mod penalty;
+pub(crate) mod piece;
 pub mod projected;
 pub mod reduction;
 mod split;
@@ -66,10 +67,24 @@ pub fn largest_ratio(sums: &[f64], norms: &[f64]) -> f64 {
     ratios.fold(0.0, f64::max)
 }
 
+/// How residuals differ from others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside {
+    /// The change of half the cost to first order: derivatives by the residuals, times their changes.
+    pub along: f64,
+    /// Sum of the squares of the changes.
+    pub squares: f64,
+}
+
 /// A least-squares problem as the minimizer sees it: n parameters, m residuals.
 pub trait Evaluate {
     fn n_params(&self) -> usize;
     fn n_residuals(&self) -> usize;
+    /// Length of what is kept of a point: its residuals. Long data are recomputed instead, and keep the parameters;
+    /// then every `f` here stands for the residuals at those.
+    fn n_kept(&self) -> usize {
+        self.n_residuals()
+    }
     /// Weighted residuals at `x`. Non-finite values are legal: the loop rejects such a trial.
     fn residuals(&mut self, x: &[f64], f: &mut [f64]) -> Result<(), Failure>;
     /// Residuals at `x` into `f`, and the reduction of rss from `before` to `f` (from `f` itself where there is no
@@ -98,6 +113,13 @@ pub trait Evaluate {
     /// Derivatives of the cost by the residuals: the residuals themselves unless the cost is robust.
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
         Cow::Borrowed(f)
+    }
+    /// How the residuals `g` differ from `f`.
+    fn beside(&mut self, f: &[f64], g: &[f64]) -> Result<Beside, Failure> {
+        let change = || g.iter().zip(f).map(|(g, f)| g - f);
+        let slopes = self.slopes(f);
+        let along = slopes.iter().zip(change()).map(|(s, d)| s * d).sum();
+        Ok(Beside { along, squares: change().map(|d| d * d).sum() })
     }
     /// Does the cost end where a mean is zero? The exact curvature does not see that edge, the model's does: its steps
     /// end there.

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use super::reduction::{Reduction, reduction};
-use super::{Evaluate, Failure, Linearization};
+use super::{Beside, Evaluate, Failure, Linearization};
 use crate::linear::qr;
 
 /// One row w (x_j - c).
@@ -42,9 +42,9 @@ impl<E: Evaluate> Penalized<E> {
         }
     }
 
-    /// How many residuals are the inner problem's.
+    /// How much of `f` is the inner problem's.
     fn split(&self) -> usize {
-        self.inner.n_residuals()
+        self.inner.n_kept()
     }
 
     fn fill(&self, x: &[f64], f: &mut [f64]) {
@@ -77,7 +77,22 @@ impl<E: Evaluate> Evaluate for Penalized<E> {
     }
 
     fn n_residuals(&self) -> usize {
+        self.inner.n_residuals() + self.rows.len()
+    }
+
+    fn n_kept(&self) -> usize {
         self.split() + self.rows.len()
+    }
+
+    fn beside(&mut self, f: &[f64], g: &[f64]) -> Result<Beside, Failure> {
+        let (own, added) = f.split_at(self.split());
+        let (own1, added1) = g.split_at(own.len());
+        let mut sums = self.inner.beside(own, own1)?;
+        for (a, b) in added.iter().zip(added1) {
+            sums.along += a * (b - a);
+            sums.squares += (b - a) * (b - a);
+        }
+        Ok(sums)
     }
 
     fn residuals(&mut self, x: &[f64], f: &mut [f64]) -> Result<(), Failure> {

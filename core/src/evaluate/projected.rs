@@ -14,7 +14,7 @@
 
 use super::reduction::Reduction;
 use super::split::Split;
-use super::{Evaluate, Failure, Linearization};
+use super::{Beside, Evaluate, Failure, Linearization};
 use crate::linear::small::dot;
 
 pub struct Projected<'a> {
@@ -153,6 +153,14 @@ impl Evaluate for Projected<'_> {
 
     fn n_residuals(&self) -> usize {
         self.inner.n_residuals()
+    }
+
+    fn n_kept(&self) -> usize {
+        self.inner.n_kept()
+    }
+
+    fn beside(&mut self, f: &[f64], g: &[f64]) -> Result<Beside, Failure> {
+        self.inner.beside(f, g)
     }
 
     fn residuals(&mut self, x: &[f64], f: &mut [f64]) -> Result<(), Failure> {

@@ -45,7 +45,7 @@ impl Loop<'_> {
 
     /// The squares of the residuals are zero already at the start, the residuals are not: nothing can be compared.
     fn is_lost_in_underflow(&self) -> bool {
-        self.n_accepted == 0 && self.here_rss < f64::MIN_POSITIVE && self.here.f.iter().any(|f| *f != 0.0)
+        self.n_accepted == 0 && self.here_rss < f64::MIN_POSITIVE && !self.here.residuals_vanish()
     }
 
     pub fn within_budget(&mut self) -> bool {

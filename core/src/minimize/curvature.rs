@@ -48,10 +48,8 @@ impl Loop<'_> {
             self.trial.v = v.iter().map(|v| sign * v).collect();
             self.probe()?;
             let inside = (0..v.len()).all(|j| self.there.x[j] == self.here.x[j] + sign * v[j]);
-            let slopes = self.problem.slopes(&self.here.f);
-            let change = self.there.f.iter().zip(&self.here.f).map(|(g, f)| g - f);
-            let along = slopes.iter().zip(change).map(|(s, d)| s * d);
-            sum += if inside { along.sum() } else { f64::NAN };
+            let along = self.problem.beside(&self.here.f, &self.there.f)?.along;
+            sum += if inside { along } else { f64::NAN };
         }
         Ok(sum)
     }

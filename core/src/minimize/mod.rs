@@ -92,7 +92,7 @@ fn rank_at(
     x0: &[f64],
     (lower, upper): (&[f64], &[f64]),
 ) -> Result<usize, Failure> {
-    let mut start = Point::new(x0.len(), problem.n_residuals());
+    let mut start = Point::new(problem);
     start.x = (0..x0.len()).map(|j| x0[j].max(lower[j]).min(upper[j])).collect();
     problem.residuals(&start.x, &mut start.f)?;
     problem.linearize(&start.x, &start.f, &mut start.linearization)?;

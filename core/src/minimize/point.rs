@@ -1,12 +1,18 @@
 //! A point with its linearization.
 
 use super::spare;
-use crate::evaluate::{Linearization, largest_ratio};
+use crate::evaluate::{Evaluate, Linearization, largest_ratio};
+use crate::linear::small::norm;
 
 #[derive(Clone, Debug, Default)]
 pub struct Point {
     pub x: Vec<f64>,
+    /// The residuals, or what the problem keeps in their place.
     pub f: Vec<f64>,
+    /// How many residuals there are.
+    pub m: usize,
+    /// What root of the cost they have where they are not kept.
+    pub size: f64,
     pub linearization: Linearization,
     /// Column norms of J.
     pub norms: Vec<f64>,
@@ -19,8 +25,26 @@ pub struct Point {
 }
 
 impl Point {
-    pub fn new(n: usize, m: usize) -> Self {
-        Point { x: vec![0.0; n], f: spare::take(m), ..Point::default() }
+    pub fn new(problem: &dyn Evaluate) -> Self {
+        let (n, m) = (problem.n_params(), problem.n_residuals());
+        Point { x: vec![0.0; n], f: spare::take(problem.n_kept()), m, ..Point::default() }
+    }
+
+    fn keeps_residuals(&self) -> bool {
+        self.f.len() == self.m
+    }
+
+    /// |f|.
+    pub fn size(&self) -> f64 {
+        if self.keeps_residuals() { norm(&self.f) } else { self.size }
+    }
+
+    pub fn residuals_are_finite(&self) -> bool {
+        if self.keeps_residuals() { self.f.iter().all(|f| f.is_finite()) } else { self.size.is_finite() }
+    }
+
+    pub fn residuals_vanish(&self) -> bool {
+        if self.keeps_residuals() { self.f.iter().all(|f| *f == 0.0) } else { self.size == 0.0 }
     }
 
     /// Keep the memory of the residuals for the next fit.
@@ -39,7 +63,7 @@ impl Point {
 
     /// Numerical zero beside a largest singular value of 1.
     pub fn threshold(&self) -> f64 {
-        self.f.len().max(self.n()) as f64 * f64::EPSILON
+        self.m.max(self.n()) as f64 * f64::EPSILON
     }
 
     pub fn is_finite(&self) -> bool {

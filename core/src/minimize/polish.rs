@@ -17,7 +17,7 @@ impl Loop<'_> {
     /// Undamped steps, each accepted when |Q1'f| falls and rss rises by at most 1e-10 of itself or by what rounding errors
     /// of the residuals can feign.
     pub fn polish(&mut self) -> Result<(), Exit> {
-        let steps = if self.here.f.len() >= MANY { 0 } else { STEPS };
+        let steps = if self.here.m >= MANY { 0 } else { STEPS };
         let mut slow = self.newton || self.contraction > SLOW;
         for k in 0..MORE_STEPS {
             let explained = self.explained;

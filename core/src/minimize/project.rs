@@ -18,6 +18,7 @@ pub struct Head {
     /// All parameters at the start.
     pub first: Vec<f64>,
     pub rss: f64,
+    pub size: f64,
     /// What it has learnt of the rows that depend on x.
     pub rows: usize,
     pub live: f64,
@@ -54,7 +55,7 @@ impl Loop<'_> {
         (there.x, there.f, there.linearization) = (head.x, head.f, head.linearization);
         there.digest(self.lower, self.upper);
         (self.rows, self.live, self.first_live) = (head.rows, head.live, head.first_live);
-        self.there_rss = head.rss;
+        (self.there_rss, there.size) = (head.rss, head.size);
         self.scales = Scales::start(&self.there, self.lower, self.upper);
         for (size, first) in self.scales.first.iter_mut().zip(&head.first).filter(|(_, x)| **x != 0.0) {
             *size = first.abs();
@@ -75,6 +76,7 @@ impl Loop<'_> {
             f: self.here.f,
             linearization: Linearization::default(),
             rss: self.here_rss,
+            size: self.here.size,
             rows: self.rows,
             live: self.live,
             first_live: self.first_live,
@@ -118,7 +120,7 @@ pub fn search(
 }
 
 fn descend(state: &mut Loop) -> Result<(), Exit> {
-    if !state.here.is_finite() || !state.here.f.iter().all(|f| f.is_finite()) {
+    if !state.here.is_finite() || !state.here.residuals_are_finite() {
         return Ok(());
     }
     while !state.certified() && state.within_budget() && state.advance()? {}

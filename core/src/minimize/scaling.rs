@@ -19,7 +19,7 @@ pub struct Scales {
 impl Scales {
     pub fn start(p: &Point, lower: &[f64], upper: &[f64]) -> Self {
         let n = p.n();
-        let (explained, f0) = (norm(&p.shifted(None)), norm(&p.f));
+        let (explained, f0) = (norm(&p.shifted(None)), p.size());
         // At a stationary start only rounding errors are explained.
         let change = if explained > 1e3 * f64::EPSILON * f0 { explained } else { f0 };
         let substitute = |j: usize| {

@@ -115,9 +115,10 @@ impl<'a> Loop<'a> {
         options: &'a Options,
         observe: &'a mut dyn FnMut(&Progress) -> Control,
     ) -> Self {
-        let (n, m) = (problem.n_params(), problem.n_residuals());
+        let n = problem.n_params();
         assert!(x0.len() == n && lower.len() == n && upper.len() == n, "lengths of x0, lower, upper");
         let trace = Trace::new(options.trace, problem.n_all());
+        let (here, there) = (Point::new(problem), Point::new(problem));
         Loop {
             problem,
             lower,
@@ -125,8 +126,8 @@ impl<'a> Loop<'a> {
             options,
             strategy: Strategy::of(options),
             observe,
-            here: Point::new(n, m),
-            there: Point::new(n, m),
+            here,
+            there,
             here_rss: 0.0,
             there_rss: 0.0,
             linearized: false,
@@ -174,7 +175,7 @@ impl<'a> Loop<'a> {
         self.nfev = 1;
         self.linearized = linearized;
         self.linearize()?;
-        (self.live, self.there_rss) = (first.total, first.total);
+        (self.live, self.there_rss, self.there.size) = (first.total, first.total, first.total.sqrt());
         self.scales = Scales::start(&self.there, self.lower, self.upper);
         self.arrive();
         self.restart();
@@ -279,7 +280,7 @@ impl<'a> Loop<'a> {
             self.problem.compare(&there.x, Some(&self.here.f), &mut there.f, hopeful)?;
         (self.linearized, self.hopeful) = (linearized, false);
         self.nfev += 1;
-        self.there_rss = change.total;
+        (self.there_rss, there.size) = (change.total, change.total.sqrt());
         if !change.actual.is_finite() {
             return Ok(change);
         }

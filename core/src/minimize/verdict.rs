@@ -52,7 +52,7 @@ impl Loop<'_> {
         // A gradient of rounding errors at the start may be followed by steps of rounding errors.
         let unmoved = self.n_accepted == 0 || self.first_live - self.live <= UNMOVED * self.first_live;
         let doubtful = rank.rank < n || unmoved;
-        if !doubtful && self.here.f.len() >= MANY {
+        if !doubtful && self.here.m >= MANY {
             return Ok(false);
         }
         if self.find_exact_hessian()? || doubtful && self.hessian_by_differences()? {
@@ -172,10 +172,10 @@ impl Loop<'_> {
         for (change, part) in change.iter_mut().zip([0.1, 0.01]) {
             self.step_along(&direction, part * reach / size);
             self.probe()?;
-            *change = self.change();
+            *change = self.change()?;
         }
         let [far, near] = change;
-        let size = self.here.terms().max(norm(&self.here.f));
+        let size = self.here.terms().max(self.here.size());
         // Where the Jacobian comes from differences, its flat directions are flat to ten digits only.
         let slopes = self.here.norms.iter().zip(&self.trial.v).map(|(c, v)| (c * v) * (c * v));
         let noise = self.noise() + INEXACT * slopes.sum::<f64>().sqrt();
@@ -184,14 +184,13 @@ impl Loop<'_> {
     }
 
     /// Change of the residuals by the last probe.
-    fn change(&self) -> f64 {
-        let squares = self.there.f.iter().zip(&self.here.f).map(|(a, b)| (a - b) * (a - b));
-        squares.sum::<f64>().sqrt()
+    fn change(&mut self) -> Result<f64, Exit> {
+        Ok(self.problem.beside(&self.here.f, &self.there.f)?.squares.sqrt())
     }
 
     /// A change of the residuals that rounding errors can feign.
     fn noise(&self) -> f64 {
-        100.0 * f64::EPSILON * self.here.noise().max(norm(&self.here.f))
+        100.0 * f64::EPSILON * self.here.noise().max(self.here.size())
     }
 
     /// Is the cost lower where a parameter without effect here is much smaller or larger? If not, but the residuals
@@ -208,7 +207,7 @@ impl Loop<'_> {
                 self.step_along(&direction, factor - 1.0);
                 self.begin_row();
                 lower = self.try_row()? > REAL * self.cost_noise().max(f64::EPSILON * self.live);
-                heard = heard || lower || self.change() > self.noise();
+                heard = heard || lower || self.change()? > self.noise();
                 if lower {
                     break;
                 }
@@ -255,7 +254,7 @@ impl Loop<'_> {
         for v in [straight, in_proportion] {
             self.trial.v = v;
             self.probe()?;
-            if self.change() <= self.noise() {
+            if self.change()? <= self.noise() {
                 return Ok(false);
             }
         }
@@ -266,7 +265,7 @@ impl Loop<'_> {
     /// vanish where nobody says what they are a difference of: then their size at the start is the measure.
     fn is_silent(&self, j: usize, roundings: f64) -> bool {
         let terms = self.here.terms();
-        let untold = terms <= 2.02 * norm(&self.here.f);
+        let untold = terms <= 2.02 * self.here.size();
         let size = if untold { terms.max(self.first_live.sqrt()) } else { terms };
         self.here.norms[j] * self.scales.magnitude[j] <= roundings * f64::EPSILON * size
     }
