@@ -91,7 +91,7 @@ fn each_by_tape(tape: &Tape, z: &[f64], mut take: impl FnMut(usize, [f64; 3])) {
 
 /// What part of a curvature the rows of a Jacobian are weighted to give.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Part {
+pub enum Part {
     /// That of the model.
     Model,
     /// By how much that of the model is above the exact one.

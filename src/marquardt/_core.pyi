@@ -46,6 +46,11 @@ class Programs:
         hessian: tuple[Tape, list[tuple[int, int]]] | None = None,
     ) -> None: ...
 
+Version = tuple[Programs, Sequence[int]]
+Chunk = tuple[list[Any], Any, tuple[Any, str] | None, int]
+SumRequest = tuple[str, Sequence[float] | None, Sequence[int], bool]
+SumNumbers = tuple[Vector, Vector, Vector, Vector, Vector]
+
 class Options:
     def __init__(
         self,
@@ -116,6 +121,47 @@ def minimize_curve(
     loss: tuple[str, float, float | None] | None = None,
     linear: Sequence[int] = ...,
 ) -> Outcome: ...
+def minimize_stream(
+    source: Any,
+    n_rows: int,
+    version: Version,
+    values: Vector,
+    free: Sequence[int],
+    retrace: Callable[[Vector], Version | None],
+    x0: Vector,
+    lower: Vector,
+    upper: Vector,
+    options: Options,
+    observer: Observer | None = None,
+    penalty: list[tuple[int, float, float]] | None = None,
+    loss: tuple[Any, ...] | None = None,
+    linear: Sequence[int] = ...,
+) -> Outcome: ...
+def minimize_sums(
+    total: Callable[[Vector, SumRequest], SumNumbers | None],
+    n_rows: int,
+    curved: tuple[bool, bool],
+    x0: Vector,
+    lower: Vector,
+    upper: Vector,
+    options: Options,
+    observer: Observer | None = None,
+    penalty: list[tuple[int, float, float]] | None = None,
+    loss: tuple[Any, ...] | None = None,
+    linear: Sequence[int] = ...,
+) -> Outcome: ...
+def sum_block(
+    chunk: Chunk,
+    versions: Sequence[Version],
+    values: Vector,
+    free: Sequence[int],
+    x: Vector,
+    request: SumRequest,
+    loss: tuple[Any, ...] | None = None,
+    threads: int = 1,
+) -> SumNumbers: ...
+def add_sums(a: SumNumbers, b: SumNumbers) -> SumNumbers: ...
+def finite_series(column: Any) -> bool: ...
 def minimize_curve_many(
     families: Families,
     values: Vector,

@@ -35,6 +35,7 @@ class Options:
     retry : let "auto" begin again, more carefully, where its search failed.
     threads : that evaluate the data; any number gives the same bits.
     trace : keep one row per trial step.
+    sample : rows that long data are fitted on first.
 
     Raises OptionError for an impossible value.
 
@@ -94,13 +95,17 @@ class Options:
     trace: bool = True
     """Keep one row per trial step."""
 
+    sample: int | None = 8192
+    """From 200,000 rows on, and with data in blocks, `fit` starts where a fit of about so many rows, spread
+    over all of them, ended; the verdict is that of all rows. None: it starts at the start on all rows."""
+
     def __post_init__(self) -> None:
         _validate(self)
 
     def native(self, *, second_derivatives: bool) -> dict[str, Any]:
         """What the core takes: "auto" is settled, and ``threads`` left out (the evaluator has it)."""
         chosen = asdict(self)
-        del chosen["threads"], chosen["projection"]
+        del chosen["threads"], chosen["projection"], chosen["sample"]
         chosen["damping"] = self.damping or "nielsen"
         chosen["retry"] = self.retry and self.method == "auto" and second_derivatives
         if self.scaling == "auto":
@@ -116,7 +121,7 @@ def _validate(o: Options) -> None:
             continue
         if not _is_number(value) or not 0 < value < float("inf"):
             raise OptionError(f"{name} = {value!r}: a positive finite number is needed")
-    for name in ("max_evaluations", "threads"):
+    for name in ("max_evaluations", "threads", "sample"):
         value = getattr(o, name)
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise OptionError(f"{name} = {value!r}: a positive integer or None is needed")

@@ -24,7 +24,7 @@ use crate::tape::Tape;
 /// The tapes of one residual family: value, Jacobian, second derivative along a direction, Hessian with its pairs.
 #[pyclass(frozen, module = "marquardt._core")]
 pub struct Programs {
-    inner: Arc<curve::Programs>,
+    pub inner: Arc<curve::Programs>,
     n_outputs: usize,
 }
 

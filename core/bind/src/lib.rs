@@ -10,6 +10,8 @@ mod options;
 mod outcome;
 mod penalty;
 mod run;
+mod series;
+mod stream;
 mod tape;
 
 use pyo3::prelude::*;
@@ -27,6 +29,11 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(curve::first_difference, m)?)?;
     m.add_function(wrap_pyfunction!(loss::loss_values, m)?)?;
     m.add_function(wrap_pyfunction!(curve::minimize_curve, m)?)?;
+    m.add_function(wrap_pyfunction!(series::finite_series, m)?)?;
+    m.add_function(wrap_pyfunction!(stream::minimize_stream, m)?)?;
+    m.add_function(wrap_pyfunction!(stream::minimize_sums, m)?)?;
+    m.add_function(wrap_pyfunction!(stream::sum_block, m)?)?;
+    m.add_function(wrap_pyfunction!(stream::add_sums, m)?)?;
     m.add_function(wrap_pyfunction!(many::minimize_curve_many, m)?)?;
     m.add_function(wrap_pyfunction!(batch::fit_lanes, m)?)?;
     m.add_function(wrap_pyfunction!(callback::minimize_callback, m)?)

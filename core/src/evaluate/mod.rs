@@ -11,6 +11,8 @@ pub(crate) mod piece;
 pub mod projected;
 pub mod reduction;
 mod split;
+pub mod stream;
+pub mod summed;
 
 use std::borrow::Cow;
 

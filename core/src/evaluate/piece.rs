@@ -91,6 +91,18 @@ impl<'a> Piece<'a> {
         total
     }
 
+    /// Residuals of one job.
+    pub(crate) fn residuals(
+        &self,
+        level: Level,
+        params: &[f64],
+        job: Job,
+        f: &mut [f64],
+        worker: &mut Worker,
+    ) {
+        self.pass(level, params, job, None, None, &mut [f], worker, None, None);
+    }
+
     pub(crate) fn linearize(
         &self,
         level: Level,

@@ -35,6 +35,7 @@ from .reweighted import reweighted
 from .search import Search, Searching, search, search_by_rule
 from .setup import Request, Setup, check_used, from_function
 from .setup_formula import from_formula
+from .stream import LongTable, fit_arrays, fit_table
 
 Vector = NDArray[np.float64]
 
@@ -172,7 +173,12 @@ def fit(  # type: ignore[misc]  # what the others name `rest`
             wanted,
             Task(prepare, run, options, observer(callback), counts is not None),
         )
-    result = _one(counts, prepare(wanted), options, observer(callback))
+    watch, run = observer(callback), partial(_one, counts)
+    if isinstance(data, LongTable):
+        return fit_table(wanted, prepare, run, options, watch)
+    result = None if counts is not None else fit_arrays(wanted, prepare, run, options, watch)
+    if result is None:
+        result = run(prepare(wanted), options, watch)
     if data is not None:
         result.units = units(data)
     return result

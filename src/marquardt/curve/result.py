@@ -241,7 +241,11 @@ class FitResult(GoodnessNumbers, Result):
         a new observation adds its own variance: s², or what a formula of the prediction tells there.
         Returns ``(lower, upper)``, of complex values a band of each part.
         """
-        arguments, shape = self._new(x)
+        return self._band(*self._new(x), level, prediction)
+
+    def _band(
+        self, arguments: tuple[Any, ...], shape: tuple[int, ...], level: float, prediction: bool
+    ) -> Band:
         center = _shaped(self._at(self._outcome.x, arguments), shape)
         variance = delta_variance(self._gradient(arguments), self._unscaled.space) * self._variance_factor
         if prediction:
@@ -285,6 +289,11 @@ class FitResult(GoodnessNumbers, Result):
         return np.asarray(problem.jacobian(x))
 
     # --------------------------------------------------------------------------------- what reports look at
+
+    @property
+    def sample(self) -> FitResult:
+        """Itself; of long data the same end on a sample of their rows, for what looks at single points."""
+        return self
 
     @property
     def observed(self) -> NDArray[Any]:

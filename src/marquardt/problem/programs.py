@@ -13,7 +13,7 @@ from .. import _core
 from ..expr.derive import hessian, jacobian, second_directional
 from ..expr.graph import Graph, Node, reachable
 from ..expr.interpret import compile_numpy
-from ..expr.tape import derived_columns, in_core, lower
+from ..expr.tape import TapeSpec, derived_columns, in_core, lower
 from ..expr.trace import Family, Guard
 
 Vector = NDArray[np.float64]
@@ -68,6 +68,13 @@ def _newton_pays(outputs: Sequence[Node], p: int) -> bool:
     return k * len(reachable(outputs)) <= MAX_SWEEPS
 
 
+def core_tape(s: TapeSpec) -> Any:
+    """A program as the core runs it."""
+    return _core.Tape(
+        s.n_params, s.constants, s.prologue, s.n_inputs, s.code, s.n_registers, s.outputs, s.guards
+    )
+
+
 class CorePrograms:
     """Tapes for the core; `derived` are data-only expressions to be worked out once, as further columns."""
 
@@ -80,14 +87,15 @@ class CorePrograms:
         guards: Sequence[Guard],
         derived: Sequence[Node],
     ) -> None:
+        self.specs: list[TapeSpec] = []
+
         def tape(outputs: Sequence[Node], n_direction: int = 0, guards: Sequence[Guard] = ()) -> Any:
             s = lower(
                 graph, outputs, n_params, n_direction, [(g.node, g.outcome) for g in guards],
                 n_columns=len(family.columns), derived=derived,
             )  # fmt: skip
-            return _core.Tape(
-                s.n_params, s.constants, s.prologue, s.n_inputs, s.code, s.n_registers, s.outputs, s.guards
-            )
+            self.specs.append(s)
+            return core_tape(s)
 
         self.derive: Callable[..., list[Any]] | None = compile_numpy(derived) if derived else None
         self.value = tape(d.value, guards=guards)

@@ -135,7 +135,7 @@ def _barely(fit: FitResult) -> Iterator[str]:
 
 def _where_data_lack(fit: FitResult, parameter: Parameter) -> str:
     """Where one more point would help this parameter most: below, above or inside the data."""
-    x, name = fit.single_x
+    x, name = fit.sample.single_x
     if x is None or x.size < 2 or np.ptp(x) == 0 or fit.family is not None:
         return ""  # and what a count would tell depends on its mean
     low, high = float(x.min()), float(x.max())
@@ -197,7 +197,7 @@ FAR_FROM_ZERO = 1e4
 
 
 def _far_from_zero(fit: FitResult) -> Iterator[str]:
-    x, name = fit.single_x
+    x, name = fit.sample.single_x
     if x is None or x.size < 3 or fit.success:
         return
     middle, spread = float(np.mean(x)), float(np.std(x))
@@ -240,12 +240,13 @@ def _chi_square(fit: FitResult) -> Iterator[str]:
 
 def _runs(fit: FitResult) -> Iterator[str]:
     """Wald, Wolfowitz (1940): residuals of a right model change sign about every second point."""
-    x, name = fit.single_x
-    if x is None or fit.residuals.size != x.size or _at_rounding_level(fit):
+    x, name = fit.sample.single_x
+    residuals = fit.sample.residuals
+    if x is None or residuals.size != x.size or _at_rounding_level(fit):
         return
     if fit.family is not None:  # where a mean is below 1/2 most of its counts are 0
         return
-    signs = np.sign(fit.residuals[np.argsort(x, kind="stable")])
+    signs = np.sign(residuals[np.argsort(x, kind="stable")])
     signs = signs[signs != 0]
     up, down = int((signs > 0).sum()), int((signs < 0).sum())
     n = up + down

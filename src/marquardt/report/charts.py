@@ -85,7 +85,7 @@ def dots(x: Any, y: Any, name: str, color: str, symbol: str = "circle", size: in
 
 def fit_chart(fit: FitResult, level: float = 0.95) -> Chart:
     """Data, curve and band above, residuals below; of complex data also the complex plane."""
-    if fit.observed.dtype.kind == "c":
+    if fit.sample.observed.dtype.kind == "c":
         from .charts_complex import complex_chart
 
         return complex_chart(fit, level)

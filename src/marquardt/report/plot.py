@@ -20,7 +20,7 @@ def plot(fit: FitResult, level: float = 0.95) -> Figure:
     With several independent variables: observed against predicted values. Complex data: the complex plane,
     and real and imaginary parts with their residuals.
     """
-    if fit.observed.dtype.kind == "c":
+    if fit.sample.observed.dtype.kind == "c":
         return plot_complex(fit, level)
     figure = new_figure(7.0, 5.6)
     top, bottom = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)

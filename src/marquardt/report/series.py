@@ -55,14 +55,15 @@ class Series:
 
 def series(fit: FitResult, level: float = 0.95) -> Series:
     """Against the independent variable; where there are several of them, observed against predicted."""
-    y = as_rows(fit.observed)
-    x, x_name = fit.single_x
-    sigma = fit.sigma if fit.sigma is not None and fit.sigma.size == y.size else None
+    seen = fit.sample
+    y = as_rows(seen.observed)
+    x, x_name = seen.single_x
+    sigma = seen.sigma if seen.sigma is not None and seen.sigma.size == y.size else None
     name, y_name = residual_name(fit), fit.label(fit.response_name)
-    residuals = -fit.residuals[: y.size]
-    wild = outlier_positions(fit)
+    residuals = -seen.residuals[: y.size]
+    wild = outlier_positions(seen)
     if x is None or x.size != y.size:
-        predicted = np.broadcast_to(as_rows(np.asarray(fit.predict())), y.shape)
+        predicted = np.broadcast_to(as_rows(np.asarray(seen.predict())), y.shape)
         ends = np.array([min(predicted.min(), y.min()), max(predicted.max(), y.max())])
         return Series(
             predicted, y, sigma, f"predicted {y_name}", f"observed {y_name}",
@@ -110,7 +111,7 @@ def _curve(
     except (MarquardtError, ArithmeticError, ValueError, TypeError, IndexError):
         # The model holds for the data it was given only (captured arrays): show it there.
         order = np.argsort(x, kind="stable")
-        return x[order], fit.predict().ravel()[order], None, None
+        return x[order], fit.sample.predict().ravel()[order], None, None
     if np.isfinite(lower).all() and np.isfinite(upper).all():
         return grid, curve, lower, upper
     return grid, curve, None, None

@@ -73,7 +73,7 @@ def _projected(result: Result) -> str:
 
 def _points(fit: FitResult) -> str:
     m = fit.n_points
-    if fit.observed.dtype.kind == "c":
+    if fit.sample.observed.dtype.kind == "c":
         return f"{m // 2} complex points (2 x {m // 2} numbers)" if m % 2 == 0 else f"{m} real numbers"
     return f"{m} point{'s' * (m != 1)}"
 
@@ -214,7 +214,7 @@ def outlier_line(fit: FitResult) -> str:
     found = fit.outliers
     if not found:
         return "no outliers"
-    name = fit.single_x[1]
+    name = fit.sample.single_x[1]
     rows = [f"{o.row} ({name} = {o.x:.4g})" if name else str(o.row) for o in found[:MOST_NAMED]]
     more = [f"{len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
     rule = "1 % of such are expected to be none"

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
-from ..errors import Status
+from ..errors import ModelError, Status
 from ..options import Options
+from ..problem.streamed import StreamProblem
 from ..problem.traced import LostTrace, Problem, TracedProblem
 from ..problem.verify import agrees_at_end
 from .trace import REASONS, Trace, read
@@ -98,6 +99,35 @@ class Outcome:
         return getattr(self._raw, name)
 
 
+class StreamOutcome(Outcome):
+    """Of long data: residuals are made anew when they are asked for."""
+
+    problem: StreamProblem  # type: ignore[assignment]
+
+    def __init__(self, raw: _core.Outcome, problem: StreamProblem) -> None:
+        super().__init__(raw, problem)  # type: ignore[arg-type]
+
+    @property
+    def f(self) -> Vector:
+        return self.problem.residuals(self.x)
+
+
+class SampleOutcome(Outcome):
+    """The end of a fit of long data, seen on the sample of rows that it started on."""
+
+    def __init__(self, whole: StreamOutcome) -> None:
+        super().__init__(whole._raw, whole.problem.part)
+
+    @cached_property
+    def f(self) -> Vector:
+        return self.problem.residuals(self.x)
+
+    @property
+    def cost(self) -> float:
+        loss = self.problem.loss
+        return 0.5 * float(self.f @ self.f) if loss is None else float(loss.cost(self.f))
+
+
 _FREE: dict[int, tuple[Vector, Vector]] = {}
 
 
@@ -150,6 +180,27 @@ def minimize(
         problem = problem.as_callback()
         native = native_options(options, False)
     return Outcome(problem.minimize(x0, lower, upper, native, observer), problem)
+
+
+def minimize_streamed(
+    problem: StreamProblem,
+    x0: Vector,
+    lower: Vector,
+    upper: Vector,
+    options: Options | None = None,
+    observe: Callable[[Any], bool | None] | None = None,
+    near: bool = False,
+) -> StreamOutcome:
+    """`minimize` for long data; `near` a minimum all parameters are searched, along straight lines."""
+    options = DEFAULTS if options is None else options
+    observer = None if observe is None else (observe, float(getattr(observe, "every", 0.0)))
+    if near or (problem.linear and (options.method != "auto" or not options.projection)):
+        problem = problem.with_all_parameters()
+    raw = problem.minimize(x0, lower, upper, native_options(options, True, near=near), observer)
+    part = problem.part
+    if not agrees_at_end(part, raw.x, lambda step: part.residuals(raw.x)[::step]):
+        raise ModelError(f"long data need a model that can be traced: {part.model.reason}")
+    return StreamOutcome(raw, problem)
 
 
 WARM_ROWS = 200_000

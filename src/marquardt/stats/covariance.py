@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,10 @@ class Covariance:
     """Shape (k, p): directions (in column-scaled parameters) along which the model does not change."""
     space: Matrix
     """Finite covariance within the determined space, shape (p, p): what predictions need."""
+
+    def scaled(self, factor: float) -> Covariance:
+        """The same for other rows like these, ``1 / factor`` times as many."""
+        return replace(self, matrix=self.matrix * factor, space=self.space * factor)
 
 
 @lru_cache(maxsize=64)

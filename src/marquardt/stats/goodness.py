@@ -49,9 +49,17 @@ def goodness(
     R² compares with the (weighted) mean of the response. Where errors are correlated ``Σ log(σ²)`` is the
     logarithm of the determinant of their covariance, and the mean that of generalized least squares.
     """
-    dof = n_points - rank
     log_w = 0.0 if w is None else float(np.log(w[w > 0.0]).sum())
     log_w = log_w if whitening is None else -0.5 * whitening.log_det
+    spread = _spread(y, w) if whitening is None else _spread_white(y, whitening)
+    return goodness_of(rss, n_points, n_free, rank, known_sigma, log_w, spread)
+
+
+def goodness_of(
+    rss: float, n_points: int, n_free: float, rank: float, known_sigma: bool, log_w: float, spread: float
+) -> Goodness:
+    """The same from sums: of the logarithms of the square-root weights, and of the squares about the mean."""
+    dof = n_points - rank
     k = n_free + (0 if known_sigma else 1)
     minus2 = _minus_two_log_likelihood(rss, n_points, log_w, known_sigma)
     left = n_points - k - 1
@@ -66,7 +74,7 @@ def goodness(
         aic,
         aic + 2 * k * (k + 1) / left if left > 0 else math.nan,
         minus2 + k * math.log(n_points) if n_points else math.nan,
-        _r_squared(rss, y, w) if whitening is None else _r_squared_white(rss, y, whitening),
+        1.0 - rss / spread if spread > 0.0 else math.nan,
     )
 
 
@@ -78,7 +86,8 @@ def _minus_two_log_likelihood(rss: float, n: int, log_w: float, known_sigma: boo
     return n * (math.log(2 * math.pi * rss / n) + 1) - 2 * log_w
 
 
-def _r_squared(rss: float, y: Vector, w: Vector | None) -> float:
+def _spread(y: Vector, w: Vector | None) -> float:
+    """Weighted squares of the response about its mean."""
     # Sums, not dot products: BLAS would wake its threads for a million points, to spin beside the core's.
     weight = None if w is None else w**2
     total = float(y.size if weight is None else weight.sum())
@@ -86,12 +95,10 @@ def _r_squared(rss: float, y: Vector, w: Vector | None) -> float:
         return math.nan
     weighted = y if weight is None else weight * y
     squares = (y - weighted.sum() / total) ** 2
-    spread = float((squares if weight is None else weight * squares).sum())
-    return 1.0 - rss / spread if spread > 0.0 else math.nan
+    return float((squares if weight is None else weight * squares).sum())
 
 
-def _r_squared_white(rss: float, y: Vector, whitening: Whitening) -> float:
+def _spread_white(y: Vector, whitening: Whitening) -> float:
     white, one = whitening.white(y), whitening.white(np.ones(y.size))
     left = white - one * (float(one @ white) / float(one @ one))
-    spread = float(left @ left)
-    return 1.0 - rss / spread if spread > 0.0 else math.nan
+    return float(left @ left)

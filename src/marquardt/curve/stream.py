@@ -1,0 +1,215 @@
+"""The fit of long data: from where a fit of a sample ended, over all rows, judged by all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, ModelError, Status
+from ..options import Options
+from ..problem.source import Source
+from ..problem.streamed import StreamProblem, can_stream
+from ..problem.sums import Columns
+from ..solve.minimize import minimize_streamed
+from .columns import column, column_names
+from .data import Data
+from .goal import stop_at_once
+from .long import LONG, SAMPLE, SEARCHED, NotLong, Sampler, arrays_of, length_of, sampled, says_name
+from .progress import ProgressLine
+from .result import FitResult
+from .setup import Request, Setup
+from .stream_result import LongFit
+
+Vector = NDArray[np.float64]
+Watch = Callable[[Any], Any] | None
+Prepare = Callable[[Request], Setup]
+Run = Callable[[Setup, Options | None, Watch], FitResult]
+
+CERTIFIED = (Status.CONVERGED, Status.CONVERGED_AT_BOUND)
+
+
+def fit_arrays(
+    wanted: Request, prepare: Prepare, run: Run, options: Options | None, watch: Watch
+) -> FitResult | None:
+    """The fit of columns that are long; None where these are not, or cannot be read row by row."""
+    n = length_of(wanted)
+    if n is None or n < LONG:
+        return None
+    try:
+        count = rows_to_start(options)
+        setup, sampler, request = _setup(n, count, wanted, prepare)
+        if is_searched(setup) and count < SEARCHED:
+            setup, sampler, request = _setup(n, SEARCHED, wanted, prepare)
+        if not is_streamed(setup):
+            return None
+        source = arrays_of(setup, request, sampler)
+        whole = Data(source.arguments, setup.data.names, source.y, setup.data.y_name)
+        return fit_rows(setup, source, whole, run, options, watch)
+    except NotLong:
+        return None
+
+
+def _setup(n: int, count: int, wanted: Request, prepare: Prepare) -> tuple[Setup, Sampler, Request]:
+    sampler = Sampler(n, count, wanted.missing)
+    request = replace(sampled(wanted, sampler), missing="error")
+    return prepare(request), sampler, replace(wanted, missing="error")
+
+
+@runtime_checkable
+class LongTable(Protocol):
+    """A table that is not here as a whole: `mq.blocks`, or `Elsewhere`."""
+
+    def head(self) -> Any:
+        """A table of some rows, to begin with."""
+
+    def open(self, columns: Columns, missing: str, count: int) -> tuple[Mapping[str, Vector], Source]:
+        """A sample of about `count` rows, and the source of all of them."""
+
+
+class Recorded(Mapping[str, Any]):
+    """A table that knows which of its columns an array is."""
+
+    def __init__(self, table: Any) -> None:
+        self._arrays = {name: _filled(column(table, name)) for name in _numeric(table)}
+        self._names = {id(a): name for name, a in self._arrays.items()}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def name_of(self, values: Any, what: str) -> str:
+        """The column that an argument of the model is."""
+        if id(values) not in self._names:
+            raise DataError(f"{what} is not a column as it stands: in data read in blocks it must be one")
+        return self._names[id(values)]
+
+
+def _filled(values: Vector) -> Vector:
+    """An array of its own, with 1 where a value is missing: those are looked for when all rows are read."""
+    return np.where(np.isfinite(values), values, 1.0)
+
+
+def _numeric(table: Any) -> list[str]:
+    """The columns that hold numbers."""
+    return [n for n in column_names(table) if np.asarray(table[n]).dtype.kind in "iubf"]
+
+
+def fit_table(
+    wanted: Request, prepare: Prepare, run: Run, options: Options | None, watch: Watch
+) -> FitResult:
+    """The fit of a table that is not here as a whole; its columns go by name."""
+    if wanted.x is not None and not isinstance(wanted.x, str | list | tuple):
+        raise DataError("with data in blocks x is the name of a column, or several names")
+    few = Recorded(wanted.data.head())
+    setup = prepare(replace(wanted, data=few))
+    columns = _columns(setup, few, wanted)
+    if not is_streamed(setup):
+        raise DataError(
+            "priors, ridges, and sigma or weights that follow from the prediction need all rows at once: "
+            "data in blocks are fitted without them"
+        )
+    count = max(rows_to_start(options), SEARCHED if is_searched(setup) else 0)
+    sample, source = wanted.data.open(columns, wanted.missing, count)
+    setup = prepare(replace(wanted, data=Recorded(sample), missing="error"))
+    try:
+        return fit_rows(setup, source, setup.data, run, options, watch)
+    except NotLong as error:
+        if error.__cause__ is not None:
+            raise error.__cause__ from None
+        raise ModelError(
+            f"`{setup.title}` cannot be worked out row by row in the core, and not all rows are here at once"
+        ) from None
+
+
+def _columns(setup: Setup, table: Recorded, wanted: Request) -> Columns:
+    """The names of what the model's arguments, the response and the weights are."""
+    names = zip(setup.data.arguments, setup.data.names, strict=True)
+    arguments = tuple(table.name_of(a, f"the argument {n!r}") for a, n in names)
+    y = table.name_of(setup.data.y, f"the response {setup.data.y_name!r}")
+    given = wanted.sigma if wanted.weights is None else wanted.weights
+    says = "factor" if given is None else "sigma" if wanted.weights is None else "squares"
+    if isinstance(given, str) and given not in table:
+        raise DataError(f"{says_name(says)}={given!r} must be a column, or a number, of data in blocks")
+    return Columns(arguments, y, given if given is None or isinstance(given, str) else float(given), says)
+
+
+def rows_to_start(options: Options | None) -> int:
+    """How many rows a sample has."""
+    return (None if options is None else options.sample) or SAMPLE
+
+
+def is_searched(setup: Setup) -> bool:
+    """Are start values to be found?"""
+    return setup.parameters.any_unknown() or setup.starts is not None
+
+
+def is_streamed(setup: Setup) -> bool:
+    """Is it a fit whose verdict needs nothing but sums over the rows?"""
+    data = setup.data
+    return setup.penalty is None and data.of_prediction is None and data.whitening is None
+
+
+def fit_rows(
+    setup: Setup, source: Source, whole: Data, run: Run, options: Options | None, watch: Watch
+) -> FitResult:
+    """The fit of all rows of a source; `setup` is made of a sample of them.
+
+    Raises NotLong where the model cannot be worked out row by row, or not on the sample.
+    """
+    try:
+        first = run(setup, options, None if isinstance(watch, ProgressLine) else watch)
+    except (DataError, ModelError) as error:
+        raise NotLong from error
+    part = first._outcome.problem
+    if not can_stream(part):
+        raise NotLong
+    free = setup.parameters.free_index
+    problem = StreamProblem(part, source)
+    near = first.status in CERTIFIED
+    stopped = first.status is Status.INTERRUPTED
+    begin = setup.parameters.values[free]
+    wanted = options is None or options.sample is not None
+    known = (near and wanted) or stopped or bool(np.isnan(begin).any())
+    x0 = first._outcome.x if known else begin
+    box = setup.parameters.lower[free], setup.parameters.upper[free]
+    try:
+        outcome = minimize_streamed(
+            problem, x0, *box, options, stop_at_once if stopped else watch, near and known
+        )
+    finally:
+        if isinstance(watch, ProgressLine):
+            watch.close()
+    if not math.isfinite(outcome.cost):
+        refuse_rows(problem, x0, setup, "at the start" if not known else "where a fit of a sample ended")
+    search = first.search_counted if is_searched(setup) else None
+    return LongFit(
+        source, first, outcome, first._model, setup.parameters, whole, setup.title, search, setup.rebuild
+    )
+
+
+def refuse_rows(problem: StreamProblem, x: Vector, setup: Setup, where: str) -> None:
+    """Name the first row in which the model is not finite, with the parameter values."""
+    row = 0
+    for model, rows in problem.each(x, lambda made, *block: made.value.run(*block)[0]):
+        values = np.broadcast_to(model, rows.y.shape)
+        bad = ~np.isfinite(values)
+        if bad.any():
+            k = int(np.argmax(bad))
+            named = zip(setup.parameters.names, problem.part.full(x).tolist(), strict=True)
+            at = ", ".join(f"{n} = {v:g}" for n, v in named)
+            alone = len(rows.arguments) == 1
+            place = f" ({setup.data.names[0]} = {float(rows.arguments[0][k]):g})" if alone else ""
+            raise DataError(
+                f"the model is {values[k]} in row {row + k}{place} {where}, {at}: choose another start"
+            )
+        row += rows.y.size
