@@ -55,18 +55,21 @@ pub struct Lanes {
     floor: Row,
     /// 1 where the fit has converged, 2 where it is in doubt.
     ended: Row,
-    /// The undamped step, in x, and the factor it came from with the lengths of the columns.
+    /// 1 where a parameter may move, 0 where a bound holds it.
+    free: Vec<Row>,
+    /// The undamped step and the factor it came from.
     whole: Vec<Row>,
     factor: Vec<Row>,
-    lengths: Vec<Row>,
     scratch: Scratch,
 }
 
 #[derive(Default)]
 struct Scratch {
-    scaled: Vec<Row>,
+    /// The normal matrix of the parameters that move.
+    reduced: Vec<Row>,
     damped: Vec<Row>,
     step: Vec<Row>,
+    room: Vec<Row>,
 }
 
 /// What a fit begins with.
@@ -92,7 +95,8 @@ impl Lanes {
     pub fn new(p: usize) -> Self {
         let rows = |n| vec![Row::default(); n];
         let triangle = p * (p + 1) / 2;
-        let scratch = Scratch { scaled: rows(triangle), damped: rows(triangle), step: rows(p) };
+        let scratch =
+            Scratch { reduced: rows(triangle), damped: rows(triangle), step: rows(p), room: rows(p) };
         Lanes {
             p,
             x: rows(p),
@@ -111,9 +115,9 @@ impl Lanes {
             dof: Row([1.0; WIDTH]),
             floor: Row::default(),
             ended: Row::default(),
+            free: rows(p),
             whole: rows(p),
             factor: rows(triangle),
-            lengths: rows(p),
             scratch,
         }
     }
@@ -157,18 +161,11 @@ impl Lanes {
         inverse: &mut [f64],
         room: &'r mut [f64],
     ) -> End<'r> {
-        let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
         let verdict = if self.ended.0[lane] == 1.0 { Verdict::Converged } else { Verdict::Doubtful };
         for (j, x) in x.iter_mut().enumerate() {
             *x = self.x[j].0[lane] + self.whole[j].0[lane];
         }
-        invert(&self.factor, self.p, lane, inverse);
-        for i in 0..self.p {
-            for j in 0..=i {
-                let sum: f64 = (i..self.p).map(|k| inverse[at(k, i)] * inverse[at(k, j)]).sum();
-                room[at(i, j)] = sum * self.lengths[i].0[lane] * self.lengths[j].0[lane];
-            }
-        }
+        invert(&self.factor, self.p, lane, inverse, room);
         // The last step is not evaluated: by the model it takes off what the normal equations say.
         let left = self.step.0[lane] * (self.here.cost.0[lane] / self.dof.0[lane]);
         let cost = if left < self.here.cost.0[lane] {
@@ -189,6 +186,7 @@ impl WithSimd for Advance<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let taken = self.lanes.judge();
+        self.lanes.hold();
         self.lanes.propose();
         self.lanes.decide(&taken);
     }
@@ -219,17 +217,22 @@ impl Lanes {
             self.nfev.0[l] = if fresh & !finite { PATIENCE } else { self.nfev.0[l] + 1.0 };
             self.here.cost.0[l] = if go { trial } else { cost };
         }
-        let pick = |to: &mut [Row], from: &[Row]| {
-            for (to, from) in to.iter_mut().zip(from) {
-                for l in 0..WIDTH {
-                    to.0[l] = if taken.0[l] != 0.0 { from.0[l] } else { to.0[l] };
-                }
-            }
-        };
-        pick(&mut self.x, &self.trial);
-        pick(&mut self.here.gradient, &self.there.gradient);
-        pick(&mut self.here.normal, &self.there.normal);
+        take(&taken, &mut self.x, &self.trial);
+        take(&taken, &mut self.here.gradient, &self.there.gradient);
+        take(&taken, &mut self.here.normal, &self.there.normal);
         taken
+    }
+
+    /// Parameters that a bound holds against the gradient do not move.
+    #[inline(always)]
+    fn hold(&mut self) {
+        for j in 0..self.p {
+            for l in 0..WIDTH {
+                let (x, g) = (self.x[j].0[l], self.here.gradient[j].0[l]);
+                let held = ((x <= self.lower[j].0[l]) & (g > 0.0)) | ((x >= self.upper[j].0[l]) & (g < 0.0));
+                self.free[j].0[l] = if held { 0.0 } else { 1.0 };
+            }
+        }
     }
 
     /// The undamped step, and the damped one that is tried next.
@@ -237,31 +240,23 @@ impl Lanes {
     fn propose(&mut self) {
         let p = self.p;
         let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
-        let Scratch { scaled, damped, step } = &mut self.scratch;
-        for j in 0..p {
-            for l in 0..WIDTH {
-                // Not moved: a parameter that a bound holds against the gradient.
-                let (x, g) = (self.x[j].0[l], self.here.gradient[j].0[l]);
-                let held = ((x <= self.lower[j].0[l]) & (g > 0.0)) | ((x >= self.upper[j].0[l]) & (g < 0.0));
-                let length = 1.0 / self.here.normal[at(j, j)].0[l].sqrt();
-                self.lengths[j].0[l] = if held { 0.0 } else { length };
-            }
-        }
+        let Scratch { reduced, damped, step, room } = &mut self.scratch;
         for i in 0..p {
             for j in 0..=i {
+                let (moves, other) = (&self.free[i], &self.free[j]);
                 for l in 0..WIDTH {
-                    let c = self.here.normal[at(i, j)].0[l] * self.lengths[i].0[l] * self.lengths[j].0[l];
-                    scaled[at(i, j)].0[l] = if (i == j) & (c == 0.0) { 1.0 } else { c };
+                    let h = self.here.normal[at(i, j)].0[l] * moves.0[l] * other.0[l];
+                    reduced[at(i, j)].0[l] = if (i == j) & (moves.0[l] == 0.0) { 1.0 } else { h };
                 }
             }
             for l in 0..WIDTH {
-                let g = -self.here.gradient[i].0[l] * self.lengths[i].0[l];
+                let g = -self.here.gradient[i].0[l] * self.free[i].0[l];
                 (self.whole[i].0[l], step[i].0[l]) = (g, g);
             }
         }
-        let least = factorize(scaled, p, &Row::default(), &mut self.factor);
+        let least = factorize(reduced, p, &Row::default(), &mut self.factor, room);
         let squares = solve(&self.factor, p, &mut self.whole);
-        factorize(scaled, p, &self.damping, damped);
+        factorize(reduced, p, &self.damping, damped, room);
         solve(damped, p, step);
         for l in 0..WIDTH {
             let noise = self.here.cost.0[l].max(self.floor.0[l]) * 2.0 / self.dof.0[l];
@@ -271,8 +266,7 @@ impl Lanes {
         self.predicted = Row::default();
         for j in 0..p {
             for l in 0..WIDTH {
-                self.whole[j].0[l] *= self.lengths[j].0[l];
-                let to = self.x[j].0[l] + step[j].0[l] * self.lengths[j].0[l];
+                let to = self.x[j].0[l] + step[j].0[l];
                 let to = to.max(self.lower[j].0[l]).min(self.upper[j].0[l]);
                 self.trial[j].0[l] = to;
                 step[j].0[l] = to - self.x[j].0[l];
@@ -322,6 +316,16 @@ impl Lanes {
             };
             self.before.0[l] = if taken.0[l] != 0.0 { step } else { before };
             self.fresh.0[l] = 0.0;
+        }
+    }
+}
+
+/// `to` becomes `from` in the lanes where the trial was taken.
+#[inline(always)]
+fn take(taken: &Row, to: &mut [Row], from: &[Row]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        for l in 0..WIDTH {
+            to.0[l] = if taken.0[l] != 0.0 { from.0[l] } else { to.0[l] };
         }
     }
 }

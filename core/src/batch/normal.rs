@@ -143,44 +143,51 @@ impl WithSimd for Products<'_> {
     }
 }
 
-/// Cholesky factor of a group of scaled normal matrices, lower triangles by rows, with what was added to the diagonal.
-/// Returns the smallest pivot of each; a matrix that is not positive definite has one of at most 0, or NaN.
+/// Factors L D L' of a group of normal matrices with `1 + damping` times their diagonal: lower triangles by rows, L with
+/// ones on its diagonal, whose place D^-1 takes. No square roots, and no scaling: the damping is that of columns of
+/// length one. Returns the smallest pivot of each beside its diagonal; a matrix that is not positive definite has one
+/// of at most 0, or NaN.
 #[inline(always)]
-pub fn factorize(c: &[Row], p: usize, added: &Row, out: &mut [Row]) -> Row {
+pub fn factorize(normal: &[Row], p: usize, damping: &Row, out: &mut [Row], room: &mut [Row]) -> Row {
     let mut least = Row([f64::INFINITY; WIDTH]);
     let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
     for i in 0..p {
-        for j in 0..=i {
-            let mut s = c[at(i, j)];
-            if i == j {
-                for l in 0..WIDTH {
-                    s.0[l] += added.0[l];
-                }
-            }
+        for j in 0..i {
+            let mut s = normal[at(i, j)];
             for k in 0..j {
-                let (x, y) = (out[at(i, k)], out[at(j, k)]);
+                let (x, y) = (&room[k], &out[at(j, k)]); // room holds L D of this row
                 for l in 0..WIDTH {
                     s.0[l] -= x.0[l] * y.0[l];
                 }
             }
-            if i == j {
-                for l in 0..WIDTH {
-                    least.0[l] = if s.0[l] < least.0[l] || s.0[l].is_nan() { s.0[l] } else { least.0[l] };
-                    s.0[l] = 1.0 / s.0[l].sqrt(); // the diagonal holds reciprocals: each is used many times
-                }
-            } else {
-                let d = out[at(j, j)];
-                for l in 0..WIDTH {
-                    s.0[l] *= d.0[l];
-                }
+            room[j] = s;
+        }
+        let diagonal = normal[at(i, i)];
+        let mut pivot = diagonal;
+        for l in 0..WIDTH {
+            pivot.0[l] += damping.0[l] * diagonal.0[l];
+        }
+        for j in 0..i {
+            let (inverse, x) = (out[at(j, j)], room[j]);
+            let entry = &mut out[at(i, j)];
+            for l in 0..WIDTH {
+                let e = x.0[l] * inverse.0[l];
+                pivot.0[l] -= x.0[l] * e;
+                entry.0[l] = e;
             }
-            out[at(i, j)] = s;
+        }
+        let inverse = &mut out[at(i, i)];
+        for l in 0..WIDTH {
+            let part = pivot.0[l] - least.0[l] * diagonal.0[l];
+            let smaller = (part < 0.0) | part.is_nan();
+            least.0[l] = if smaller { pivot.0[l] / diagonal.0[l] } else { least.0[l] };
+            inverse.0[l] = 1.0 / pivot.0[l];
         }
     }
     least
 }
 
-/// Solves L L' x = b for each fit, in place; returns |L^-1 b|².
+/// Solves L D L' x = b for each fit, in place; returns b'x.
 #[inline(always)]
 pub fn solve(factor: &[Row], p: usize, b: &mut [Row]) -> Row {
     let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
@@ -188,43 +195,45 @@ pub fn solve(factor: &[Row], p: usize, b: &mut [Row]) -> Row {
     for i in 0..p {
         let mut s = b[i];
         for k in 0..i {
-            let (f, x) = (factor[at(i, k)], b[k]);
+            let (f, x) = (&factor[at(i, k)], &b[k]);
             for l in 0..WIDTH {
                 s.0[l] -= f.0[l] * x.0[l];
             }
-        }
-        let d = factor[at(i, i)];
-        for l in 0..WIDTH {
-            s.0[l] *= d.0[l];
-            squares.0[l] += s.0[l] * s.0[l];
         }
         b[i] = s;
     }
     for i in (0..p).rev() {
-        let mut s = b[i];
+        let (mut s, d) = (b[i], &factor[at(i, i)]);
+        for l in 0..WIDTH {
+            let z = s.0[l];
+            s.0[l] = z * d.0[l];
+            squares.0[l] += s.0[l] * z;
+        }
         for k in i + 1..p {
-            let (f, x) = (factor[at(k, i)], b[k]);
+            let (f, x) = (&factor[at(k, i)], &b[k]);
             for l in 0..WIDTH {
                 s.0[l] -= f.0[l] * x.0[l];
             }
-        }
-        let d = factor[at(i, i)];
-        for l in 0..WIDTH {
-            s.0[l] *= d.0[l];
         }
         b[i] = s;
     }
     squares
 }
 
-/// The inverse of the factor of one fit, lower triangle by rows.
-pub fn invert(factor: &[Row], p: usize, lane: usize, out: &mut [f64]) {
+/// (L D L')^-1 of one fit, lower triangle by rows; `inverse` is room for L^-1.
+pub fn invert(factor: &[Row], p: usize, lane: usize, inverse: &mut [f64], out: &mut [f64]) {
     let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
     for j in 0..p {
-        out[at(j, j)] = factor[at(j, j)].0[lane];
+        inverse[at(j, j)] = 1.0;
         for i in j + 1..p {
-            let s: f64 = (j..i).map(|k| factor[at(i, k)].0[lane] * out[at(k, j)]).sum();
-            out[at(i, j)] = -s * factor[at(i, i)].0[lane];
+            let s: f64 = (j..i).map(|k| factor[at(i, k)].0[lane] * inverse[at(k, j)]).sum();
+            inverse[at(i, j)] = -s;
+        }
+    }
+    for i in 0..p {
+        for j in 0..=i {
+            let weighted = |k: usize| inverse[at(k, i)] * inverse[at(k, j)] * factor[at(k, k)].0[lane];
+            out[at(i, j)] = (i..p).map(weighted).sum();
         }
     }
 }
