@@ -9,6 +9,7 @@
 """
 
 from . import datasets, geometry, models
+from .curve.blocks import Blocks, blocks
 from .curve.compare import Comparison, compare
 from .curve.fit import fit
 from .curve.groups_by import FitTable
@@ -33,6 +34,7 @@ from .solve.result import Result
 __version__ = "0.1.0"
 
 __all__ = [
+    "Blocks",
     "Comparison",
     "DataError",
     "FileError",
@@ -49,6 +51,7 @@ __all__ = [
     "ParameterError",
     "Result",
     "Status",
+    "blocks",
     "compare",
     "datasets",
     "fit",

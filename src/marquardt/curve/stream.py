@@ -121,6 +121,7 @@ def fit_table(
     count = max(rows_to_start(options), SEARCHED if is_searched(setup) else 0)
     sample, source = wanted.data.open(columns, wanted.missing, count)
     setup = prepare(replace(wanted, data=Recorded(sample), missing="error"))
+    setup.data.dropped = getattr(source, "dropped", 0)
     try:
         return fit_rows(setup, source, setup.data, run, options, watch)
     except NotLong as error:

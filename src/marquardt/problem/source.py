@@ -18,7 +18,7 @@ from .sums import as_chunk
 Vector = NDArray[np.float64]
 Array = NDArray[Any]
 
-ROWS = 1 << 20
+ROWS = 1 << 17
 """Rows that NumPy works on at once."""
 
 
@@ -86,6 +86,9 @@ class Read:
     read: Callable[[], Iterator[Rows]]
     lengths: tuple[int, ...]
     says: str = "factor"
+    moments: Moments | None = None
+    dropped: int = 0
+    """Rows left out because a value was missing."""
     observe: Callable[[int], None] | None = None
     """Told how many rows were read, after each block."""
 
