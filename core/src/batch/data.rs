@@ -73,6 +73,11 @@ pub struct Data<'a> {
 }
 
 impl Data<'_> {
+    /// Positions of the parameters that are held.
+    pub fn held_parameters(&self) -> Vec<usize> {
+        (0..self.values.len()).filter(|j| !self.free.contains(j)).collect()
+    }
+
     /// Do the lengths fit together? The error names what does not.
     pub fn check(&self) -> Result<(), String> {
         let (k, m, p) = (self.n_fits, self.n_points, self.free.len());

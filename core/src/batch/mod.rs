@@ -9,6 +9,7 @@
 
 mod data;
 mod lanes;
+mod machine;
 mod normal;
 mod run;
 mod tape;

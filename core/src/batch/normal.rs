@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::tape::POINTS;
+use super::machine::POINTS;
 use super::{Row, Sums, WIDTH};
 use crate::tape::{Column, Level};
 
