@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import _core
+from ..curve.parameters import Parameters
 from ..errors import Status
+from ..expr.derive import jacobian
+from ..expr.graph import Graph, Node
+from ..expr.interpret import compile_numpy
+from ..expr.quick import with_quick_powers
+from ..expr.tape import derived_columns, in_core, lower
 from ..problem.model import compile_model
 from ..problem.programs import CorePrograms
 from ..problem.traced import TracedProblem
@@ -24,10 +31,20 @@ MOST = 20
 
 
 class Lanes:
-    """The tape of a model, ready to be run over chunks."""
+    """The tape of a model with its columns, where all fits share x, ready to be run over chunks.
 
-    def __init__(self, tape: Any, columns: list[Array], argument_of: tuple[int, ...] | None) -> None:
-        self.tape, self.columns, self.argument_of = tape, columns, argument_of
+    ``argument_of`` says which argument each column is, where fits may have an x of their own; else `plain`
+    serves these.
+    """
+
+    def __init__(
+        self,
+        tape: Any,
+        columns: list[Array],
+        argument_of: tuple[int, ...] | None,
+        plain: Lanes | None = None,
+    ) -> None:
+        self.tape, self.columns, self.argument_of, self.plain = tape, columns, argument_of, plain
 
     def run(self, engine: Engine, chunk: Chunk) -> Ends | None:
         """Ends of the fits certified in lanes, the others NOT_DONE; None: this chunk is not for lanes."""
@@ -35,7 +52,7 @@ class Lanes:
 
         columns = self._columns_of(chunk)
         if columns is None:
-            return None
+            return None if self.plain is None else self.plain.run(engine, chunk)
         k, p = len(chunk), engine.n_free
         y = chunk.y if chunk.y.dtype == np.float32 else np.asarray(chunk.y, dtype=np.float64)
         found = _core.fit_lanes(
@@ -81,8 +98,33 @@ def lanes_of(engine: Engine) -> Lanes | None:
     ((programs, columns, _),) = problem.families(version)
     if not isinstance(programs, CorePrograms):
         return None
+    columns = [np.ascontiguousarray(c) for c in columns]
     own = tuple(version.argument_of) if -1 not in version.argument_of and programs.derive is None else None
-    return Lanes(programs.jacobian, [np.ascontiguousarray(c) for c in columns], own)
+    plain = Lanes(programs.jacobian, columns, own)
+    family = version.trace.families[0]
+    data = [c.extract(engine.arguments) for c in family.columns]
+    return _quick(version.trace.graph, family.outputs, p, data, plain)
+
+
+def _quick(graph: Graph, outputs: Sequence[Node], p: Parameters, data: list[Array], plain: Lanes) -> Lanes:
+    """The same with powers as exponentials, and what depends on the data alone worked out once."""
+    value = with_quick_powers(graph, outputs)
+    wrt = [graph.param(i) for i in p.free]
+    every = [*value, *[d for row in jacobian(graph, value, wrt) for d in row]]
+    derived = derived_columns(every)
+    if in_core(every, derived) is not None:
+        return plain
+    n = data[0].size if data else 0
+    made = compile_numpy(derived)((), data) if derived else []
+    columns = [np.ascontiguousarray(np.broadcast_to(c, n), dtype=np.float64) for c in (*data, *made)]
+    if not all(np.isfinite(c).all() for c in columns):
+        return plain  # the logarithm of a dose of zero
+    s = lower(graph, every, len(p.names), 0, [], n_columns=len(data), derived=derived)
+    tape = _core.Tape(
+        s.n_params, s.constants, s.prologue, s.n_inputs, s.code, s.n_registers, s.outputs, s.guards
+    )
+    own = plain.argument_of if not derived and value == list(outputs) else None
+    return Lanes(tape, columns, own, plain)
 
 
 def _rows(values: Array, dtype: Any = None) -> Array:
