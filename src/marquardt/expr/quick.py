@@ -1,8 +1,8 @@
 """Powers as exponentials of logarithms: quicker, and good to some ulp more than the kernel of ``pow``.
 
-``(x/c)^h`` becomes ``exp(h (log x - log c))``: the logarithm of data is a column, that of a parameter is worked
-out once for all points, and all derivatives share the one exponential that is left. Where a base is not positive
-the result is NaN or infinite: only those may use it who look for that.
+``(x/c)^h`` becomes ``exp(h (log x - log c))``: the logarithm of data is a column, that of a parameter is
+worked out once for all points, and all derivatives share the one exponential that is left. Where a base is
+not positive the result is NaN or infinite: only those may use it who look for that.
 """
 
 from __future__ import annotations
