@@ -8,6 +8,8 @@
 0.5
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import datasets, geometry, models
 from .curve.blocks import Blocks, blocks
 from .curve.compare import Comparison, compare
@@ -31,7 +33,27 @@ from .solve.least_squares import least_squares
 from .solve.least_squares_result import LeastSquaresResult
 from .solve.result import Result
 
+if TYPE_CHECKING:
+    from .batch.many import fit_many
+    from .batch.result import ManyFits
+
 __version__ = "0.1.0"
+
+_LATE = {"fit_many": "batch.many", "ManyFits": "batch.result"}
+"""Imported when they are asked for: most programs never do."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'marquardt' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_LATE[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATE})
+
 
 __all__ = [
     "Blocks",
@@ -43,6 +65,7 @@ __all__ = [
     "FormulaError",
     "GroupFit",
     "LeastSquaresResult",
+    "ManyFits",
     "MarquardtError",
     "MissingPackageError",
     "ModelError",
@@ -55,6 +78,7 @@ __all__ = [
     "compare",
     "datasets",
     "fit",
+    "fit_many",
     "geometry",
     "least_squares",
     "models",

@@ -85,6 +85,18 @@ class Ends:
     by_qr: Array
     """(k,) bool: done by the core's own minimizer, on the dense QR path."""
 
+    def put(self, found: Ends, at: Array) -> None:
+        """Write the ends of some fits to their places."""
+        for f in fields(Ends):
+            to, of = getattr(self, f.name), getattr(found, f.name)
+            if to is not None:
+                to[at] = of
+
+    def some(self, at: Array) -> Ends:
+        """Those of some fits."""
+        parts: list[Any] = [getattr(self, f.name) for f in fields(Ends)]
+        return Ends(*[part if part is None else part[at] for part in parts])
+
 
 def blank(k: int, p: int, covariance: bool, status: Status = Status.NOT_DONE) -> Ends:
     """Ends of k fits that were not made: NaN everywhere."""
@@ -147,13 +159,5 @@ class Engine:
             return run_one_by_one(self, chunk)
         doubtful = np.flatnonzero(ends.status != CODES[Status.CONVERGED])
         if doubtful.size:
-            _put(ends, doubtful, run_one_by_one(self, chunk, doubtful))
+            ends.put(run_one_by_one(self, chunk, doubtful), doubtful)
         return ends
-
-
-def _put(ends: Ends, at: Array, found: Ends) -> None:
-    """Write the ends of some fits to their places."""
-    for f in fields(Ends):
-        to, of = getattr(ends, f.name), getattr(found, f.name)
-        if to is not None:
-            to[at] = of

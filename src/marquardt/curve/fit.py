@@ -192,7 +192,7 @@ def _one(
         _check_constant(setup)
     if counts is not None:
         return _run_counts(setup, counts, options, watch)
-    run = _run if setup.data.of_prediction is None else reweighted(_run)
+    run = run_one if setup.data.of_prediction is None else reweighted(run_one)
     return run(setup, options, watch)
 
 
@@ -238,7 +238,7 @@ SEARCHED = 2000
 """Points among which start values are searched."""
 
 
-def _run(
+def run_one(
     setup: Setup, options: Options | None, watch: Callable[[Any], Any] | None, begin: Vector | None = None
 ) -> FitResult:
     """One fit from the start given, or found, or from all parameters at `begin`."""
@@ -250,7 +250,7 @@ def _run(
     if begin is not None:
         values, unknown = begin, False
     elif unknown and data.whitening is not None:  # a start does not need correlations
-        first = _run(replace(setup, data=data.uncorrelated()), options, watch)
+        first = run_one(replace(setup, data=data.uncorrelated()), options, watch)
         values, found, unknown = first.x, first.search_counted, False
         watch = stop_at_once if first.status is Status.INTERRUPTED else watch
     elif unknown:
@@ -264,7 +264,7 @@ def _run(
                 values, found = ruled
                 stopped = found.outcome.status is Status.INTERRUPTED
             else:  # a search in part of the data finds the same optimum sooner
-                part = _run(replace(setup, data=few), options, watch)
+                part = run_one(replace(setup, data=few), options, watch)
                 values, found = part.x, part.search_counted
                 stopped = part.status is Status.INTERRUPTED
             unknown, watch = False, stop_at_once if stopped else watch

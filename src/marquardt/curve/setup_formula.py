@@ -26,7 +26,7 @@ def from_formula(model: str | Formula, wanted: Request) -> Setup:
             raise DataError(
                 "a formula takes several independent variables by name: data={'x': ..., 'z': ..., 'y': ...}"
             )
-        if y is not None and not isinstance(y, str):
+        if y is not None and not isinstance(y, str) and "y" not in table:  # y may be a variable beside x
             table = {**table, "y": y}
     elif x is not None:
         raise DataError("with data= a formula takes its columns by name; leave x out")

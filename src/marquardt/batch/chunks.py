@@ -1,0 +1,98 @@
+"""Chunks of a job as the engine takes them, and fits that cannot be made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import Status
+from .engine import CODES, Chunk
+from .job import Job
+
+Array = NDArray[Any]
+
+
+def chunk_of(job: Job, rows: Array) -> Chunk:
+    """Some of the fits, in full: missing values are masked, trials divided by."""
+    span = slice(int(rows[0]), int(rows[-1]) + 1)
+    at: Any = span if span.stop - span.start == len(rows) else rows
+    y = job.y[at]
+    y = y if y.dtype == np.float32 else np.asarray(y, dtype=np.float64)
+    counts = np.isfinite(y)
+    for values in (job.mask, None if job.weights is None else job.weights > 0.0):
+        if values is not None:
+            counts &= _of(values, at)
+    whole = bool(counts.all())
+    weights = None if job.weights is None else _of(job.weights, at)
+    if job.trials is not None:
+        n = _of(job.trials, at)
+        y = y / n
+        weights = n if weights is None else n * weights
+    if weights is not None and weights.shape[-1] != y.shape[1]:
+        shape = y.shape if weights.ndim == 2 else y.shape[1:]
+        weights = np.broadcast_to(weights, shape)
+    lower, upper = job.box
+    return Chunk(
+        x=tuple(_of(part, at) for part in job.x),
+        y=y if whole else np.where(counts, y, y.dtype.type(0)),
+        weights=None if weights is None else np.ascontiguousarray(weights),
+        mask=None if whole else counts,
+        start=job.start if job.start.ndim == 1 else job.start[at],
+        lower=lower,
+        upper=upper,
+        fixed=None if job.fixed is None else job.fixed[at],
+    )
+
+
+def _of(values: Array, at: Any) -> Array:
+    """The rows of some fits, or what all share."""
+    return values[at] if values.ndim == 2 else values
+
+
+def some(chunk: Chunk, at: Array) -> Chunk:
+    """Some fits of a chunk."""
+    if len(at) == len(chunk):
+        return chunk
+    return replace(
+        chunk,
+        x=tuple(_of(part, at) for part in chunk.x),
+        y=chunk.y[at],
+        weights=None if chunk.weights is None else _of(chunk.weights, at),
+        mask=None if chunk.mask is None else chunk.mask[at],
+        start=_of(chunk.start, at),
+        lower=_of(chunk.lower, at),
+        upper=_of(chunk.upper, at),
+        fixed=None if chunk.fixed is None else chunk.fixed[at],
+    )
+
+
+def points_of(chunk: Chunk) -> Array:
+    """How many points count, (k,)."""
+    if chunk.mask is None:
+        return np.full(len(chunk), chunk.y.shape[1])
+    return np.asarray(np.count_nonzero(chunk.mask, axis=1))
+
+
+def not_for_fitting(job: Job, chunk: Chunk) -> Array:
+    """The status of the fits that cannot be made, as a code; -1: this one can."""
+    p, n = len(job.parameters.free), points_of(chunk)
+    why = np.full(len(chunk), -1, dtype=np.int8)
+    if p > 1:
+        why[_constant(chunk)] = CODES[Status.CONSTANT]
+    if job.family is not None:
+        bad = (chunk.y < 0.0) | (chunk.y > 1.0) if job.family == "binomial" else chunk.y < 0.0
+        why[bad.any(axis=1)] = CODES[Status.BAD_DATA]
+    why[n < p] = CODES[Status.TOO_FEW_POINTS]
+    why[n == 0] = CODES[Status.NO_POINTS]
+    return why
+
+
+def _constant(chunk: Chunk) -> Array:
+    """Fits all of whose values are equal."""
+    if chunk.mask is None:
+        return np.asarray(chunk.y.max(axis=1) == chunk.y.min(axis=1))
+    high = np.where(chunk.mask, chunk.y, -np.inf).max(axis=1)
+    return np.asarray(high == np.where(chunk.mask, chunk.y, np.inf).min(axis=1))

@@ -1,0 +1,282 @@
+"""What the caller of `fit_many` gave, checked before any work: shapes, names, bounds, masks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..curve.columns import column_names, is_table
+from ..curve.parameters import Parameters, is_mapping
+from ..curve.setup import Request, Setup, from_function
+from ..curve.setup_formula import from_formula
+from ..errors import DataError, OptionError, ParameterError, suggestion
+from ..expr.formula import Formula
+from ..problem.likelihood import FAMILIES
+from ..solve.robust import Plan, plan
+from .places import Places
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Many fits made ready: k fits of m points, numbered in the order of the grid."""
+
+    setup: Setup
+    """One of them as a single fit: its model and parameters; its response is of no account."""
+    places: Places
+    x: tuple[Array, ...]
+    """Independent variables, each (m,), shared by all fits, or (k, m)."""
+    y: Array
+    """(k, m), as it came."""
+    weights: Array | None
+    """Square roots of the weights, 1/sigma where that is known; with a family how often a point counts."""
+    trials: Array | None
+    mask: Array | None
+    """True where a point counts. These three are (1,), (m,), (k, 1) or (k, m)."""
+    start: Array
+    """Free parameters, (p,) or (k, p); NaN where none is known."""
+    fixed: Array | None
+    """(k, h), where values that are held differ between fits."""
+    known_sigma: bool
+    loss: Plan | None
+    loss_given: str
+    family: str | None
+    precision: str
+
+    @property
+    def parameters(self) -> Parameters:
+        return self.setup.parameters
+
+    @property
+    def box(self) -> tuple[Array, Array]:
+        """Lower and upper bounds of the free parameters."""
+        free = self.parameters.free_index
+        return self.parameters.lower[free], self.parameters.upper[free]
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def job_of(
+    model: Any,
+    x: Any,
+    data: Any,
+    *,
+    start: Any = None,
+    bounds: Any = None,
+    fixed: Any = None,
+    sigma: Any = None,
+    weights: Any = None,
+    loss: Any = "linear",
+    f_scale: float | None = None,
+    family: str | None = None,
+    trials: Any = None,
+    mask: Any = None,
+    precision: str = "double",
+) -> Job:
+    """Check and arrange what `fit_many` was given.
+
+    Raises DataError, ParameterError, ModelError, FormulaError or OptionError, naming what is wrong.
+    """
+    if precision not in ("double", "single"):
+        raise OptionError(f"precision = {precision!r}: there are 'double' and 'single'")
+    y = _response(data)
+    names, parts = _variables(model, x)
+    places = Places.of([np.shape(part) for part in parts], y.shape)
+    setup = _one_fit(model, names, [places.of_one(part) for part in parts], start, bounds, fixed, places)
+    if names is not None:  # a formula may take them in another order, and not all
+        parts = [parts[names.index(name)] for name in setup.data.names if name in names]
+    _check_family(family, trials, sigma, loss, f_scale)
+    known = sigma is not None
+    return Job(
+        setup=setup,
+        places=places,
+        x=tuple(places.variable(part) for part in parts),
+        y=y.reshape(places.k, places.m),
+        weights=_square_roots(sigma, weights, places, family),
+        trials=None if trials is None else _positive(places.beside(trials, "trials"), "trials"),
+        mask=None if mask is None else places.beside(mask, "mask", truth=True),
+        start=_starts(start, setup.parameters, places),
+        fixed=_held(fixed, setup.parameters, places),
+        known_sigma=known,
+        loss=plan(loss, f_scale, known),
+        loss_given=loss,
+        family=family,
+        precision=precision,
+    )
+
+
+def _response(data: Any) -> Array:
+    y = np.asarray(data)
+    if y.dtype.kind == "c":
+        raise DataError("the data are complex: fit them one by one with fit()")
+    if y.dtype.kind not in "biuf":
+        raise DataError(f"the data are of type {y.dtype}, not real numbers")
+    if y.size == 0 or y.ndim == 0:
+        raise DataError(f"there are no data: their shape is {y.shape}")
+    return y
+
+
+def _variables(model: Any, x: Any) -> tuple[list[str] | None, list[Array]]:
+    """The independent variables, with their names where they have some."""
+    if is_table(x):
+        names = list(column_names(x))
+        return names, [_numbers(x[name], name) for name in names]
+    if isinstance(x, tuple):
+        if isinstance(model, str | Formula):
+            raise DataError("a formula takes its variables by name: x={'x': ..., 'y': ...}")
+        return None, [_numbers(part, f"x[{k}]") for k, part in enumerate(x)]
+    return None, [_numbers(x, "x")]
+
+
+def _numbers(values: Any, name: str) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name!r} is of type {array.dtype}, not real numbers")
+    found = np.ascontiguousarray(array, dtype=np.float64)
+    if not np.isfinite(found).all():
+        raise DataError(f"{name!r} holds a value that is not finite: only the data may have missing values")
+    return found
+
+
+def _one_fit(
+    model: Any,
+    names: list[str] | None,
+    parts: list[Array],
+    start: Any,
+    bounds: Any,
+    fixed: Any,
+    places: Places,
+) -> Setup:
+    """The first of the fits as `fit` would make it ready."""
+    x: Any = parts[0] if len(parts) == 1 else tuple(parts)
+    if names is not None:
+        x = dict(zip(names, parts, strict=True))
+    common = [_common(given, option, places) for given, option in ((start, "start"), (fixed, "fixed"))]
+    wanted = Request(
+        x, np.zeros(places.m), None, common[0], bounds, common[1], None, None, "error", None, None
+    )
+    if isinstance(model, str) and "~" in model:
+        model = model.partition("~")[2]  # the left side is a name for the data
+    setup = from_formula(model, wanted) if isinstance(model, str | Formula) else from_function(model, wanted)
+    if setup.parameters.relations is not None:
+        raise OptionError("bounds on expressions of parameters cannot be had in fit_many: use fit()")
+    if not all(isinstance(a, np.ndarray) and a.size == places.m for a in setup.data.arguments):
+        raise DataError("fit_many needs a model of plain variables, one number for each point: f(x, y, a, b)")
+    return setup
+
+
+# --------------------------------------------------------------------------- values that differ between fits
+
+
+def _common(given: Any, option: str, places: Places) -> Any:
+    """The values as one fit has them: of those that differ the first that is known."""
+    if given is None or not is_mapping(given):
+        rows = None if given is None else np.asarray(given)
+        if rows is None or rows.ndim < 2:
+            return given
+        return _first_known(places.rows(rows, option), axis=0)
+    found = {}
+    for name, value in given.items():
+        values = np.asarray(value, dtype=np.float64) if np.ndim(value) else value
+        differs = np.ndim(value) and np.shape(value) == places.grid and places.grid
+        found[name] = float(_first_known(values.reshape(-1))) if differs else value
+    return {name: value for name, value in found.items() if not _is_nan(value)}
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _first_known(values: Array, axis: int = 0) -> Any:
+    return np.take_along_axis(values, np.expand_dims(np.argmax(np.isfinite(values), axis=axis), axis), axis)[
+        0
+    ]
+
+
+def _starts(given: Any, parameters: Parameters, places: Places) -> Array:
+    values = _table(given, parameters, places, "start")
+    free = list(parameters.free)
+    if values is None:
+        return parameters.values[free]
+    start = np.ascontiguousarray(values[:, free])
+    outside = (start < parameters.lower[free]) | (start > parameters.upper[free])
+    if outside.any():
+        k, i = np.argwhere(outside)[0]
+        name, value = parameters.names[free[i]], start[k, i]
+        raise ParameterError(f"start {value:g} of {name!r} in fit {places.index(k)} is outside its bounds")
+    return start
+
+
+def _held(given: Any, parameters: Parameters, places: Places) -> Array | None:
+    values = _table(given, parameters, places, "fixed")
+    if values is None:
+        return None
+    held = [i for i in range(len(parameters.names)) if i not in parameters.free]
+    found = np.ascontiguousarray(values[:, held])
+    if not np.isfinite(found).all():
+        k, i = np.argwhere(~np.isfinite(found))[0]
+        raise ParameterError(f"fixed: {parameters.names[held[i]]!r} is not finite in fit {places.index(k)}")
+    return found
+
+
+def _table(given: Any, parameters: Parameters, places: Places, option: str) -> Array | None:
+    """All parameters of all fits, where some value differs between fits; else None."""
+    if given is None:
+        return None
+    if not is_mapping(given):
+        rows = np.asarray(given)
+        return None if rows.ndim < 2 else places.rows(rows, option).astype(np.float64)
+    own = {str(n): np.asarray(v) for n, v in given.items() if np.ndim(v) and np.shape(v) == places.grid}
+    if not own or not places.grid:
+        return None
+    unknown = next((n for n in own if n not in parameters.names), None)
+    if unknown is not None:
+        raise ParameterError(f"{option}: no parameter {unknown!r}{suggestion(unknown, parameters.names)}")
+    table = np.tile(parameters.values, (places.k, 1))
+    for name, values in own.items():
+        table[:, parameters.names.index(name)] = values.reshape(-1)
+    return table
+
+
+# ------------------------------------------------------------------------------------------ weights, families
+
+
+def _square_roots(sigma: Any, weights: Any, places: Places, family: str | None) -> Array | None:
+    if sigma is not None and weights is not None:
+        raise OptionError("sigma= and weights= say the same: give one of them")
+    if sigma is not None:
+        return 1.0 / _positive(places.beside(sigma, "sigma"), "sigma")
+    if weights is None:
+        return None
+    found = places.beside(weights, "weights")
+    if not (found >= 0.0).all():
+        raise DataError("weights: a weight must be a number that is not negative; mask= leaves points out")
+    return found if family else np.sqrt(found)
+
+
+def _positive(values: Array, name: str) -> Array:
+    if not (values > 0.0).all():
+        value = values[~(values > 0.0)][0]
+        raise DataError(f"{name} is {value:g} somewhere: it must be positive; mask= leaves points out")
+    return values
+
+
+def _check_family(family: Any, trials: Any, sigma: Any, loss: Any, f_scale: Any) -> None:
+    if family is None:
+        if trials is not None:
+            raise OptionError("trials= are those of family='binomial': say so, or leave them out")
+        return
+    if family not in FAMILIES:
+        raise OptionError(f"family = {family!r} is unknown; there are {', '.join(map(repr, FAMILIES))}")
+    if sigma is not None:
+        raise OptionError(f"sigma= with family={family!r}: the scatter of counts follows from their mean")
+    if loss != "linear" or f_scale is not None:
+        raise OptionError(f"loss= with family={family!r}: a likelihood is a cost of its own")
+    if (family == "binomial") != (trials is not None):
+        raise OptionError("family='binomial' needs trials=, the number of trials; other families have none")

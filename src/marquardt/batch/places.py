@@ -1,0 +1,101 @@
+"""Where fits and points lie in arrays of any shape: those of the fits first, those of the points last."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, ParameterError
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Data of shape ``grid + points``."""
+
+    grid: Shape
+    points: Shape
+
+    @classmethod
+    def of(cls, variables: Sequence[Shape], data: Shape) -> Places:
+        """Shared variables have the shape of the points; those of each fit the shape of the data.
+
+        >>> Places.of([(32,)], (100, 100, 32))
+        Places(grid=(100, 100), points=(32,))
+        """
+        shared = [shape for shape in variables if shape != data or len(data) == 1]
+        points = shared[0] if shared else data[-1:]
+        split = len(data) - len(points)
+        if any(shape != points for shape in shared) or not points or data[split:] != points or split < 0:
+            told = ", ".join(map(str, dict.fromkeys(variables)))
+            raise DataError(
+                f"shapes do not fit: x has {told}, the data {data}. Points come last: x is shaped like the "
+                "last dimensions of the data, shared by all fits, or like all of them"
+            )
+        return cls(data[:split], points)
+
+    @property
+    def k(self) -> int:
+        """The number of fits."""
+        return math.prod(self.grid)
+
+    @property
+    def m(self) -> int:
+        """The number of points of each."""
+        return math.prod(self.points)
+
+    def index(self, k: int) -> Any:
+        """The place of fit number k on the grid: a number, or a tuple."""
+        place = tuple(int(i) for i in np.unravel_index(int(k), self.grid or (1,)))
+        return place[0] if len(place) == 1 else place
+
+    def number(self, index: Any) -> int:
+        """The number of the fit at a place; IndexError where there is none."""
+        place = index if isinstance(index, tuple) else (index,)
+        grid = self.grid or (1,)
+        if len(place) != len(grid) or any(not -n <= i < n for i, n in zip(place, grid, strict=True)):
+            raise IndexError(f"there is no fit {index!r}: they are arranged as {grid}")
+        wrapped = tuple(int(i) % n for i, n in zip(place, grid, strict=True))
+        return int(np.ravel_multi_index(wrapped, grid))
+
+    def variable(self, values: Array) -> Array:
+        """An independent variable as (m,) or (k, m)."""
+        return values.reshape(-1) if values.shape == self.points else values.reshape(self.k, self.m)
+
+    def of_one(self, values: Array) -> Array:
+        """The variable of the first fit, (m,)."""
+        found = self.variable(values)
+        return found if found.ndim == 1 else np.ascontiguousarray(found[0])
+
+    def beside(self, given: Any, name: str, truth: bool = False) -> Array:
+        """Weights, a mask and the like: for all, by point, by fit, or for every point of every fit."""
+        values = np.asarray(given)
+        if values.dtype.kind not in "biuf":
+            raise DataError(f"{name} is of type {values.dtype}, not real numbers")
+        if values.shape == self.grid + self.points:
+            values = values.reshape(self.k, self.m)
+        elif values.shape == self.points or values.ndim == 0:
+            values = values.reshape(-1)
+        elif values.shape in (self.grid, self.grid + (1,) * len(self.points)):
+            values = values.reshape(self.k, 1)
+        else:
+            raise DataError(
+                f"{name} has the shape {values.shape}; it may be a number, {self.points} (by point), "
+                f"{self.grid} (by fit), or {self.grid + self.points}"
+            )
+        return values.astype(bool) if truth else np.asarray(values, dtype=np.float64)
+
+    def rows(self, values: Array, name: str) -> Array:
+        """One row for each fit, (k, any)."""
+        if values.shape[:-1] not in (self.grid, (self.k,)):
+            raise ParameterError(
+                f"{name} has the shape {values.shape}: of each fit that is {(*self.grid, 'parameters')}"
+            )
+        return values.reshape(self.k, -1)
