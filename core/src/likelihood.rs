@@ -40,6 +40,12 @@ impl Family {
         2.0 * w * self.sides(y, f).map(|(y, f, _)| half_deviance(y, f)).iter().sum::<f64>()
     }
 
+    /// Pearson's chi-square, the sum of squared residuals in standard deviations.
+    pub fn pearson(self, f: &[f64], y: &[f64], cases: Option<&[f64]>) -> f64 {
+        let case = |i: usize| cases.map_or(1.0, |w| w[i]);
+        f.iter().zip(y).enumerate().map(|(i, (&f, &y))| f * f * self.slopes(y, f, case(i)).fisher).sum()
+    }
+
     #[inline]
     fn slopes(self, y: f64, f: f64, w: f64) -> Slopes {
         let mut sum = Slopes::default();

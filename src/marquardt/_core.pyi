@@ -177,19 +177,7 @@ def minimize_curve_many(
     linear: Sequence[int] = ...,
 ) -> list[Outcome]: ...
 def fit_lanes(
-    jacobian: Tape,
-    columns: Sequence[Matrix | Vector],
-    values: Vector,
-    free: Sequence[int],
-    y: NDArray[Any],
-    weights: Matrix | Vector | None,
-    mask: NDArray[np.bool_] | None,
-    held: Matrix | None,
-    start: Matrix | Vector,
-    lower: Matrix | Vector,
-    upper: Matrix | Vector,
-    threads: int,
-    covariance: bool,
+    jacobian: Tape, batch: Any, threads: int, covariance: bool
 ) -> (
     tuple[
         Matrix,
@@ -202,6 +190,15 @@ def fit_lanes(
     ]
     | None
 ): ...
+def fit_each(
+    programs: Programs,
+    batch: Any,
+    which: Any,
+    loss: tuple[Any, ...] | None,
+    linear: Sequence[int],
+    options: Options,
+    threads: int,
+) -> dict[str, NDArray[Any]]: ...
 def minimize_callback(
     residuals: Callable[[Vector], Vector],
     jacobian: Callable[[Vector, Vector], Matrix],

@@ -1,6 +1,8 @@
 //! `fit_lanes`: many fits of one small traced model.
 
-use marquardt_core::batch::{Data, Ends, Numbers, Table, TapeLanes, run};
+use marquardt_core::batch::{Data, Each, End, Ends, Numbers, Table, TapeLanes, run};
+use marquardt_core::covariance::inverse_gram;
+use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
 use numpy::PyUntypedArrayMethods;
 use numpy::{
@@ -9,6 +11,10 @@ use numpy::{
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use crate::curve::Programs;
+use crate::loss::Loss;
+use crate::options::Options;
+use crate::run::Signals;
 use crate::tape::Tape;
 
 /// Numbers in one dimension, shared by all fits, or in two, a row for each.
@@ -29,6 +35,46 @@ fn table<'a>(array: &'a Numbers1or2) -> PyResult<Table<'a>> {
     }
 }
 
+/// The arrays of a job.
+#[derive(FromPyObject)]
+pub struct Batch<'py> {
+    columns: Vec<Numbers1or2<'py>>,
+    values: PyReadonlyArray1<'py, f64>,
+    free: Vec<usize>,
+    y: Response<'py>,
+    weights: Option<Numbers1or2<'py>>,
+    mask: Option<PyReadonlyArray2<'py, bool>>,
+    held: Option<PyReadonlyArray2<'py, f64>>,
+    start: Numbers1or2<'py>,
+    lower: Numbers1or2<'py>,
+    upper: Numbers1or2<'py>,
+}
+
+impl Batch<'_> {
+    fn data(&self) -> PyResult<Data<'_>> {
+        let (shape, y) = match &self.y {
+            Response::Double(y) => (y.shape(), Numbers::Double(y.as_slice()?)),
+            Response::Single(y) => (y.shape(), Numbers::Single(y.as_slice()?)),
+        };
+        let data = Data {
+            n_fits: shape[0],
+            n_points: shape[1],
+            y,
+            columns: self.columns.iter().map(table).collect::<PyResult<_>>()?,
+            weights: self.weights.as_ref().map(table).transpose()?,
+            mask: self.mask.as_ref().map(|m| m.as_slice()).transpose()?,
+            values: self.values.as_slice()?,
+            held: self.held.as_ref().map(|h| h.as_slice()).transpose()?,
+            free: &self.free,
+            start: table(&self.start)?,
+            lower: table(&self.lower)?,
+            upper: table(&self.upper)?,
+        };
+        data.check().map_err(PyValueError::new_err)?;
+        Ok(data)
+    }
+}
+
 /// Parameters (k, p), cost, converged, nfev, number of points, variances (k, p) and covariance (k, p, p) or None.
 type Found<'py> = (
     Bound<'py, PyArrayDyn<f64>>,
@@ -43,46 +89,18 @@ type Found<'py> = (
 /// Fits made in lanes by a tape of the model and its derivatives; False in "converged": to be made otherwise. None where
 /// the tape has branches.
 #[pyfunction]
-#[pyo3(signature = (jacobian, columns, values, free, y, weights, mask, held, start, lower, upper, threads, covariance))]
 pub fn fit_lanes<'py>(
     py: Python<'py>,
     jacobian: &Tape,
-    columns: Vec<Numbers1or2<'py>>,
-    values: PyReadonlyArray1<'py, f64>,
-    free: Vec<usize>,
-    y: Response<'py>,
-    weights: Option<Numbers1or2<'py>>,
-    mask: Option<PyReadonlyArray2<'py, bool>>,
-    held: Option<PyReadonlyArray2<'py, f64>>,
-    start: Numbers1or2<'py>,
-    lower: Numbers1or2<'py>,
-    upper: Numbers1or2<'py>,
+    batch: Batch<'py>,
     threads: usize,
     covariance: bool,
 ) -> PyResult<Option<Found<'py>>> {
-    let (k, n_points, y) = match &y {
-        Response::Double(y) => (y.shape()[0], y.shape()[1], Numbers::Double(y.as_slice()?)),
-        Response::Single(y) => (y.shape()[0], y.shape()[1], Numbers::Single(y.as_slice()?)),
-    };
-    let data = Data {
-        n_fits: k,
-        n_points,
-        y,
-        columns: columns.iter().map(table).collect::<PyResult<_>>()?,
-        weights: weights.as_ref().map(table).transpose()?,
-        mask: mask.as_ref().map(|m| m.as_slice()).transpose()?,
-        values: values.as_slice()?,
-        held: held.as_ref().map(|h| h.as_slice()).transpose()?,
-        free: &free,
-        start: table(&start)?,
-        lower: table(&lower)?,
-        upper: table(&upper)?,
-    };
-    data.check().map_err(PyValueError::new_err)?;
+    let data = batch.data()?;
+    let (k, p) = (data.n_fits, data.free.len());
     if TapeLanes::new(&jacobian.0, &data).is_none() {
         return Ok(None);
     }
-    let p = free.len();
     let (mut x, mut cost) = (vec![f64::NAN; k * p], vec![f64::NAN; k]);
     let (mut converged, mut nfev, mut points) = (vec![false; k], vec![0; k], vec![0; k]);
     let mut variance = vec![f64::NAN; k * p];
@@ -100,14 +118,102 @@ pub fn fit_lanes<'py>(
         let make = || TapeLanes::new(&jacobian.0, &data).expect("was made above");
         run(&make, &data, Level::best(), threads, ends);
     });
-    let whole = whole.map(|c| c.into_pyarray(py).reshape([k, p, p]).map(|c| c.to_dyn().clone()));
     Ok(Some((
-        x.into_pyarray(py).reshape([k, p])?.to_dyn().clone(),
+        shaped(py, x, &[k, p])?,
         cost.into_pyarray(py),
         converged.into_pyarray(py),
         nfev.into_pyarray(py),
         points.into_pyarray(py),
-        variance.into_pyarray(py).reshape([k, p])?.to_dyn().clone(),
-        whole.transpose()?,
+        shaped(py, variance, &[k, p])?,
+        whole.map(|c| shaped(py, c, &[k, p, p])).transpose()?,
     )))
+}
+
+/// Where fits ended on the QR path: parameters (k, p), cost, status, nfev, njev, points, rank, which parameters are at
+/// bounds (k, p), the factor of [J f] (k, p + 1, p + 1), and (J'J)^-1 (k, p, p), NaN where there is none.
+#[derive(IntoPyObject)]
+pub struct EachFound<'py> {
+    x: Bound<'py, PyArrayDyn<f64>>,
+    cost: Bound<'py, PyArray1<f64>>,
+    rss: Bound<'py, PyArray1<f64>>,
+    status: Bound<'py, PyArray1<i8>>,
+    nfev: Bound<'py, PyArray1<i32>>,
+    njev: Bound<'py, PyArray1<i32>>,
+    n_points: Bound<'py, PyArray1<i32>>,
+    rank: Bound<'py, PyArray1<i16>>,
+    active: Bound<'py, PyArrayDyn<i8>>,
+    factor: Bound<'py, PyArrayDyn<f64>>,
+    inverse: Bound<'py, PyArrayDyn<f64>>,
+}
+
+/// Fits at the positions `which` of a batch, one by one in threads. Status -1: it cannot be evaluated, or Ctrl-C came.
+#[pyfunction]
+pub fn fit_each<'py>(
+    py: Python<'py>,
+    programs: &Programs,
+    batch: Batch<'py>,
+    which: Vec<usize>,
+    loss: Option<Loss>,
+    linear: Vec<usize>,
+    options: &Options,
+    threads: usize,
+) -> PyResult<EachFound<'py>> {
+    let data = batch.data()?;
+    if which.iter().any(|&fit| fit >= data.n_fits) {
+        return Err(PyValueError::new_err("a position is out of range"));
+    }
+    let (k, p) = (which.len(), data.free.len());
+    let each = Each {
+        programs: programs.inner.clone(),
+        data: &data,
+        cost: loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost),
+        linear,
+        options: &options.inner,
+        level: Level::best(),
+    };
+    let signals = Signals::new();
+    let ends = py.detach(|| each.run(&which, threads, &|| signals.have_stopped()));
+    let n = p + 1;
+    let (mut x, mut cost, mut status) = (vec![f64::NAN; k * p], vec![f64::NAN; k], vec![-1_i8; k]);
+    let (mut nfev, mut njev, mut points) = (vec![0; k], vec![0; k], vec![0; k]);
+    let mut rss = vec![f64::NAN; k];
+    let (mut rank, mut active) = (vec![0_i16; k], vec![0_i8; k * p]);
+    let (mut factor, mut inverse) = (vec![f64::NAN; k * n * n], vec![f64::NAN; k * p * p]);
+    for (i, end) in ends.into_iter().enumerate() {
+        let Some(End { outcome: o, rss: squares, n_points }) = end else { continue };
+        x[i * p..][..p].copy_from_slice(&o.x);
+        (cost[i], status[i], rank[i]) = (o.cost, o.status as i8, o.rank as i16);
+        rss[i] = squares;
+        (nfev[i], njev[i], points[i]) = (o.nfev as i32, o.njev as i32, n_points as i32);
+        active[i * p..][..p].copy_from_slice(&o.active);
+        factor[i * n * n..][..n * n].copy_from_slice(&o.linearization.factor);
+        if o.rank == p
+            && o.active.iter().all(|a| *a == 0)
+            && let Some(found) = inverse_gram(&o.linearization.factor, p)
+        {
+            inverse[i * p * p..][..p * p].copy_from_slice(&found);
+        }
+        spare::give(o.f);
+    }
+    Ok(EachFound {
+        x: shaped(py, x, &[k, p])?,
+        cost: cost.into_pyarray(py),
+        rss: rss.into_pyarray(py),
+        status: status.into_pyarray(py),
+        nfev: nfev.into_pyarray(py),
+        njev: njev.into_pyarray(py),
+        n_points: points.into_pyarray(py),
+        rank: rank.into_pyarray(py),
+        active: shaped(py, active, &[k, p])?,
+        factor: shaped(py, factor, &[k, n, n])?,
+        inverse: shaped(py, inverse, &[k, p, p])?,
+    })
+}
+
+fn shaped<'py, T: numpy::Element>(
+    py: Python<'py>,
+    values: Vec<T>,
+    shape: &[usize],
+) -> PyResult<Bound<'py, PyArrayDyn<T>>> {
+    values.into_pyarray(py).reshape(shape.to_vec())
 }

@@ -235,6 +235,19 @@ impl Evaluate for Versions {
         &self.linear
     }
 
+    fn linearize_linear(
+        &mut self,
+        x: &[f64],
+        f: &mut [f64],
+        out: &mut Linearization,
+    ) -> Result<bool, Failure> {
+        if !self.select(x)? || self.versions[self.active].order.is_some() {
+            return Ok(false);
+        }
+        self.versions[self.active].curve.linearize_by_some(x, f, &self.linear, out);
+        Ok(true)
+    }
+
     fn slopes<'f>(&self, f: &'f [f64]) -> Cow<'f, [f64]> {
         let Version { curve, order } = &self.versions[self.active];
         match order {

@@ -36,5 +36,6 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(stream::add_sums, m)?)?;
     m.add_function(wrap_pyfunction!(many::minimize_curve_many, m)?)?;
     m.add_function(wrap_pyfunction!(batch::fit_lanes, m)?)?;
+    m.add_function(wrap_pyfunction!(batch::fit_each, m)?)?;
     m.add_function(wrap_pyfunction!(callback::minimize_callback, m)?)
 }

@@ -1,10 +1,5 @@
 //! `minimize_curve_many`: many starts of a traced model, in threads.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Instant;
-
 use marquardt_core::evaluate::Evaluate;
 use marquardt_core::minimize::{self, minimize_many};
 use numpy::{PyReadonlyArray1, PyReadonlyArray2, PyUntypedArrayMethods};
@@ -15,7 +10,7 @@ use crate::curve::Versions;
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::penalty::{Rows, penalized};
-use crate::run::{PATIENCE, raised};
+use crate::run::{Signals, raised};
 
 /// As `minimize_curve`, from each row of `starts`, by as many threads as wanted; the ends in the order of the rows.
 #[pyfunction]
@@ -58,7 +53,7 @@ pub fn minimize_curve_many(
     run(py, problems, starts, lower, upper, &options.inner)
 }
 
-/// Releases the GIL and watches for Ctrl-C, which the thread of the caller alone can see.
+/// Releases the GIL and watches for Ctrl-C.
 fn run<E: Evaluate + Send>(
     py: Python<'_>,
     problems: Vec<E>,
@@ -67,20 +62,8 @@ fn run<E: Evaluate + Send>(
     upper: &[f64],
     options: &minimize::Options,
 ) -> PyResult<Vec<Outcome>> {
-    let (stop, last) = (AtomicBool::new(false), Mutex::new(Instant::now()));
-    let caller = thread::current().id();
-    let stopped = || {
-        if thread::current().id() == caller
-            && let Ok(mut last) = last.lock()
-            && last.elapsed() > PATIENCE
-        {
-            *last = Instant::now();
-            if Python::attach(|py| py.check_signals().is_err()) {
-                stop.store(true, Ordering::Relaxed);
-            }
-        }
-        stop.load(Ordering::Relaxed)
-    };
-    let ends = py.detach(|| minimize_many(problems, starts, lower, upper, options, &stopped));
+    let signals = Signals::new();
+    let ends =
+        py.detach(|| minimize_many(problems, starts, lower, upper, options, &|| signals.have_stopped()));
     ends.into_iter().map(|end| end.map(Outcome::from).map_err(raised)).collect()
 }

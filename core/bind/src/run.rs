@@ -1,5 +1,8 @@
 //! One run of the minimizer: releases the GIL, watches for Ctrl-C, passes progress on.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use marquardt_core::evaluate::{Evaluate, Failure};
@@ -12,6 +15,33 @@ use crate::outcome::Outcome;
 
 /// Signals are looked at no more often than this: taking the GIL at every step would cost as much as a small fit.
 pub const PATIENCE: Duration = Duration::from_millis(50);
+
+/// Ctrl-C, as several threads see it: the thread that made this looks, the others are told.
+pub struct Signals {
+    stop: AtomicBool,
+    last: Mutex<Instant>,
+    caller: ThreadId,
+}
+
+impl Signals {
+    pub fn new() -> Self {
+        let caller = thread::current().id();
+        Signals { stop: AtomicBool::new(false), last: Mutex::new(Instant::now()), caller }
+    }
+
+    pub fn have_stopped(&self) -> bool {
+        if thread::current().id() == self.caller
+            && let Ok(mut last) = self.last.lock()
+            && last.elapsed() > PATIENCE
+        {
+            *last = Instant::now();
+            if Python::attach(|py| py.check_signals().is_err()) {
+                self.stop.store(true, Ordering::Relaxed);
+            }
+        }
+        self.stop.load(Ordering::Relaxed)
+    }
+}
 
 /// Progress of a running minimization, as the observer sees it.
 #[pyclass(frozen, get_all, module = "marquardt._core")]

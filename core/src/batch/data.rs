@@ -78,6 +78,17 @@ impl Data<'_> {
         (0..self.values.len()).filter(|j| !self.free.contains(j)).collect()
     }
 
+    /// All parameters of a fit, its own held values in their places.
+    pub fn values_of(&self, fit: usize) -> Vec<f64> {
+        let mut values = self.values.to_vec();
+        if let Some(held) = self.held {
+            let places = self.held_parameters();
+            let own = &held[fit * places.len()..];
+            places.iter().zip(own).for_each(|(&j, &value)| values[j] = value);
+        }
+        values
+    }
+
     /// Do the lengths fit together? The error names what does not.
     pub fn check(&self) -> Result<(), String> {
         let (k, m, p) = (self.n_fits, self.n_points, self.free.len());

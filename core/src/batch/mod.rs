@@ -8,6 +8,7 @@
 //! condition, no bound in the way. Everything else is handed back as `Verdict::Doubtful`, for the dense QR path.
 
 mod data;
+mod each;
 mod lanes;
 mod machine;
 mod normal;
@@ -15,6 +16,7 @@ mod run;
 mod tape;
 
 pub use data::{Data, Numbers, Table};
+pub use each::{Each, End};
 pub use lanes::Verdict;
 pub use run::{Ends, run};
 pub use tape::TapeLanes;

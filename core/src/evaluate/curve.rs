@@ -21,6 +21,8 @@ pub struct Curve {
     threads: usize,
     level: Level,
     cost: Option<Cost>,
+    /// Free parameters that may be projected out.
+    linear: Vec<usize>,
     jobs: Vec<Job>,
     /// First residual of each block.
     offsets: Vec<usize>,
@@ -82,6 +84,7 @@ impl Curve {
             threads,
             level,
             cost: None,
+            linear: Vec::new(),
             jobs,
             offsets,
             n_residuals,
@@ -103,6 +106,12 @@ impl Curve {
         }
         self.cost = cost;
         Ok(self)
+    }
+
+    /// Lets these free parameters be projected out: the model is affine in them together.
+    pub fn with_linear(mut self, linear: Vec<usize>) -> Self {
+        self.linear = linear;
+        self
     }
 
     /// Residuals and their linearization by the `picked` free parameters alone.
@@ -276,6 +285,22 @@ impl Evaluate for Curve {
     fn linearize(&mut self, x: &[f64], f: &[f64], out: &mut Linearization) -> Result<(), Failure> {
         self.linearize_by(Part::Model, x, f, out);
         Ok(())
+    }
+
+    fn linear(&self) -> &[usize] {
+        &self.linear
+    }
+
+    fn linearize_linear(
+        &mut self,
+        x: &[f64],
+        f: &mut [f64],
+        out: &mut Linearization,
+    ) -> Result<bool, Failure> {
+        let linear = std::mem::take(&mut self.linear);
+        self.linearize_by_some(x, f, &linear, out);
+        self.linear = linear;
+        Ok(true)
     }
 
     fn curvature_along(&mut self, x: &[f64], f: &[f64], v: &[f64], out: &mut [f64]) -> Result<bool, Failure> {

@@ -18,8 +18,10 @@ from ..curve.parameters import Parameters
 from ..errors import Status
 from ..options import Options
 from ..solve.robust import Plan
-from .lanes import Lanes, lanes_of
+from .each import run_each
+from .lanes import Quick, quick_form, run_lanes
 from .single import run_one_by_one
+from .traced import TracedBatch, traced_batch
 
 Array = NDArray[Any]
 Vector = NDArray[np.float64]
@@ -148,16 +150,24 @@ class Engine:
         return len(self.parameters.free)
 
     @cached_property
-    def lanes(self) -> Lanes | None:
-        """The model for lanes of the core, where its fits can be made there."""
-        return lanes_of(self)
+    def traced(self) -> TracedBatch | None:
+        """The model as the core runs it alone; None where fits are made one by one from here."""
+        return traced_batch(self)
+
+    @cached_property
+    def _quick(self) -> Quick | None:
+        return None if self.traced is None else quick_form(self.traced, self.parameters, self.arguments)
 
     def run(self, chunk: Chunk) -> Ends:
         """The ends of all fits of a chunk. The same bits for any number of threads and any chunking."""
-        ends = None if self.lanes is None else self.lanes.run(self, chunk)
+        ends = None if self.traced is None else run_lanes(self, self.traced, self._quick, chunk)
         if ends is None:
-            return run_one_by_one(self, chunk)
+            return self._on_qr_path(chunk, np.arange(len(chunk)))
         doubtful = np.flatnonzero(ends.status != CODES[Status.CONVERGED])
         if doubtful.size:
-            ends.put(run_one_by_one(self, chunk, doubtful), doubtful)
+            ends.put(self._on_qr_path(chunk, doubtful), doubtful)
         return ends
+
+    def _on_qr_path(self, chunk: Chunk, which: Array) -> Ends:
+        ends = None if self.traced is None else run_each(self, self.traced, chunk, which)
+        return run_one_by_one(self, chunk, which) if ends is None else ends

@@ -1,0 +1,64 @@
+"""Fits one by one in the threads of the core, on the dense QR path of a single fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import _core
+from ..errors import Status
+from ..options import Options
+from ..problem.likelihood import Likelihood
+from ..solve.minimize import native_options
+from ..stats import covariance
+from .traced import TracedBatch, batch_of, threads_of
+
+if TYPE_CHECKING:
+    from .engine import Chunk, Ends, Engine
+
+Array = NDArray[Any]
+
+
+def run_each(engine: Engine, traced: TracedBatch, chunk: Chunk, which: Array) -> Ends | None:
+    """The fits of a chunk at the positions `which`; None where they are not for the core alone."""
+    columns = traced.columns_of(chunk)
+    if columns is None or engine.loss is not None or not traced.takes(engine, chunk):
+        return None
+    options = replace(engine.options or Options(), threads=1, trace=False)
+    family = None if engine.family is None else Likelihood(engine.family, np.zeros(0)).native()
+    linear = traced.linear if family is None and options.method == "auto" and options.projection else ()
+    found = _core.fit_each(
+        traced.programs.native, batch_of(engine, chunk, columns), which, family, list(linear),
+        native_options(options, True), threads_of(engine),
+    )  # fmt: skip
+    return _ends(engine, found)
+
+
+def _ends(engine: Engine, found: dict[str, Array]) -> Ends:
+    from .engine import CODES, Ends, blank
+
+    p = engine.n_free
+    status, cost, inverse = found["status"].copy(), found["cost"], found["inverse"]
+    known = status >= 0
+    status[~known] = CODES[Status.BAD_START]
+    status[known & ~np.isfinite(cost)] = CODES[Status.BAD_START]
+    rank = found["rank"] + np.count_nonzero(found["active"], axis=1).astype(np.int16)
+    bad = status == CODES[Status.BAD_START]
+    for i in np.flatnonzero(~bad & np.isnan(inverse).any(axis=(1, 2))):
+        held = found["active"][i] != 0
+        unscaled = covariance(found["factor"][i, :p, :p], held, int(found["rank"][i]))
+        inverse[i], rank[i] = unscaled.matrix, unscaled.rank + np.count_nonzero(held)
+    ends = Ends(
+        x=found["x"], cost=cost, status=status, nfev=found["nfev"], njev=found["njev"],
+        covariance=inverse if engine.covariance else None,
+        unscaled_variance=np.diagonal(inverse, axis1=1, axis2=2).copy(),
+        rss=found["rss"], n_points=found["n_points"], rank=rank, by_qr=~bad,
+    )  # fmt: skip
+    nothing = blank(int(bad.sum()), p, engine.covariance, Status.BAD_START)
+    for name in Ends.__slots__:
+        if bad.any() and getattr(ends, name) is not None:
+            getattr(ends, name)[bad] = getattr(nothing, name)
+    return ends
