@@ -97,7 +97,8 @@ class Ends:
     def some(self, at: Array) -> Ends:
         """Those of some fits."""
         parts: list[Any] = [getattr(self, f.name) for f in fields(Ends)]
-        return Ends(*[part if part is None else part[at] for part in parts])
+        picked: list[Any] = [part if part is None else part[at] for part in parts]
+        return Ends(*picked)
 
 
 def blank(k: int, p: int, covariance: bool, status: Status = Status.NOT_DONE) -> Ends:
