@@ -28,14 +28,20 @@ const SHORT: f64 = 1e-6;
 const EXACT: f64 = 1e-12;
 /// Smallest pivot of the normal matrix with columns of length one: 1e-9 is a condition of about 3e4 of J.
 const PIVOT: f64 = 1e-9;
-/// Evaluations after which a fit is in doubt.
-const PATIENCE: f64 = 40.0;
+/// Evaluations after which a fit is in doubt: who wanders that long may end in another minimum than the search of a single
+/// fit. (With 20 instead of 25, 0.4 % of the logistic curves are made twice, with 25 0.02 %.)
+const PATIENCE: f64 = 25.0;
+/// So many standard errors from zero a parameter has a sign. Where that is not the sign of its start, the curve may be
+/// mirrored: of 10,008 fits of textbook and NIST curves 54 ended elsewhere than a single fit, with this and the limit of
+/// evaluations one.
+const SIGN: f64 = 5.0;
 
 /// A group of fits on their way.
 pub struct Lanes {
     p: usize,
     x: Vec<Row>,
     trial: Vec<Row>,
+    start: Vec<Row>,
     lower: Vec<Row>,
     upper: Vec<Row>,
     /// At `x`, and at `trial`.
@@ -102,6 +108,7 @@ impl Lanes {
             p,
             x: rows(p),
             trial: rows(p),
+            start: rows(p),
             lower: rows(p),
             upper: rows(p),
             here: Sums::new(p),
@@ -132,6 +139,7 @@ impl Lanes {
             let (low, high) = (start.lower[j], start.upper[j]);
             (self.lower[j].0[lane], self.upper[j].0[lane]) = (low, high);
             self.trial[j].0[lane] = start.x[j].max(low).min(high);
+            self.start[j].0[lane] = self.trial[j].0[lane];
         }
         self.fresh.0[lane] = 1.0;
         self.nfev.0[lane] = 0.0;
@@ -168,12 +176,12 @@ impl Lanes {
         }
         invert(&self.factor, self.p, lane, inverse, room);
         // The last step is not evaluated: by the model it takes off what the normal equations say.
-        let left = self.step.0[lane] * (self.here.cost.0[lane] / self.dof.0[lane]);
-        let cost = if left < self.here.cost.0[lane] {
-            self.here.cost.0[lane] - left
-        } else {
-            self.here.cost.0[lane]
-        };
+        let (cost, dof) = (self.here.cost.0[lane], self.dof.0[lane]);
+        let left = self.step.0[lane] * (cost / dof);
+        let cost = if left < cost { cost - left } else { cost };
+        let variance = |j: usize| room[j * (j + 3) / 2] * 2.0 * cost / dof;
+        let turned = |j: usize| x[j] * self.start[j].0[lane] < 0.0 && x[j] * x[j] > SIGN * SIGN * variance(j);
+        let verdict = if (0..self.p).any(turned) { Verdict::Doubtful } else { verdict };
         End { verdict, cost, nfev: self.nfev.0[lane] as u32, covariance: room }
     }
 }
