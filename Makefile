@@ -38,6 +38,7 @@ bench: toolchain $(BIN)/python
 	$(BIN)/python benchmarks/mgh.py
 	$(BIN)/python benchmarks/compat.py
 	$(BIN)/python benchmarks/hard.py
+	$(BIN)/python benchmarks/many.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

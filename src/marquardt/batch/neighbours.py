@@ -35,8 +35,7 @@ def from_neighbours(job: Job, engine: Engine, ends: Ends) -> None:
         rows, starts = _again(ends, beside, tried)
         if not rows.size:
             return
-        chunk = chunk_of(job, rows)
-        chunk = replace(chunk, start=np.clip(starts, chunk.lower, chunk.upper))
+        chunk = replace(chunk_of(job, rows), start=np.clip(starts, *job.box))
         again = engine.run(chunk)
         before = SUCCESS[ends.status[rows]]
         after = SUCCESS[again.status]
