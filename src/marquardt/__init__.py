@@ -34,12 +34,13 @@ from .solve.least_squares_result import LeastSquaresResult
 from .solve.result import Result
 
 if TYPE_CHECKING:
+    from .batch.groups import fit_groups
     from .batch.many import fit_many
     from .batch.result import ManyFits
 
 __version__ = "0.1.0"
 
-_LATE = {"fit_many": "batch.many", "ManyFits": "batch.result"}
+_LATE = {"fit_groups": "batch.groups", "fit_many": "batch.many", "ManyFits": "batch.result"}
 """Imported when they are asked for: most programs never do."""
 
 
@@ -78,6 +79,7 @@ __all__ = [
     "compare",
     "datasets",
     "fit",
+    "fit_groups",
     "fit_many",
     "geometry",
     "least_squares",

@@ -10,6 +10,7 @@ import pytest
 
 from marquardt.curve.columns import numbers
 from marquardt.curve.data import Data, from_table, from_x, gather, plain_data
+from marquardt.curve.fit import fit
 from marquardt.curve.signature import signature_of
 from marquardt.errors import DataError
 
@@ -213,3 +214,10 @@ def test_arguments_that_match_no_column_list_both() -> None:
 def test_a_misspelt_column_is_suggested() -> None:
     with pytest.raises(DataError, match="did you mean 'time'"):
         from_table(signature_of(lambda x, a: a * x), {"time": X, "v": Y}, "tme", "v", frozenset())
+
+
+def test_a_variable_called_y_is_not_the_response():
+    row, column = np.indices((5, 6), dtype=float)
+    z = 3 * np.exp(-0.2 * column) + 0.5 * row
+    found = fit("a*exp(-b*x) + c*y", {"x": column.ravel(), "y": row.ravel()}, z.ravel(), start={"b": 0.1})
+    np.testing.assert_allclose(found.x, [3.0, 0.2, 0.5], rtol=1e-6)

@@ -15,18 +15,17 @@ from .job import Job
 Array = NDArray[Any]
 
 
-def chunk_of(job: Job, rows: Array) -> Chunk:
+def chunk_of(job: Job, at: Array | slice) -> Chunk:
     """Some of the fits, in full: missing values are masked, trials divided by."""
-    span = slice(int(rows[0]), int(rows[-1]) + 1)
-    at: Any = span if span.stop - span.start == len(rows) else rows
     y = job.y[at]
     y = y if y.dtype == np.float32 else np.asarray(y, dtype=np.float64)
     counts = np.isfinite(y)
-    for values in (job.mask, None if job.weights is None else job.weights > 0.0):
-        if values is not None:
-            counts &= _of(values, at)
-    whole = bool(counts.all())
     weights = None if job.weights is None else _of(job.weights, at)
+    if job.mask is not None:
+        counts &= _of(job.mask, at)
+    if weights is not None:
+        counts &= weights > 0.0
+    whole = bool(counts.all())
     if job.trials is not None:
         n = _of(job.trials, at)
         y = y / n
@@ -34,7 +33,9 @@ def chunk_of(job: Job, rows: Array) -> Chunk:
     if weights is not None and weights.shape[-1] != y.shape[1]:
         shape = y.shape if weights.ndim == 2 else y.shape[1:]
         weights = np.broadcast_to(weights, shape)
-    lower, upper = job.box
+    if weights is not None and weights.ndim == 2 and not whole:
+        weights = np.where(counts, weights, 0.0)
+    lower, upper = (_of(side, at) for side in job.box)
     return Chunk(
         x=tuple(_of(part, at) for part in job.x),
         y=y if whole else np.where(counts, y, y.dtype.type(0)),
@@ -91,8 +92,15 @@ def not_for_fitting(job: Job, chunk: Chunk) -> Array:
 
 
 def _constant(chunk: Chunk) -> Array:
-    """Fits all of whose values are equal."""
+    """Fits all of whose values are equal: the ends are compared first, as that alone tells most of them."""
+    y = chunk.y
     if chunk.mask is None:
-        return np.asarray(chunk.y.max(axis=1) == chunk.y.min(axis=1))
-    high = np.where(chunk.mask, chunk.y, -np.inf).max(axis=1)
-    return np.asarray(high == np.where(chunk.mask, chunk.y, np.inf).min(axis=1))
+        maybe = np.flatnonzero(y[:, 0] == y[:, -1])
+        counts = np.ones((maybe.size, y.shape[1]), dtype=bool)
+    else:
+        maybe = np.flatnonzero((y[:, 0] == y[:, -1]) | ~(chunk.mask[:, 0] & chunk.mask[:, -1]))
+        counts = chunk.mask[maybe]
+    high = np.where(counts, y[maybe], -np.inf).max(axis=1, initial=-np.inf)
+    found = np.zeros(len(chunk), dtype=bool)
+    found[maybe] = high == np.where(counts, y[maybe], np.inf).min(axis=1, initial=np.inf)
+    return found

@@ -87,7 +87,7 @@ class Ends:
     by_qr: Array
     """(k,) bool: done by the core's own minimizer, on the dense QR path."""
 
-    def put(self, found: Ends, at: Array) -> None:
+    def put(self, found: Ends, at: Array | slice) -> None:
         """Write the ends of some fits to their places."""
         for f in fields(Ends):
             to, of = getattr(self, f.name), getattr(found, f.name)

@@ -42,6 +42,10 @@ class Job:
     """Free parameters, (p,) or (k, p); NaN where none is known."""
     fixed: Array | None
     """(k, h), where values that are held differ between fits."""
+    box: tuple[Array, Array]
+    """Lower and upper bounds of the free parameters, (p,) or (k, p)."""
+    search: bool
+    """Is every fit searched for its start like a single one?"""
     known_sigma: bool
     loss: Plan | None
     loss_given: str
@@ -51,12 +55,6 @@ class Job:
     @property
     def parameters(self) -> Parameters:
         return self.setup.parameters
-
-    @property
-    def box(self) -> tuple[Array, Array]:
-        """Lower and upper bounds of the free parameters."""
-        free = self.parameters.free_index
-        return self.parameters.lower[free], self.parameters.upper[free]
 
     def __len__(self) -> int:
         return len(self.y)
@@ -88,7 +86,13 @@ def job_of(
     y = _response(data)
     names, parts = _variables(model, x)
     places = Places.of([np.shape(part) for part in parts], y.shape)
-    setup = _one_fit(model, names, [places.of_one(part) for part in parts], start, bounds, fixed, places)
+    search = isinstance(start, str)
+    if search and start != "search":
+        raise OptionError(f"start = {start!r}: values, 'search', 'neighbours' or None are needed")
+    start = None if search else start
+    first = [places.of_one(part) for part in parts]
+    setup = _one_fit(model, names, first, start, _widest(bounds, places), fixed, places)
+    box = _box(bounds, setup.parameters, places)
     if names is not None:  # a formula may take them in another order, and not all
         parts = [parts[names.index(name)] for name in setup.data.names if name in names]
     _check_family(family, trials, sigma, loss, f_scale)
@@ -97,11 +101,13 @@ def job_of(
         setup=setup,
         places=places,
         x=tuple(places.variable(part) for part in parts),
-        y=y.reshape(places.k, places.m),
+        y=places.table(y),
         weights=_square_roots(sigma, weights, places, family),
-        trials=None if trials is None else _positive(places.beside(trials, "trials"), "trials"),
+        trials=None if trials is None else _positive(places.beside(trials, "trials"), "trials", places),
         mask=None if mask is None else places.beside(mask, "mask", truth=True),
-        start=_starts(start, setup.parameters, places),
+        start=_starts(start, setup.parameters, box, places),
+        box=box,
+        search=search,
         fixed=_held(fixed, setup.parameters, places),
         known_sigma=known,
         loss=plan(loss, f_scale, known),
@@ -199,18 +205,65 @@ def _first_known(values: Array, axis: int = 0) -> Any:
     ]
 
 
-def _starts(given: Any, parameters: Parameters, places: Places) -> Array:
+def _starts(given: Any, parameters: Parameters, box: tuple[Array, Array], places: Places) -> Array:
     values = _table(given, parameters, places, "start")
-    free = list(parameters.free)
-    if values is None:
-        return parameters.values[free]
-    start = np.ascontiguousarray(values[:, free])
-    outside = (start < parameters.lower[free]) | (start > parameters.upper[free])
+    free, (lower, upper) = list(parameters.free), box
+    start = parameters.values[free] if values is None else np.ascontiguousarray(values[:, free])
+    outside = np.atleast_2d((start < lower) | (start > upper))
     if outside.any():
-        k, i = np.argwhere(outside)[0]
-        name, value = parameters.names[free[i]], start[k, i]
-        raise ParameterError(f"start {value:g} of {name!r} in fit {places.index(k)} is outside its bounds")
+        k, i = np.argwhere(outside)[0].tolist()
+        value, low, high = (float(v[i] if v.ndim == 1 else v[k, i]) for v in (start, lower, upper))
+        raise ParameterError(
+            f"start {value:g} of {parameters.names[free[i]]!r} in fit {places.index(k)} is outside its "
+            f"bounds [{low:g}, {high:g}]"
+        )
     return start
+
+
+def _differ(side: Any, places: Places) -> bool:
+    return bool(places.grid) and np.ndim(side) > 0 and np.shape(side) == places.grid
+
+
+def _widest(bounds: Any, places: Places) -> Any:
+    """Bounds that hold those of all fits."""
+    if not is_mapping(bounds):
+        return bounds
+    found = {}
+    for name, pair in bounds.items():
+        if isinstance(pair, tuple | list) and len(pair) == 2:
+            low, high = pair
+            low = float(np.min(low)) if _differ(low, places) else low
+            pair = (low, float(np.max(high)) if _differ(high, places) else high)
+        found[name] = pair
+    return found
+
+
+def _box(bounds: Any, parameters: Parameters, places: Places) -> tuple[Array, Array]:
+    """Lower and upper bounds of the free parameters, (p,), or (k, p) where they differ between fits."""
+    free = list(parameters.free)
+    lower, upper = parameters.lower[free], parameters.upper[free]
+    own = {}
+    for name, pair in bounds.items() if is_mapping(bounds) else ():
+        if isinstance(pair, tuple | list) and any(_differ(side, places) for side in pair):
+            own[str(name)] = pair
+    if not own:
+        return lower, upper
+    lower, upper = np.tile(lower, (places.k, 1)), np.tile(upper, (places.k, 1))
+    for name, pair in own.items():
+        if name not in parameters.free_names:
+            continue
+        i = parameters.free_names.index(name)
+        for table, side in ((lower, pair[0]), (upper, pair[1])):
+            if _differ(side, places):
+                table[:, i] = np.asarray(side, dtype=np.float64).reshape(-1)
+        bad = ~(lower[:, i] < upper[:, i])
+        if bad.any():
+            k = int(np.argmax(bad))
+            raise ParameterError(
+                f"bounds of {name!r} in fit {places.index(k)} are [{lower[k, i]:g}, {upper[k, i]:g}]: the "
+                "lower one must be below the upper one"
+            )
+    return lower, upper
 
 
 def _held(given: Any, parameters: Parameters, places: Places) -> Array | None:
@@ -251,19 +304,24 @@ def _square_roots(sigma: Any, weights: Any, places: Places, family: str | None) 
     if sigma is not None and weights is not None:
         raise OptionError("sigma= and weights= say the same: give one of them")
     if sigma is not None:
-        return 1.0 / _positive(places.beside(sigma, "sigma"), "sigma")
+        return 1.0 / _positive(places.beside(sigma, "sigma"), "sigma", places)
     if weights is None:
         return None
     found = places.beside(weights, "weights")
-    if not (found >= 0.0).all():
-        raise DataError("weights: a weight must be a number that is not negative; mask= leaves points out")
+    bad = found < 0.0
+    if bad.any():
+        where = places.told(np.unravel_index(int(np.argmax(bad)), bad.shape), bad.shape)
+        raise DataError(f"weights is {found[bad][0]:g}{where}: a weight must not be negative")
     return found if family else np.sqrt(found)
 
 
-def _positive(values: Array, name: str) -> Array:
-    if not (values > 0.0).all():
-        value = values[~(values > 0.0)][0]
-        raise DataError(f"{name} is {value:g} somewhere: it must be positive; mask= leaves points out")
+def _positive(values: Array, name: str, places: Places) -> Array:
+    """Values above zero; NaN, which is missing, may be among them."""
+    bad = values <= 0.0
+    if bad.any():
+        where = places.told(np.unravel_index(int(np.argmax(bad)), bad.shape), bad.shape)
+        value = values[bad][0]
+        raise DataError(f"{name} is {value:g}{where}: it must be positive; mask= leaves points out")
     return values
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Status
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, checkpoint_of
 from .chunks import chunk_of, not_for_fitting, points_of, some
-from .engine import CODES, Ends, Engine, blank
+from .engine import Ends, Engine, blank
 from .job import Job, job_of
 from .neighbours import from_neighbours
 from .progress import Progress, Watch, watch_of
 from .result import ManyFits
-from .start import Starts
+from .start import Starts, broken_off
 
 Array = NDArray[Any]
 
@@ -55,10 +56,11 @@ def fit_many(
     Y : the data, points last: (fits, m), or with any number of dimensions before them, (rows, columns, m).
         NaN is missing. Integers and single precision are converted chunk by chunk, not as a whole.
     start : values by name or in order, a number for all fits or an array with one for each, NaN where none is
-        known; without it each fit begins at the best of what some fits of the data, spread over all, end at.
+        known; or an array (fits, parameters). Without it each fit begins at the best of what some fits of the
+        data, spread over all, end at. "search": each is searched for its start like a single one, slowly.
         "neighbours", or ``{..., "neighbours": True}``: fits on a grid that fail, or stand out from those
         beside them, are tried again from where these ended.
-    bounds : as in `fit`, for all fits. fixed : numbers, or arrays with one for each fit.
+    bounds : as in `fit`, each a number or an array with one for each fit. fixed : likewise.
     sigma, weights : as in `fit`; a number, or by point (m,), by fit, or shaped like `Y`.
     loss, f_scale, family : as in `fit`. trials : with family="binomial", shaped like sigma.
     mask : True where a point counts; or by fit, True where it is made.
@@ -66,8 +68,8 @@ def fit_many(
     covariance : also keep the covariance matrices; the standard errors are there in any case.
     threads : None: all cores. The results are the same bits for any number.
     progress : None shows a line in a terminal; False nothing; a function is called with a `Progress`.
-    checkpoint : the name of an ``.npz`` file. What is done is written there now and then, and a run with
-        the same arguments goes on where that ended.
+    checkpoint : a name that ends in ``.npz`` or ``.zarr``. What is done is written there chunk by chunk, and
+        a run with the same arguments goes on where that ended, whatever ended it.
 
     Every fit ends with the status `fit` would give it. What goes wrong in one is its status, counted in
     the summary; what is wrong with the arguments is an error before any work. Ctrl-C ends the run: what
@@ -81,6 +83,7 @@ def fit_many(
     >>> many.params["b"].round(6)
     array([0.5, 1. , 2. ])
     """
+    began = time.perf_counter()
     neighbours, start = _neighbours(start)
     job = job_of(
         model, x, Y, start=start, bounds=bounds, fixed=fixed, sigma=sigma, weights=weights, loss=loss,
@@ -90,13 +93,18 @@ def fit_many(
         job.setup.function, job.parameters, job.setup.data.arguments, loss=job.loss, family=job.family,
         precision=job.precision, threads=threads, covariance=covariance,
     )  # fmt: skip
-    store = None if checkpoint is None else Checkpoint(checkpoint, job, covariance)
-    ends = run(job, engine, watch_of(progress, len(job)), store)
-    if neighbours:
-        from_neighbours(job, engine, ends)
-    if store is not None:
-        store.write(ends, len(job))
-    return ManyFits(job, ends, model)
+    store = checkpoint_of(checkpoint, job, covariance, neighbours)
+    ends = blank(len(job), engine.n_free, covariance)
+    done = 0 if store is None else store.read(ends)
+    if store is None or not store.finished:
+        done = run(job, engine, ends, done, watch_of(progress, len(job)), store)
+        if neighbours and done == len(job):
+            from_neighbours(job, engine, ends)
+        if store is not None:
+            store.write(ends, done, finished=done == len(job))
+    if done < len(job):
+        tell_broken_off(done, len(job), store)
+    return ManyFits.of(job, ends, time.perf_counter() - began)
 
 
 def _neighbours(start: Any) -> tuple[bool, Any]:
@@ -108,42 +116,47 @@ def _neighbours(start: Any) -> tuple[bool, Any]:
     return False, start
 
 
-def run(job: Job, engine: Engine, watch: Watch, store: Checkpoint | None) -> Ends:
-    """All fits, chunk by chunk; after Ctrl-C the rest is NOT_DONE."""
-    k = len(job)
-    ends = blank(k, engine.n_free, engine.covariance)
-    begun = done = 0 if store is None else store.read(ends)
+def run(job: Job, engine: Engine, ends: Ends, done: int, watch: Watch, store: Checkpoint | None) -> int:
+    """The fits from number `done` on, chunk by chunk; how many are done, where Ctrl-C comes not all."""
+    k, before = len(job), done
     size = max(1, min(MOST, VALUES // job.places.m))
-    starts = Starts(job, engine)
     try:
+        starts = Starts(job, engine)
         while done < k:
-            rows = np.arange(done, min(done + size, k))
-            ends.put(fit_rows(job, engine, rows, starts), rows)
-            if (ends.status[rows] == CODES[Status.INTERRUPTED]).any():
+            rows = slice(done, min(done + size, k))
+            found = fit_rows(job, engine, rows, starts)
+            ends.put(found, rows)
+            if broken_off(found):
                 break
-            done = int(rows[-1]) + 1
-            if watch(done, done - begun):
+            done = rows.stop
+            if watch(done, done - before):
                 break
             if store is not None and store.due():
                 store.write(ends, done)
-    except KeyboardInterrupt:
-        pass
+    except KeyboardInterrupt:  # what the chunk has left is half written
+        rest = slice(done, min(done + size, k))
+        ends.put(blank(rest.stop - rest.start, engine.n_free, engine.covariance), rest)
     finally:
         watch.close()
-    if store is not None and done < k:
-        store.write(ends, done)
-    return ends
+    return done
 
 
-def fit_rows(job: Job, engine: Engine, rows: Array, starts: Starts) -> Ends:
+def fit_rows(job: Job, engine: Engine, rows: slice, starts: Starts) -> Ends:
     """The ends of some of the fits, those that cannot be made with the status that says why."""
     chunk = chunk_of(job, rows)
     why = not_for_fitting(job, chunk)
     good = np.flatnonzero(why < 0)
-    if good.size == len(rows):
+    if good.size == len(why):
         return starts.run(chunk)
-    ends = blank(len(rows), engine.n_free, engine.covariance)
+    ends = blank(len(why), engine.n_free, engine.covariance)
     ends.status[:], ends.n_points[:] = why, points_of(chunk)
     if good.size:
         ends.put(starts.run(some(chunk, good)), good)
     return ends
+
+
+def tell_broken_off(done: int, k: int, store: Checkpoint | None) -> None:
+    more = "give checkpoint= to go on where a run ended" if store is None else "run again to go on from there"
+    warnings.warn(
+        f"the run ended early: {done:,} of {k:,} fits are done; {more}", RuntimeWarning, stacklevel=3
+    )

@@ -35,7 +35,8 @@ def from_neighbours(job: Job, engine: Engine, ends: Ends) -> None:
         rows, starts = _again(ends, beside, tried)
         if not rows.size:
             return
-        chunk = replace(chunk_of(job, rows), start=np.clip(starts, *job.box))
+        chunk = chunk_of(job, rows)
+        chunk = replace(chunk, start=np.clip(starts, chunk.lower, chunk.upper))
         again = engine.run(chunk)
         before = SUCCESS[ends.status[rows]]
         after = SUCCESS[again.status]

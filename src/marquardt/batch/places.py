@@ -92,6 +92,24 @@ class Places:
             )
         return values.astype(bool) if truth else np.asarray(values, dtype=np.float64)
 
+    def told(self, at: Any, shape: Shape) -> str:
+        """Where an entry of an array made by `beside` stands, in words."""
+        words = []
+        if len(shape) == 2:
+            words.append(f"fit {self.index(int(at[0]))}")
+        if shape[-1] == self.m and self.m > 1:
+            words.append(f"point {int(at[-1])}")
+        return f" in {', '.join(words)}" if words else ""
+
+    def table(self, y: Array) -> Any:
+        """The data with one row for each fit: a view, or where that is none, rows on demand."""
+        flat = y.view()
+        try:
+            flat.shape = (self.k, self.m)  # unlike reshape it does not copy
+        except AttributeError:
+            return Rows(y, self)
+        return flat
+
     def rows(self, values: Array, name: str) -> Array:
         """One row for each fit, (k, any)."""
         if values.shape[:-1] not in (self.grid, (self.k,)):
@@ -99,3 +117,24 @@ class Places:
                 f"{name} has the shape {values.shape}: of each fit that is {(*self.grid, 'parameters')}"
             )
         return values.reshape(self.k, -1)
+
+
+class Rows:
+    """Data whose memory is in another order, (k, m): copied row by row when they are asked for."""
+
+    def __init__(self, y: Array, places: Places) -> None:
+        self.y, self.places = y, places
+        self.dtype, self.shape, self.size, self.nbytes = y.dtype, (places.k, places.m), y.size, y.nbytes
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, at: Any) -> Array:
+        k, m = self.shape
+        rows = np.arange(k)[at] if isinstance(at, slice) else np.asarray(at)
+        return np.asarray(self.y[np.unravel_index(rows, self.places.grid)].reshape(-1, m))
+
+    def sample(self, count: int) -> Array:
+        """So many values, evenly spread."""
+        at = np.linspace(0, self.size - 1, min(count, self.size)).astype(np.int64)
+        return np.asarray(self.y[np.unravel_index(at, self.y.shape)])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curve.fit import fit
-from ..errors import OptionError, Status
-from ..expr.formula import Formula
-from .chunks import chunk_of
+from ..errors import DataError, OptionError, ParameterError, Status, suggestion
 from .engine import CODES, STATUSES, Ends
 from .job import Job
+from .places import Places
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,59 +21,122 @@ if TYPE_CHECKING:
     from ..curve.result import FitResult
 
 Array = NDArray[Any]
-NAN_STATUS = (Status.NO_POINTS, Status.TOO_FEW_POINTS, Status.CONSTANT, Status.BAD_DATA, Status.BAD_START)
+
+
+@dataclass(slots=True)
+class Results:
+    """All that is known of k fits with p free parameters, one row each."""
+
+    x: Array
+    """(k, P): all parameters."""
+    stderr: Array
+    """(k, p)."""
+    covariance: Array | None
+    cost: Array
+    rss: Array
+    reduced_chi2: Array
+    n_points: Array
+    rank: Array
+    status: Array
+    nfev: Array
+    njev: Array
+    by_qr: Array
 
 
 class ManyFits:
     """Many finished fits: every attribute is an array shaped like the grid of the fits, ``Y.shape[:-1]``.
 
-    Fits that were not made have NaN; ``status`` says why, as a number of `STATUSES`.
+    ``many["a"]`` are the estimates of a parameter, ``many.stderr["a"]`` their standard errors. Fits that were
+    not made have NaN; ``status`` says why, as a number of `STATUSES`.
     """
 
     STATUSES = STATUSES
     """What the numbers in `status` mean: ``many.STATUSES[many.status[5]]`` is a `Status`."""
 
-    def __init__(self, job: Job, ends: Ends, model: Any) -> None:
-        self._job, self._ends, self._model = job, ends, model
-        self.names: tuple[str, ...] = job.parameters.names
-        """All parameters."""
-        self.title = job.setup.title
+    def __init__(
+        self,
+        title: str,
+        names: tuple[str, ...],
+        free_names: tuple[str, ...],
+        places: Places,
+        rows: Results,
+        seconds: float = 0.0,
+        job: Job | None = None,
+    ) -> None:
+        self.title, self.names, self.free_names = title, names, free_names
+        self._places, self._rows, self._job = places, rows, job
+        self.seconds = seconds
+        """The time it took."""
+
+    @classmethod
+    def of(cls, job: Job, ends: Ends, seconds: float) -> ManyFits:
+        """The results of a run; the arrays of its ends are used, not copied."""
+        p = job.parameters
+        dof = ends.n_points - ends.rank.astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            reduced = np.where(dof > 0, ends.rss / dof, np.nan)
+            stderr = ends.unscaled_variance
+            if not (job.known_sigma or job.loss is not None or job.family is not None):
+                stderr *= reduced[:, None]
+                if ends.covariance is not None:
+                    ends.covariance[...] *= reduced[:, None, None]
+            np.sqrt(stderr, out=stderr)
+        x = ends.x
+        if len(p.free) < len(p.names):
+            held = [i for i in range(len(p.names)) if i not in p.free]
+            x = np.empty((len(job), len(p.names)))
+            x[:, list(p.free)] = ends.x
+            x[:, held] = p.values[held] if job.fixed is None else job.fixed
+        rows = Results(
+            x, stderr, ends.covariance, ends.cost, ends.rss, reduced, ends.n_points, ends.rank, ends.status,
+            ends.nfev, ends.njev, ends.by_qr,
+        )  # fmt: skip
+        return cls(job.setup.title, p.names, p.free_names, job.places, rows, seconds, job)
 
     # ------------------------------------------------------------------------------------------- estimates
 
     @property
     def shape(self) -> tuple[int, ...]:
         """How the fits are arranged."""
-        return self._job.places.grid
+        return self._places.grid
+
+    @property
+    def n_fits(self) -> int:
+        """How many fits there are."""
+        return len(self._rows.x)
 
     def __len__(self) -> int:
-        return len(self._job)
+        return self.n_fits
 
     def _grid(self, values: Array) -> Array:
         return values.reshape(*self.shape, *values.shape[1:])
 
+    def __getitem__(self, name: str) -> Array:
+        """The estimates of one parameter. Raises ParameterError for an unknown name."""
+        if name not in self.names:
+            raise ParameterError(f"there is no parameter {name!r}{suggestion(str(name), self.names)}")
+        return self._grid(self._rows.x[:, self.names.index(name)])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    @property
+    def x(self) -> Array:
+        """All parameters of all fits, with one dimension more than the grid, in the order of `names`."""
+        return self._grid(self._rows.x)
+
     @cached_property
     def params(self) -> dict[str, Array]:
         """The estimates by name; what was held has its value."""
-        p = self._job.parameters
-        found = {name: self._grid(self._ends.x[:, k]) for k, name in enumerate(p.free_names)}
-        held = [i for i in range(len(p.names)) if i not in p.free]
-        for place, i in enumerate(held):
-            own = None if self._job.fixed is None else self._job.fixed[:, place]
-            values = np.full(len(self), p.values[i]) if own is None else own
-            found[p.names[i]] = self._grid(values)
-        return {name: found[name] for name in p.names}
+        return {name: self[name] for name in self.names}
 
     @cached_property
     def stderr(self) -> dict[str, Array]:
         """Their standard errors: scaled by `reduced_chi2` where sigma is not known, as in `fit`; 0 for what
         was held, infinite for what the data do not determine, NaN at a bound."""
-        with np.errstate(invalid="ignore"):
-            free = np.sqrt(self._ends.unscaled_variance * self._factor[:, None])
-        p = self._job.parameters
-        found = {name: self._grid(free[:, k]) for k, name in enumerate(p.free_names)}
-        zero = np.zeros(self.shape)
-        return {name: found.get(name, zero) for name in p.names}
+        free = {name: self._grid(self._rows.stderr[:, k]) for k, name in enumerate(self.free_names)}
+        zero = np.broadcast_to(0.0, self.shape)
+        return {name: free.get(name, zero) for name in self.names}
 
     @property
     def covariance(self) -> Array:
@@ -81,29 +144,24 @@ class ManyFits:
 
         Raises OptionError where they were not asked for.
         """
-        if self._ends.covariance is None:
+        if self._rows.covariance is None:
             raise OptionError("the covariance matrices were not kept: fit_many(..., covariance=True)")
-        return self._grid(self._ends.covariance * self._factor[:, None, None])
+        return self._grid(self._rows.covariance)
 
     @property
-    def _factor(self) -> Array:
-        job = self._job
-        if job.known_sigma or job.loss is not None or job.family is not None:
-            return np.ones(len(self))
-        return self._reduced
-
-    @cached_property
-    def _reduced(self) -> Array:
-        dof = self._ends.n_points - self._ends.rank.astype(float)
+    def correlation(self) -> Array:
+        """Correlation matrices of the free parameters, shaped as `covariance`."""
+        covariance = self.covariance
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(dof > 0, self._ends.rss / dof, np.nan)
+            s = np.sqrt(np.diagonal(covariance, axis1=-2, axis2=-1))
+            return np.asarray(covariance / s[..., :, None] / s[..., None, :])
 
     # ----------------------------------------------------------------------------------------- how they ended
 
     @property
     def status(self) -> Array:
         """How each fit ended, a number of `STATUSES`."""
-        return self._grid(self._ends.status)
+        return self._grid(self._rows.status)
 
     @property
     def success(self) -> Array:
@@ -111,9 +169,16 @@ class ManyFits:
         return np.asarray(np.array([s.success for s in STATUSES])[self.status])
 
     @property
+    def counts(self) -> dict[Status, int]:
+        """How many fits ended how, the most frequent first."""
+        found = np.bincount(self._rows.status, minlength=len(STATUSES)).tolist()
+        order = sorted((code for code, n in enumerate(found) if n), key=lambda code: -found[code])
+        return {STATUSES[code]: found[code] for code in order}
+
+    @property
     def interrupted(self) -> bool:
         """Did Ctrl-C, or the progress function, end the run before all were done?"""
-        return bool(np.isin(self.status, [CODES[Status.INTERRUPTED], CODES[Status.NOT_DONE]]).any())
+        return Status.INTERRUPTED in self.counts or Status.NOT_DONE in self.counts
 
     def where(self, status: Status | str) -> Array:
         """The fits that ended so, as indices of the grid, (n, dimensions).
@@ -123,73 +188,67 @@ class ManyFits:
         >>> fit_many("a*t + b", {"t": t}, [2 * t + 1, t * np.nan]).where("NO_POINTS")
         array([[1]])
         """
+        if isinstance(status, str) and status not in Status.__members__:
+            raise OptionError(f"there is no status {status!r}{suggestion(status, list(Status.__members__))}")
         code = CODES[Status[status] if isinstance(status, str) else status]
         return np.argwhere(self.status == code)
 
     @property
     def cost(self) -> Array:
         """Half the sum of squared weighted residuals, or of their loss, or half the deviance."""
-        return self._grid(self._ends.cost)
+        return self._grid(self._rows.cost)
+
+    @property
+    def rss(self) -> Array:
+        """The sum of squared weighted residuals; of counts Pearson's chi-square."""
+        return self._grid(self._rows.rss)
 
     @property
     def reduced_chi2(self) -> Array:
-        """The sum of squared weighted residuals by degree of freedom; of counts Pearson's chi-square."""
-        return self._grid(self._reduced)
+        """`rss` by degree of freedom."""
+        return self._grid(self._rows.reduced_chi2)
 
     @property
     def n_points(self) -> Array:
         """Points that counted."""
-        return self._grid(self._ends.n_points)
+        return self._grid(self._rows.n_points)
+
+    @property
+    def dof(self) -> Array:
+        """Degrees of freedom: points minus determined parameters."""
+        return self._grid(self._rows.n_points - self._rows.rank)
 
     @property
     def nfev(self) -> Array:
         """Evaluations of the model."""
-        return self._grid(self._ends.nfev)
+        return self._grid(self._rows.nfev)
 
-    # ------------------------------------------------------------------------------------- as other things
+    @property
+    def njev(self) -> Array:
+        """Evaluations of its derivatives."""
+        return self._grid(self._rows.njev)
+
+    @property
+    def by_qr(self) -> Array:
+        """Was it made, or made again, by the minimizer of single fits?"""
+        return self._grid(self._rows.by_qr)
+
+    # ------------------------------------------------------------------------------------- one fit, or all
 
     def refit(self, index: Any) -> FitResult:
-        """The full `FitResult` of one fit, made again from where it ended; `index` is a place on the grid."""
-        job = self._job
-        k = job.places.number(index)
-        chunk = chunk_of(job, np.array([k]))
-        keep = slice(None) if chunk.mask is None else chunk.mask[0]
-        x = [np.ascontiguousarray((part if part.ndim == 1 else part[0])[keep]) for part in chunk.x]
-        w = chunk.weights
-        w = None if w is None else (w if w.ndim == 1 else w[0])[keep]
-        p = job.parameters
-        start = {name: float(self.params[name].reshape(-1)[k]) for name in p.free_names}
-        fixed = {name: float(self.params[name].reshape(-1)[k]) for name in p.names if name not in start}
-        known = all(np.isfinite(v) for v in start.values())
-        bounds = {
-            name: (float(p.lower[i]), float(p.upper[i])) for name, i in zip(p.free_names, p.free, strict=True)
-        }
-        bounds = {name: pair for name, pair in bounds.items() if np.isfinite(pair).any()}
-        formula = isinstance(job.setup.function, Formula)
-        y = chunk.y[0][keep].astype(np.float64)
-        weighting: dict[str, Any] = {}
-        if job.family == "binomial" and w is not None:
-            weighting = {"trials": w, "family": job.family}
-            y = y * w
-        elif job.family is not None:
-            weighting = {"weights": w, "family": job.family}
-        elif w is not None:
-            weighting = {"sigma": 1.0 / w} if job.known_sigma else {"weights": w**2}
-        if job.loss is not None:
-            weighting |= {"loss": job.loss_given, "f_scale": job.loss.f_scale}
-        model: Any = job.setup.function if formula else self._model
-        where: Any = (
-            dict(zip(job.setup.data.names, x, strict=True)) if formula else x[0] if len(x) == 1 else tuple(x)
-        )
-        return fit(  # type: ignore[no-any-return]
-            model,
-            where,
-            y,
-            start=start if known else None,
-            fixed=fixed or None,
-            bounds=bounds or None,
-            **weighting,
-        )
+        """The full `FitResult` of one fit, from the start it had, or where that was found, from its end.
+
+        index : a place on the grid, a number or a tuple. Raises DataError where the fit has no
+        points, or these fits were read from a file, without their data.
+        """
+        from .refit import refit
+
+        if self._job is None:
+            raise DataError(
+                "these fits were read from a file, without their data: refit() has nothing to fit"
+            )
+        k = self._places.number(index)
+        return refit(self._job, k, self._rows.x[k])
 
     def summary(self, worst: int = 10) -> str:
         """How many fits ended how, the estimates over all of them, and the worst with their index."""
@@ -199,6 +258,11 @@ class ManyFits:
 
     def __repr__(self) -> str:
         return self.summary(worst=0)
+
+    def _repr_html_(self) -> str:
+        from ..report.many import many_html
+
+        return many_html(self)
 
     def to_pandas(self) -> Any:
         """One row for each fit: its place, estimates, standard errors, status, points, reduced chi-square."""
@@ -216,7 +280,21 @@ class ManyFits:
         return many_dataset(self, dims, coords)
 
     def plot_map(self, names: Any = None) -> Figure:
-        """A picture of each parameter over the grid of the fits; of fits in a row a line, or a histogram."""
+        """A picture of each parameter over the grid of the fits, failed ones marked; of fits in a row a line,
+        or a histogram."""
         from ..report.many_plot import plot_map
 
         return plot_map(self, names)
+
+    def save(self, path: Any) -> None:
+        """Write all results to an ``.npz`` file, whole or not at all; `load` reads it."""
+        from .files import save
+
+        save(self, path)
+
+    @classmethod
+    def load(cls, path: Any) -> ManyFits:
+        """Results that `save` has written, without the data. Raises FileError where it is another file."""
+        from .files import load
+
+        return load(path)

@@ -34,7 +34,7 @@ class Starts:
 
     def __init__(self, job: Job, engine: Engine) -> None:
         self.job, self.engine = job, engine
-        self.known = bool(np.isfinite(job.start).all())
+        self.known = bool(np.isfinite(job.start).all()) and not job.search
 
     def run(self, chunk: Chunk) -> Ends:
         """The ends of the fits of a chunk; those that fail are tried again from other starts, if these were
@@ -42,10 +42,12 @@ class Starts:
         if self.known:
             return self.descend(chunk)
         guesses = self.guesses(chunk)
+        if self.job.search:
+            guesses = [self.searched(chunk, guesses[0]), *guesses]
         ends = self.descend(replace(chunk, start=guesses[0]))
         for start in guesses[1:]:
             failed = np.flatnonzero(~SUCCESS[ends.status])
-            if not failed.size:
+            if not failed.size or broken_off(ends):
                 break
             again = self.descend(some(replace(chunk, start=start), failed))
             with np.errstate(invalid="ignore"):
@@ -53,6 +55,16 @@ class Starts:
             better = np.flatnonzero(~worse)
             ends.put(again.some(better), failed[better])
         return ends
+
+    def searched(self, chunk: Chunk, other: Array) -> Array:
+        """Where each fit ends that is searched for its start like a single one; the `other` start where that
+        leads nowhere."""
+        free, found = list(self.engine.parameters.free), np.array(other)
+        for i in range(len(chunk)):
+            values = _search(self.job, some(chunk, np.array([i])))
+            if values is not None:
+                found[i] = np.clip(values[free], _row(chunk.lower, i), _row(chunk.upper, i))
+        return found
 
     def descend(self, chunk: Chunk) -> Ends:
         """The fits from their start; of counts by way of weighted least squares where it is no mean."""
@@ -197,3 +209,12 @@ def _search(job: Job, chunk: Chunk) -> Array | None:
 
 
 SUCCESS = np.array([status.success for status in Status])
+
+
+def _row(values: Array, i: int) -> Array:
+    return values if values.ndim == 1 else values[i]
+
+
+def broken_off(ends: Ends) -> bool:
+    """Did Ctrl-C come?"""
+    return bool(np.isin(ends.status, (CODES[Status.INTERRUPTED], CODES[Status.NOT_DONE])).any())

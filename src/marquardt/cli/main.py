@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import marquardt
 
@@ -33,15 +34,40 @@ x and y for two columns, and c1, c2, ... otherwise. Empty cells, NA and NaN are 
 Exit code: 0 a certified minimum that is unique; 1 any other end; 2 bad input."""
 
 
+_BATCH_HELP = """\
+Fit a formula many times: to every pixel of a stack, every row of an array, every group of a table.
+
+  marquardt batch stack.npy "y ~ a*exp(-t/tau) + b" --along t=0 --x t=0:12.5 --out fits.npz
+  marquardt batch cube.nc "y ~ a*exp(-time/tau)" --along time --start a=1,tau=2 --out fits.nc --map maps.png
+  marquardt batch spots.tif "z ~ a*exp(-((x-x0)^2 + (y-y0)^2)/(2*s^2)) + b" --along y=1,x=2 --family poisson
+  marquardt batch plates.csv "v ~ Vmax*S/(Km + S)" --by plate,well --out estimates.csv
+
+Arrays: .npy, .npz, .nc, .zarr, .h5, .tif; --along says which dimensions a fit runs along, by name, or as
+NAME=NUMBER where they have no names, counting from 0; all others number the fits. The independent variable
+is the coordinate in the file, --x NAME=VALUES, or else 0, 1, 2, ... The left side of the formula is a name
+for the data. NaN is missing.
+
+Tables: .csv, .tsv, .txt, .parquet, with --by COLUMN,...; names in the formula are columns.
+
+--out writes .nc, .zarr, .npz, .npy, .h5, .tif, .csv, .parquet, by the ending of its name.
+
+Exit code: 0 every fit that has data is certified; 1 some are not; 2 bad input; 130 interrupted, what is
+done is written."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = argparse.ArgumentParser(
         prog="marquardt", description="Nonlinear least squares with results that tell the truth."
     )
     top.add_argument("--version", action="version", version=f"marquardt {marquardt.__version__}")
-    commands = top.add_subparsers(dest="command", metavar="{fit,models,nist,mgh,demo}")
+    commands = top.add_subparsers(dest="command", metavar="{fit,batch,models,nist,mgh,demo}")
     _add_fit(commands.add_parser(
         "fit", help="fit a formula to a file", description=_FIT_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_batch(commands.add_parser(
+        "batch", help="fit a formula to every pixel, trace or group of a file", description=_BATCH_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ))  # fmt: skip
     models = commands.add_parser(
@@ -159,6 +185,49 @@ def _add_fit(fit: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_batch(batch: argparse.ArgumentParser) -> None:
+    batch.add_argument("file", metavar="FILE", help="stack, cube or table")
+    batch.add_argument("formula", help='such as "y ~ a*exp(-t/tau) + b"')
+    each: dict[str, Any] = {"action": "append", "default": []}
+    batch.add_argument(
+        "--along", metavar="NAME[=DIM],...", help="dimensions of the file that a fit runs along", **each
+    )
+    batch.add_argument(
+        "--x", metavar="NAME=VALUES",
+        help="values of an independent variable: FIRST:LAST evenly, a file, a variable; may be repeated",
+        **each,
+    )  # fmt: skip
+    batch.add_argument("--variable", metavar="NAME", help="which variable of the file is fitted")
+    batch.add_argument("--by", metavar="COLUMN,...", help="columns of a table that tell its groups", **each)
+    batch.add_argument(
+        "--start", metavar="NAME=VALUE,...",
+        help="starting values; without them each fit finds its own. neighbours: fits that fail or stand out "
+        "are tried again from those beside them", **each,
+    )  # fmt: skip
+    batch.add_argument("--fix", metavar="NAME=VALUE,...", help="parameters held at a value", **each)
+    batch.add_argument(
+        "--bounds", metavar="NAME=LOW:HIGH,...", help="either side may be empty: a=0:,b=:5,c=1:2", **each
+    )
+    batch.add_argument(
+        "--sigma", metavar="WHAT",
+        help="known standard deviations: a number, a variable or column, or a file shaped like the data",
+    )  # fmt: skip
+    batch.add_argument(
+        "--mask", metavar="WHAT", help="which fits are made: a variable or file, not 0 where one is wanted"
+    )
+    batch.add_argument("--loss", default="linear", metavar="NAME", help="for data with outliers, as in fit")
+    batch.add_argument("--f-scale", metavar="NUMBER", help="where residuals begin to count as outliers")
+    batch.add_argument("--family", metavar="NAME", help="poisson, for counts")
+    batch.add_argument("--precision", default="double", metavar="NAME", help="double, or single: faster")
+    batch.add_argument("--threads", type=int, metavar="NUMBER", help="default: all cores")
+    batch.add_argument(
+        "--checkpoint", metavar="FILE", help=".npz or .zarr: an interrupted run goes on where it was"
+    )
+    batch.add_argument("--out", metavar="FILE", help="where the estimates are written")
+    batch.add_argument("--map", metavar="FILE", help="draw a map of each parameter (png, pdf, svg)")
+    batch.add_argument("--quiet", action="store_true", help="no line of progress")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; `argv` defaults to the arguments of the process. Returns the exit code."""
     top = parser()
@@ -190,6 +259,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "fit":
         from .fit import run
+    elif arguments.command == "batch":
+        from .batch import run
     elif arguments.command == "models":
         from .models import run
     elif arguments.command == "nist":

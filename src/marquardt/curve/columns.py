@@ -38,6 +38,8 @@ def column_names(data: Any) -> tuple[str, ...]:
     """Names of the columns of a table, in order."""
     if isinstance(data, np.ndarray) and data.dtype.names is not None:
         return tuple(data.dtype.names)
+    if hasattr(data, "column_names"):  # pyarrow, whose `columns` are the columns themselves
+        return tuple(data.column_names)
     names = data.columns if hasattr(data, "columns") else data.keys()
     return tuple(str(name) for name in names)
 

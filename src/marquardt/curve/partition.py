@@ -47,6 +47,10 @@ class Partition:
         rows = np.argsort(self.code, kind="stable")
         return rows[counts[0] :], counts[1:]
 
+    def of_rows(self, kept: Rows) -> Partition:
+        """The same groups of some of the rows, which count from 0 then; some may have no row left."""
+        return Partition(self.columns, self.code[kept], self.first)
+
     def rows(self) -> list[Rows]:
         """The rows of each group."""
         rows, counts = self.order()

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     ManyFits = Any  # of the room above
 
 Array = NDArray[Any]
-FAILED = (Status.NOT_A_MINIMUM, Status.STALLED, Status.RUNAWAY, Status.MAX_EVALUATIONS, Status.BAD_START)
-"""Ends that are worth a look: shown first among the worst."""
+NOT_FITTED = ("NO_POINTS", "TOO_FEW_POINTS", "CONSTANT", "BAD_DATA", "NOT_DONE")
+"""Ends that tell about the data, not about the fit."""
+FAR = 5.0
+"""A fit whose reduced chi-square is so many times the median stands out."""
 
 
 def words(status: Status) -> str:
@@ -29,15 +31,51 @@ def words(status: Status) -> str:
 
 def many_text(many: ManyFits, worst: int) -> str:
     """Counts of the ends, quantiles of the estimates, and the worst fits."""
-    lines = [f"{many.title.strip()}: {len(many):,} fits{_shape(many)}", ""]
-    ends = many.status.reshape(-1)
-    codes, counts = np.unique(ends, return_counts=True)
-    for n, code in sorted(zip(counts.tolist(), codes.tolist(), strict=True), reverse=True):
-        lines.append(f"{n:>10,}  {100 * n / len(many):5.1f} %  {many.STATUSES[code].value}")
+    lines = [_title(many), ""]
+    lines += [f"{n:>10,}  {100 * n / len(many):5.1f} %  {status.value}" for status, n in many.counts.items()]
     lines += ["", *align(_quantiles(many))]
     if worst and (found := _worst(many, worst)):
-        lines += ["", *align(found)]
+        lines += ["", *align(found), *_advice(many)]
     return "\n".join(lines)
+
+
+def many_html(many: ManyFits) -> str:
+    """What a notebook shows."""
+    from html import escape
+
+    from .html import STYLE
+
+    counts = "".join(
+        f"<tr><td class='{'good' if status.success else 'bad'}'>{escape(status.value)}</td>"
+        f"<td>{n:,}</td><td>{100 * n / len(many):.1f}&nbsp;%</td></tr>"
+        for status, n in many.counts.items()
+    )
+    return (
+        f"<style>{STYLE}</style><div class='mq'><div>{escape(_title(many))}</div><table>{counts}</table>"
+        f"{_table(_quantiles(many))}{_table(_worst(many, 10))}"
+        f"<div>{'<br>'.join(escape(line) for line in _advice(many))}</div></div>"
+    )
+
+
+def _table(rows: list[list[str]]) -> str:
+    from html import escape
+
+    cells = [[escape(cell) for cell in row] for row in rows]
+    return "<table>" + "".join(f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in cells) + "</table>"
+
+
+def _title(many: ManyFits) -> str:
+    """The model, how many fits, how fast, and where they were made."""
+    title = f"{many.title.strip()}: {len(many):,} fits{_shape(many)}"
+    if many.seconds > 0.0:
+        title += f" in {many.seconds:.3g} s, {len(many) / many.seconds:,.0f} a second"
+    single = int(np.count_nonzero(many.by_qr))
+    return f"{title}; {single:,} by the minimizer of single fits" if single else title
+
+
+def _advice(many: ManyFits) -> list[str]:
+    """What to do about the ends that are failures."""
+    return [f"{words(status)}: {status.advice}" for status in many.counts if not status.success]
 
 
 def _shape(many: ManyFits) -> str:
@@ -61,19 +99,24 @@ def _quantiles(many: ManyFits) -> list[list[str]]:
 
 
 def _worst(many: ManyFits, most: int) -> list[list[str]]:
-    """Fits that failed, then those with the largest reduced chi-square."""
+    """Fits that failed, those that were not made, and those whose reduced chi-square stands out."""
     ends, chi2 = many.status.reshape(-1), many.reduced_chi2.reshape(-1)
-    failed = np.isin(ends, [many.STATUSES.index(s) for s in FAILED])
+    made = np.array([s.success for s in many.STATUSES])
+    data = np.array([s.name in NOT_FITTED for s in many.STATUSES])
     size = np.where(np.isfinite(chi2), chi2, -np.inf)
-    order = np.lexsort((-size, ~failed))[:most]
-    order = order[failed[order] | np.isfinite(chi2[order])]
+    good = size[made[ends] & np.isfinite(size)]
+    odd = size > FAR * np.median(good) if good.size else np.zeros(size.shape, dtype=bool)
+    told = np.flatnonzero(~made[ends] | odd)
+    rank = np.where(made[ends[told]], 2, np.where(data[ends[told]], 1, 0))
+    order = told[np.lexsort((told, -size[told], rank))][:most]
     if not order.size:
         return []
-    rows = [["worst", "reduced chi2", "status"]]
+    rows = [["worst", "reduced chi2", "why"]]
     for k in order.tolist():
-        place = np.unravel_index(k, many.shape or (1,))
-        index = ", ".join(str(int(i)) for i in place)
-        rows.append([index, f"{chi2[k]:.4g}" if np.isfinite(chi2[k]) else "-", words(many.STATUSES[ends[k]])])
+        index = ", ".join(str(int(i)) for i in np.unravel_index(k, many.shape or (1,)))
+        status = many.STATUSES[ends[k]]
+        why = f"{size[k] / np.median(good):.3g} times the median" if status.success else status.value
+        rows.append([index, f"{chi2[k]:.4g}" if np.isfinite(chi2[k]) else "-", why])
     return rows
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import OptionError, suggestion
-from .figure import CALM, INK, new_figure, short, tidy
+from .figure import CALM, INK, STOP, new_figure, short, tidy
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,7 @@ RANGE = 1.0
 
 
 def plot_map(many: ManyFits, names: Any = None) -> Figure:
-    """Each parameter over the grid; of fits on a line its values, in more than two dimensions a histogram."""
+    """Each parameter over the grid, failed fits crossed; of fits in a row its values, else a histogram."""
     chosen = list(many.names) if names is None else [names] if isinstance(names, str) else list(names)
     for name in chosen:
         if name not in many.params:
@@ -32,12 +32,12 @@ def plot_map(many: ManyFits, names: Any = None) -> Figure:
     for k, name in enumerate(chosen):
         axes = figure.add_subplot(rows, columns, k + 1)
         axes.set_title(short(name, 30), color=INK)
-        _draw(figure, axes, many.params[name])
+        _draw(figure, axes, many.params[name], many.success)
     return figure
 
 
-def _draw(figure: Figure, axes: Any, values: Any) -> None:
-    known = values[np.isfinite(values)]
+def _draw(figure: Figure, axes: Any, values: Any, success: Any) -> None:
+    known = values[np.isfinite(values) & success]
     low, high = np.percentile(known, [RANGE, 100.0 - RANGE]) if known.size else (0.0, 1.0)
     if values.ndim == 2:
         axes.set_facecolor("#eeeeee")
@@ -45,9 +45,13 @@ def _draw(figure: Figure, axes: Any, values: Any) -> None:
         axes.set_xticks([])
         axes.set_yticks([])
         figure.colorbar(image, ax=axes, shrink=0.85)
+        if 0 < np.count_nonzero(~success) < 0.2 * success.size:
+            axes.plot(*np.argwhere(~success).T[::-1], "x", color=STOP, ms=3, mew=0.7, label="not certified")
         return
     if values.ndim == 1 and values.size <= 1000:
-        axes.plot(values, ".", color=CALM)
+        at = np.arange(values.size)
+        axes.plot(at[success], values[success], ".", color=CALM)
+        axes.plot(at[~success], values[~success], "x", color=STOP, label="not certified")
         axes.set_xlabel("fit")
     else:
         inside = known[(known >= low) & (known <= high)]

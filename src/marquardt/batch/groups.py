@@ -1,0 +1,210 @@
+"""Separate fits of the groups of one table, all at once: a table of estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..curve.columns import column_names, is_table, numbers
+from ..curve.data import Data
+from ..curve.parameters import is_mapping
+from ..curve.partition import Label, Partition, names_of, partition
+from ..curve.setup import Request, Setup, from_function
+from ..curve.setup_formula import from_formula
+from ..errors import DataError, OptionError, ParameterError, Status, suggestion
+from ..expr.formula import Formula
+from ..report.many import words
+from .buckets import Block, blocks
+from .engine import STATUSES
+from .many import fit_many
+from .result import ManyFits
+from .tables import kind_of, like
+
+Array = NDArray[Any]
+
+
+def fit_groups(
+    data: Any,
+    model: Any,
+    by: Any,
+    *,
+    y: str | None = None,
+    x: Any = None,
+    start: Any = None,
+    bounds: Any = None,
+    fixed: Any = None,
+    sigma: Any = None,
+    weights: Any = None,
+    missing: str = "drop",
+    **options: Any,
+) -> Any:
+    """Fit each group of rows of a table by itself; returns a table of the same kind, one row per group.
+
+    data : a table: pandas, polars, pyarrow, or any mapping of columns (then a dict comes back).
+    model : a formula of its columns, or a function with `y`, the name of the response; its arguments named
+        like columns, or the columns `x`, are the independent variables.
+    by : a column of labels, several, or an array of labels (then called "group").
+    start : values for all groups; by group, ``{"Km": {"A": 1.5, "B": 2}}``; or a table with the columns `by`
+        and one for each parameter, such as an earlier result. Without it each group finds its own.
+    bounds, sigma, weights : as in `fit`; sigma and weights may be columns.
+    fixed : as in `fit`, or by group like `start`.
+    missing : "drop" leaves out rows without label or with a missing value; "error" names the first.
+    options : ``loss, f_scale, family, trials, precision, threads, progress, ...`` of `fit_many`.
+
+    The columns of the result: those of `by` as they are in the data, for each parameter its estimate and
+    "... stderr", then "status" (`Status` in lower case), "points" that counted, and "reduced_chi2". Groups
+    come in the order in which they appear. What goes wrong in one is its status; its numbers are NaN.
+
+    ``fit(..., by=)`` instead gives a whole `FitResult` of every group, and takes all options of `fit`.
+
+    Raises DataError, ParameterError, ModelError, FormulaError or OptionError before any work.
+
+    >>> t = np.tile(np.linspace(0, 4, 9), 2)
+    >>> plate = np.repeat(["A", "B"], 9)
+    >>> y = np.where(plate == "A", 3, 5) * np.exp(-0.5 * t)
+    >>> found = fit_groups({"t": t, "y": y, "plate": plate}, "y ~ a*exp(-b*t)", by="plate")
+    >>> list(found), found["a"].round(6).tolist()
+    (['plate', 'a', 'a stderr', 'b', 'b stderr', 'status', 'points', 'reduced_chi2'], [3.0, 5.0])
+    """
+    kind_of(data)
+    setup = _prepare(model, Request(x, y, data, None, bounds, None, sigma, weights, missing, None, None))
+    parameters, n_rows = setup.parameters.names, setup.data.y.size + setup.data.dropped
+    found = partition(by, data, n_rows, "by", missing)
+    names = names_of(by, data, n_rows, "by")
+    own = [by_group(v, o, names, found, parameters) for v, o in ((start, "start"), (fixed, "fixed"))]
+    kept = found if setup.data.rows is None else found.of_rows(setup.data.rows)
+    table = _Estimates(found.first.size, parameters, names or ("group",))
+    for block in blocks(*kept.order()):
+        part = [{n: _some(v, block.groups) for n, v in given.items()} or None for given in own]
+        known = {"start": part[0], "fixed": part[1], "bounds": bounds, **_weighting(setup.data, block)}
+        table.fill(block.groups, _fit(model, setup, block, known | options))
+    if names is None:
+        return like(data, [], found.first[:0], {"group": np.asarray(found.labels)} | table.columns)
+    return like(data, names, found.first, table.columns)
+
+
+def _prepare(model: Any, given: Request) -> Setup:
+    """The whole table made ready, which finds what is wrong with columns and parameters."""
+    setup = from_formula(model, given) if isinstance(model, str | Formula) else from_function(model, given)
+    data = setup.data
+    if data.whitening is not None:
+        raise OptionError("sigma= as a covariance matrix cannot be had with fit_groups: use fit(..., by=)")
+    if data.of_prediction is not None:
+        raise OptionError("sigma= and weights= that follow the prediction need fit(..., by=)")
+    if data.y.dtype.kind == "c":
+        raise DataError(f"{data.y_name!r} is complex: use fit(..., by=)")
+    if data.y.ndim != 1 or not all(isinstance(a, np.ndarray) and a.ndim == 1 for a in data.arguments):
+        raise DataError("fit_groups needs one response and one value of each variable for each row")
+    return setup
+
+
+def _fit(model: Any, setup: Setup, block: Block, options: dict[str, Any]) -> ManyFits:
+    """The groups of one block as one batch. Where all have the same x, it is given once."""
+    x = [block.take(argument) for argument in setup.data.arguments]
+    if block.mask is None and all((column == column[0]).all() for column in x):
+        x = [column[0] for column in x]
+    where: Any = x[0] if len(x) == 1 else tuple(x)
+    if isinstance(setup.function, Formula):
+        model = replace(setup.function, response=None)  # the data are told
+        where = dict(zip(setup.data.names, x, strict=True))
+    return fit_many(model, where, block.take(setup.data.y), mask=block.mask, **options)
+
+
+def _weighting(data: Data, block: Block) -> dict[str, Array]:
+    if data.sigma is not None:
+        return {"sigma": block.take(data.sigma)}
+    return {} if data.w is None else {"weights": block.take(data.w**2)}
+
+
+def _some(values: Any, groups: Array) -> Any:
+    return values[groups] if isinstance(values, np.ndarray) else values
+
+
+class _Estimates:
+    """The columns of the result, filled block by block."""
+
+    def __init__(self, n: int, parameters: tuple[str, ...], labels: tuple[str, ...]) -> None:
+        self.parameters = parameters
+        numbers_of = [name for p in parameters for name in (p, f"{p} stderr")]
+        self.columns: dict[str, Array] = {name: np.full(n, np.nan) for name in numbers_of}
+        self.columns["status"] = np.full(n, words(Status.NO_POINTS), dtype=f"U{LONGEST}")
+        self.columns["points"] = np.zeros(n, dtype=np.int64)
+        self.columns["reduced_chi2"] = np.full(n, np.nan)
+        clash = next(
+            (name for name in (*labels, *parameters) if name in RESERVED or name.endswith(" stderr")), None
+        )
+        if clash is not None:
+            raise DataError(
+                f"{clash!r} is the name of a column of the result: rename that column or parameter"
+            )
+
+    def fill(self, at: Array, many: ManyFits) -> None:
+        for name in self.parameters:
+            self.columns[name][at] = many.params[name]
+            self.columns[f"{name} stderr"][at] = many.stderr[name]
+        self.columns["status"][at] = WORDS[many.status]
+        self.columns["points"][at] = many.n_points
+        self.columns["reduced_chi2"][at] = many.reduced_chi2
+
+
+WORDS = np.array([words(status) for status in STATUSES])
+LONGEST = max(map(len, WORDS.tolist()))
+RESERVED = ("status", "points", "reduced_chi2")
+
+
+# ------------------------------------------------------------------------------------- values group by group
+
+
+def by_group(
+    given: Any, option: str, names: tuple[str, ...] | None, groups: Partition, parameters: tuple[str, ...]
+) -> dict[str, Any]:
+    """Values by parameter: one for all groups, or an array with one for each; NaN where none is told."""
+    if given is None:
+        return {}
+    if names is not None and is_table(given) and set(names) <= {*column_names(given)}:
+        return _from_table(given, option, names, groups, parameters)
+    if not is_mapping(given):
+        return dict(zip(parameters, np.asarray(given, dtype=float).tolist(), strict=False))
+    found = {}
+    for name, value in given.items():
+        if isinstance(value, Mapping):
+            found[str(name)] = _from_labels(value, option, str(name), groups)
+        else:
+            found[str(name)] = value
+    return found
+
+
+def _from_table(
+    table: Any, option: str, names: tuple[str, ...], groups: Partition, parameters: tuple[str, ...]
+) -> dict[str, Any]:
+    """The rows of a table with the columns of the labels, in the order of the groups."""
+    length = len(np.asarray(table[names[0]]))
+    labels = partition(list(names), table, length, option, "error")
+    if labels.first.size < length:
+        raise ParameterError(f"{option}: the table has more than one row of a group, by {', '.join(names)}")
+    row = {label: k for k, label in enumerate(labels.labels)}
+    at = np.array([row.get(label, -1) for label in groups.labels])
+    if (at < 0).any():
+        label = groups.labels[int(np.argmax(at < 0))]
+        raise ParameterError(f"{option}: the table has no row of group {label!r}, by {', '.join(names)}")
+    known = [name for name in column_names(table) if name in parameters]
+    if not known:
+        raise ParameterError(f"{option}: the table has no column of a parameter ({', '.join(parameters)})")
+    return {name: numbers(np.asarray(table[name]), name)[at] for name in known}
+
+
+def _from_labels(by_label: Mapping[Label, Any], option: str, name: str, groups: Partition) -> Array:
+    labels = groups.labels
+    known = set(labels)
+    for label in by_label:
+        if label not in known:
+            near = suggestion(str(label), [str(k) for k in labels[:1000]])
+            raise ParameterError(f"{option}: {name!r} has a group {label!r}{near}")
+    missing = next((label for label in labels if label not in by_label), None)
+    if missing is not None:
+        raise ParameterError(f"{option}: {name!r} has no value for group {missing!r}")
+    return numbers([by_label[label] for label in labels], name)
