@@ -1,6 +1,6 @@
 //! `fit_lanes`: many fits of one small traced model.
 
-use marquardt_core::batch::{Data, Each, End, Ends, Numbers, Table, TapeLanes, run};
+use marquardt_core::batch::{Data, Each, End, Ends, Numbers, Precision, Table, TapeLanes, run};
 use marquardt_core::covariance::inverse_gram;
 use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
@@ -95,6 +95,7 @@ pub fn fit_lanes<'py>(
     batch: Batch<'py>,
     threads: usize,
     covariance: bool,
+    single: bool,
 ) -> PyResult<Option<Found<'py>>> {
     let data = batch.data()?;
     let (k, p) = (data.n_fits, data.free.len());
@@ -116,7 +117,8 @@ pub fn fit_lanes<'py>(
     };
     py.detach(|| {
         let make = || TapeLanes::new(&jacobian.0, &data).expect("was made above");
-        run(&make, &data, Level::best(), threads, ends);
+        let precision = if single { Precision::Single } else { Precision::Double };
+        run(&make, &data, Level::best(), precision, threads, ends);
     });
     Ok(Some((
         shaped(py, x, &[k, p])?,

@@ -17,7 +17,7 @@ mod tape;
 
 pub use data::{Data, Numbers, Table};
 pub use each::{Each, End};
-pub use lanes::Verdict;
+pub use lanes::{Precision, Verdict};
 pub use run::{Ends, run};
 pub use tape::TapeLanes;
 

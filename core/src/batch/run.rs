@@ -1,7 +1,7 @@
 //! All fits of a job, range by range, each range through one group of lanes.
 
 use super::data::Data;
-use super::lanes::{Lanes, Start, Verdict};
+use super::lanes::{Lanes, Precision, Start, Verdict};
 use super::{LaneModel, WIDTH};
 use crate::evaluate::jobs::share;
 use crate::tape::Level;
@@ -51,6 +51,7 @@ pub fn run<M: LaneModel + Send>(
     make: &(dyn Fn() -> M + Sync),
     data: &Data,
     level: Level,
+    precision: Precision,
     threads: usize,
     ends: Ends,
 ) {
@@ -65,7 +66,7 @@ pub fn run<M: LaneModel + Send>(
     let mut workers: Vec<Option<(M, Lanes)>> = Vec::new();
     let threads = threads.clamp(1, pieces.len().max(1));
     share(threads, &mut workers, pieces.into_iter(), |_, (first, piece), worker| {
-        let (model, lanes) = worker.get_or_insert_with(|| (make(), Lanes::new(p)));
+        let (model, lanes) = worker.get_or_insert_with(|| (make(), Lanes::new(p, precision)));
         Range { data, first, next: 0, ends: piece, fits: [None; WIDTH] }.run(level, model, lanes);
     });
 }

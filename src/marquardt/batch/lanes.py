@@ -38,7 +38,8 @@ def run_lanes(engine: Engine, traced: TracedBatch, quick: Quick | None, chunk: C
     if quick is not None and all(c.ndim == 1 for c in chunk.x):
         columns, tape = quick
     batch = batch_of(engine, chunk, columns)
-    found = _core.fit_lanes(tape, batch, threads_of(engine), engine.covariance)
+    single = engine.precision == "single"
+    found = _core.fit_lanes(tape, batch, threads_of(engine), engine.covariance, single)
     if found is None:
         return None
     x, cost, converged, nfev, n_points, variance, covariance = found
