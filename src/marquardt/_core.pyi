@@ -177,7 +177,7 @@ def minimize_curve_many(
     linear: Sequence[int] = ...,
 ) -> list[Outcome]: ...
 def fit_lanes(
-    jacobian: Tape, batch: Any, threads: int, covariance: bool
+    jacobian: Tape, batch: Any, threads: int, covariance: bool, single: bool
 ) -> (
     tuple[
         Matrix,
