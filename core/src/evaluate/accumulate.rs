@@ -49,8 +49,24 @@ pub(crate) struct Residuals<'a> {
 impl WithSimd for Residuals<'_> {
     type Output = Reduction;
     #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> Reduction {
-        let Residuals { rows: RowData { model, y, w, cost }, before, f } = self;
+    fn with_simd<S: Simd>(self, s: S) -> Reduction {
+        let Residuals { rows, before, f } = self;
+        Differences { rows, f }.with_simd(s);
+        cost::reduction(rows.cost, before.unwrap_or(f), f)
+    }
+}
+
+/// f = (model - y) w alone.
+pub(crate) struct Differences<'a, 'b> {
+    pub rows: RowData<'a>,
+    pub f: &'b mut [f64],
+}
+
+impl WithSimd for Differences<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Differences { rows: RowData { model, y, w, .. }, f } = self;
         let n = f.len();
         match (model, y) {
             (Operand::Column(m), None) => f.copy_from_slice(&m[..n]),
@@ -63,7 +79,6 @@ impl WithSimd for Residuals<'_> {
         if let Some(w) = w {
             f.iter_mut().zip(w).for_each(|(f, w)| *f *= w);
         }
-        cost::reduction(cost, before.unwrap_or(f), f)
     }
 }
 

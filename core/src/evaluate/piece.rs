@@ -1,7 +1,7 @@
 //! Rows that share a model, as slices, and the passes over a run of them.
 
 use super::Linearization;
-use super::accumulate::{self, Residuals, RowData};
+use super::accumulate::{self, Differences, Residuals, RowData};
 use super::block::Programs;
 use super::jobs::Job;
 use super::reduction::Reduction;
@@ -91,7 +91,7 @@ impl<'a> Piece<'a> {
         total
     }
 
-    /// Residuals of one job.
+    /// Residuals of one job, of a model with one output.
     pub(crate) fn residuals(
         &self,
         level: Level,
@@ -100,7 +100,16 @@ impl<'a> Piece<'a> {
         f: &mut [f64],
         worker: &mut Worker,
     ) {
-        self.pass(level, params, job, None, None, &mut [f], worker, None, None);
+        let (tape, work) = (&self.programs.value, &mut worker.tape);
+        tape.load(level, params, work);
+        for rows in Rows::blocks(job.start, job.end) {
+            tape.run_block(level, self.inputs, rows, work);
+            let model = tape.output(0, self.inputs, rows, work);
+            let (y, w) = (self.part(self.y, 0, rows), self.part(self.w, 0, rows));
+            let rows_of = RowData { model, y, w, cost: None };
+            let f = &mut f[rows.start - job.start..][..rows.len];
+            level.run(Differences { rows: rows_of, f });
+        }
     }
 
     pub(crate) fn linearize(

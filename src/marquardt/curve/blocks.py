@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,8 @@ Array = NDArray[Any]
 
 HEAD = 1000
 """Rows that are looked at to begin with."""
+MOST = 1 << 62
+"""More rows than there can be."""
 
 
 def blocks(source: Any, *, rows: int | None = None) -> Blocks:
@@ -80,30 +82,38 @@ class Blocks:
         """The first rows, a mapping of arrays."""
         return self._first
 
-    def open(self, columns: Columns, missing: str, count: int) -> tuple[dict[str, Vector], Read]:
-        """Read all once: lengths, what is not finite, a sample of about `count` rows, mean and spread."""
+    def open(
+        self,
+        columns: Columns,
+        missing: str,
+        count: Callable[[int], int],
+        seen: Callable[[int], None] | None = None,
+    ) -> tuple[dict[str, Vector], Read]:
+        """Read all once: lengths, what is not finite, a sample of ``count(n)`` rows of n, mean and spread."""
         if missing not in ("error", "drop"):
             raise DataError(
                 f"missing={missing!r} is unknown: 'error' names the first bad row, 'drop' drops and counts"
             )
         scan = Scan(columns, missing, count)
         for k, table in enumerate(ahead(lambda: self.reader(columns.names))):
-            scan.look(k, table)
+            read = scan.look(k, table)
+            if seen is not None:
+                seen(read)
         return scan.sample(), scan.source(self.reader)
 
 
 class Scan:
     """The first pass over all blocks."""
 
-    def __init__(self, columns: Columns, missing: str, count: int) -> None:
-        self.columns, self.missing = columns, missing
-        self.sampler = Strides(columns.names, count)
+    def __init__(self, columns: Columns, missing: str, count: Callable[[int], int]) -> None:
+        self.columns, self.missing, self.count = columns, missing, count
+        self.sampler = Strides(columns.names, count(MOST))
         self.lengths: list[int] = []
         self.given = 0
         self.moments = NOTHING
 
-    def look(self, k: int, table: Table) -> None:
-        """Check block number k, and take a sample of it."""
+    def look(self, k: int, table: Table) -> int:
+        """Check block number k, and take a sample of it; returns how many rows it has."""
         arrays = picked(table, self.columns.names, k)
         n = next(iter(arrays.values())).size
         bad = first_bad(list(arrays.items())) if n else None
@@ -122,6 +132,7 @@ class Scan:
         self.moments = self.moments.add(moments(rows, self.columns.says))
         self.lengths.append(int(rows.y.size))
         self.given += n
+        return n
 
     def _check_weights(self, weights: Array, k: int) -> None:
         try:
@@ -135,7 +146,7 @@ class Scan:
             raise DataError("no row is left: every row has a value that is missing or not finite")
         if self.columns.says == "squares" and self.moments.n_points == 0:
             raise DataError("all weights are zero: no point is left to fit")
-        return self.sampler.sample()
+        return self.sampler.sample(self.count(sum(self.lengths)))
 
     def source(self, reader: Reader) -> Read:
         """The rows as passes read them."""
@@ -204,7 +215,10 @@ class Strides:
         for name, kept in self.kept.items():
             kept.append(np.array(arrays[name][at], dtype=np.float64))
         self.size += at.size
-        while self.size >= 2 * self.count:
+        self._thin_to(self.count)
+
+    def _thin_to(self, count: int) -> None:
+        while self.size >= 2 * count:
             self._thin()
 
     def _thin(self) -> None:
@@ -214,6 +228,7 @@ class Strides:
         self.kept = {name: [np.concatenate(kept)[at]] for name, kept in self.kept.items()}
         self.size, self.step = half, 2 * self.step
 
-    def sample(self) -> dict[str, Vector]:
-        """The rows kept, in their order."""
+    def sample(self, count: int) -> dict[str, Vector]:
+        """At least `count` of the rows kept (and less than twice as many), in their order."""
+        self._thin_to(count)
         return {name: np.concatenate(kept) for name, kept in self.kept.items()}

@@ -59,7 +59,9 @@ class Elsewhere:
         """Some rows."""
         return self.sample
 
-    def open(self, columns: Columns, missing: str, count: int) -> tuple[Mapping[str, Vector], RowsElsewhere]:
+    def open(
+        self, columns: Columns, missing: str, count: Any, seen: Any = None
+    ) -> tuple[Mapping[str, Vector], RowsElsewhere]:
         """A sample of the columns, and the source of their rows."""
         names = [n for n in column_names(self.sample) if n in columns.names]
         return {n: column(self.sample, n) for n in names}, RowsElsewhere(self, columns)

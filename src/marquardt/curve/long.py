@@ -25,8 +25,11 @@ LONG = 200_000
 """From so many rows on."""
 SAMPLE = 8_192
 """Rows that a fit starts on, where its start values are given."""
+PART = 64
+"""And this part of the rows where that is more, up to `SEARCHED`: from there two Gauss-Newton steps lead to
+the end; from 8,192 of 4 million rows the second took the exact Hessian, one pass more."""
 SEARCHED = 65_536
-"""And where they are to be found: a narrow peak may hide between fewer."""
+"""Rows on which start values are looked for: a narrow peak may hide between fewer."""
 
 
 class NotLong(Exception):

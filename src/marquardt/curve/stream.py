@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, ModelError, Status
 from ..options import Options
-from ..problem.source import Source
+from ..problem.source import Read, Source
 from ..problem.streamed import StreamProblem, can_stream
 from ..problem.sums import Columns
 from ..solve.minimize import minimize_streamed
 from .columns import column, column_names
 from .data import Data
 from .goal import stop_at_once
-from .long import LONG, SAMPLE, SEARCHED, NotLong, Sampler, arrays_of, length_of, sampled, says_name
-from .progress import ProgressLine
+from .long import LONG, PART, SAMPLE, SEARCHED, NotLong, Sampler, arrays_of, length_of, sampled, says_name
+from .progress import ProgressLine, Told
 from .result import FitResult
 from .setup import Request, Setup
 from .stream_result import LongFit
@@ -41,7 +41,7 @@ def fit_arrays(
     if n is None or n < LONG:
         return None
     try:
-        count = rows_to_start(options)
+        count = rows_to_start(options, n)
         setup, sampler, request = _setup(n, count, wanted, prepare)
         if is_searched(setup) and count < SEARCHED:
             setup, sampler, request = _setup(n, SEARCHED, wanted, prepare)
@@ -67,8 +67,14 @@ class LongTable(Protocol):
     def head(self) -> Any:
         """A table of some rows, to begin with."""
 
-    def open(self, columns: Columns, missing: str, count: int) -> tuple[Mapping[str, Vector], Source]:
-        """A sample of about `count` rows, and the source of all of them."""
+    def open(
+        self,
+        columns: Columns,
+        missing: str,
+        count: Callable[[int], int],
+        seen: Callable[[int], None] | None,
+    ) -> tuple[Mapping[str, Vector], Source]:
+        """A sample of about ``count(n)`` of n rows, and all; ``seen(k)`` is told what is read."""
 
 
 class Recorded(Mapping[str, Any]):
@@ -118,8 +124,18 @@ def fit_table(
             "priors, ridges, and sigma or weights that follow from the prediction need all rows at once: "
             "data in blocks are fitted without them"
         )
-    count = max(rows_to_start(options), SEARCHED if is_searched(setup) else 0)
-    sample, source = wanted.data.open(columns, wanted.missing, count)
+    searched = is_searched(setup)
+
+    def count(n: int) -> int:
+        return max(rows_to_start(options, n), SEARCHED if searched else 0)
+
+    line = watch if isinstance(watch, ProgressLine) else None
+    try:
+        sample, source = wanted.data.open(columns, wanted.missing, count, line.read if line else None)
+    except BaseException:
+        if line:
+            line.close()
+        raise
     setup = prepare(replace(wanted, data=Recorded(sample), missing="error"))
     setup.data.dropped = getattr(source, "dropped", 0)
     try:
@@ -144,9 +160,10 @@ def _columns(setup: Setup, table: Recorded, wanted: Request) -> Columns:
     return Columns(arguments, y, given if given is None or isinstance(given, str) else float(given), says)
 
 
-def rows_to_start(options: Options | None) -> int:
-    """How many rows a sample has."""
-    return (None if options is None else options.sample) or SAMPLE
+def rows_to_start(options: Options | None, n: int) -> int:
+    """How many of n rows the sample has."""
+    wanted = (None if options is None else options.sample) or SAMPLE
+    return max(wanted, min(n // PART, SEARCHED))
 
 
 def is_searched(setup: Setup) -> bool:
@@ -168,14 +185,17 @@ def fit_rows(
     Raises NotLong where the model cannot be worked out row by row, or not on the sample.
     """
     try:
-        first = run(setup, options, None if isinstance(watch, ProgressLine) else watch)
+        heard = is_searched(setup) and not isinstance(watch, ProgressLine)
+        first = run(setup, options, watch if heard else None)
     except (DataError, ModelError) as error:
         raise NotLong from error
     part = first._outcome.problem
     if not can_stream(part):
         raise NotLong
     free = setup.parameters.free_index
-    problem = StreamProblem(part, source)
+    problem = StreamProblem(part, _told(source, watch))
+    line = isinstance(watch, ProgressLine)
+    told = watch if watch is None or line else Told(watch, source.n_rows)
     near = first.status in CERTIFIED
     stopped = first.status is Status.INTERRUPTED
     begin = setup.parameters.values[free]
@@ -185,7 +205,7 @@ def fit_rows(
     box = setup.parameters.lower[free], setup.parameters.upper[free]
     try:
         outcome = minimize_streamed(
-            problem, x0, *box, options, stop_at_once if stopped else watch, near and known
+            problem, x0, *box, options, stop_at_once if stopped else told, near and known
         )
     finally:
         if isinstance(watch, ProgressLine):
@@ -196,6 +216,14 @@ def fit_rows(
     return LongFit(
         source, first, outcome, first._model, setup.parameters, whole, setup.title, search, setup.rebuild
     )
+
+
+def _told(source: Source, watch: Watch) -> Source:
+    """The source, telling a line in the terminal what is read."""
+    if not isinstance(watch, ProgressLine):
+        return source
+    watch.goes_over(source.n_rows)
+    return replace(source, observe=watch.read) if isinstance(source, Read) else source
 
 
 def refuse_rows(problem: StreamProblem, x: Vector, setup: Setup, where: str) -> None:
