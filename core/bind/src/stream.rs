@@ -192,6 +192,7 @@ impl Given<'_> {
             change: Reduction { actual, rows: rows as usize, before, after, total },
             beside: Beside { along, squares },
             hessian: array(&self.4)?,
+            multiplied: false,
         })
     }
 }

@@ -5,8 +5,8 @@ use pulp::{Simd, WithSimd};
 use super::Linearization;
 use super::reduction::Reduction;
 use crate::cost::{self, CostOf};
-use crate::linear::qr;
 use crate::linear::vector::{dots, weighted_sums};
+use crate::linear::{gram, qr};
 use crate::tape::{Column, Level, Operand, has_fma};
 
 impl Linearization {
@@ -130,6 +130,16 @@ pub(crate) struct Rows<'a, D> {
 }
 
 impl<'a, D: Fn(usize) -> Operand<'a>> Rows<'a, D> {
+    /// Adds the products of the columns of [J f] in place of the factor. The gradient is one of them; what rounding
+    /// can do to it is summed up where these rows stand for so many of their kind.
+    pub(crate) fn multiply(self, level: Level, stand_for: Option<f64>) {
+        let (p, n) = (self.out.gradient.len(), self.f.len().next_multiple_of(LANES));
+        let Rows { derivative, rows, f, columns, magnitude, out } = self;
+        let sums = Sums { derivative, rows, f, columns: &mut columns[..=p], magnitude, out };
+        level.run(Sampled { sums, stand_for });
+        gram::add_rows(level, &mut out.factor, &columns[..=p], n);
+    }
+
     pub(crate) fn fold(self, level: Level) {
         let (p, n) = (self.out.gradient.len(), self.f.len().next_multiple_of(LANES));
         let Rows { derivative, rows, f, columns, magnitude, out } = self;
@@ -185,6 +195,42 @@ impl<'a, D: Fn(usize) -> Operand<'a>> Sums<'a, '_, D> {
                 [a] => add::<S, F, 1>(s, [a], f, magnitude, g, r),
                 _ => (),
             }
+        }
+    }
+}
+
+/// Columns of [J f] weighted, and the sums of their rounding if these rows stand for others.
+struct Sampled<'a, 'b, D> {
+    sums: Sums<'a, 'b, D>,
+    stand_for: Option<f64>,
+}
+
+impl<'a, D: Fn(usize) -> Operand<'a>> WithSimd for Sampled<'a, '_, D> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Sums { derivative, rows, f, columns, magnitude, out } = self.sums;
+        let (n, p) = (f.len(), columns.len() - 1);
+        if self.stand_for.is_some() || rows.cost.is_some() {
+            magnitudes(rows, f, magnitude);
+        }
+        let (jacobian, last) = columns.split_at_mut(p);
+        weighted(Operand::Column(f), None, n, &mut last[0]);
+        for (j, column) in jacobian.iter_mut().enumerate() {
+            weighted(derivative(j), rows.w, n, column);
+        }
+        if let Some(cost) = rows.cost {
+            reweigh(cost, f, jacobian, &mut last[0], magnitude);
+        }
+        let Some(times) = self.stand_for else { return };
+        for (column, rounding) in jacobian.iter().zip(&mut out.rounding) {
+            let m = n.next_multiple_of(LANES);
+            let (d, m) = (column.0[..m].as_chunks::<LANES>().0, magnitude.0[..m].as_chunks::<LANES>().0);
+            let mut lanes = [0.0; LANES];
+            for (d, m) in d.iter().zip(m) {
+                (0..LANES).for_each(|k| lanes[k] += d[k].abs() * m[k]);
+            }
+            *rounding += times * lanes.iter().sum::<f64>();
         }
     }
 }

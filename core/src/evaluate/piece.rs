@@ -15,6 +15,8 @@ pub(crate) struct Worker {
     pub(crate) tape: Workspace,
     pub(crate) columns: Vec<Column>,
     pub(crate) magnitude: Column,
+    /// Factors are left to the products of columns; see `Rows::multiply`.
+    pub(crate) multiplies: bool,
 }
 
 /// Rows of data with their programs; y, w and cases are k x n, output after output.
@@ -62,7 +64,7 @@ impl<'a> Piece<'a> {
         let (p, k) = (out.as_ref().map_or(0, |out| out.gradient.len()), self.n_outputs);
         let tape = if out.is_some() { &self.programs.jacobian } else { &self.programs.value };
         let width = (tape.n_outputs() - k) / k;
-        let Worker { tape: work, columns, magnitude } = worker;
+        let Worker { tape: work, columns, magnitude, multiplies } = worker;
         if out.is_some() && columns.len() < p + 1 {
             columns.resize(p + 1, Column::default());
         }
@@ -84,7 +86,14 @@ impl<'a> Piece<'a> {
                         let column = picked.map_or(o * p + j, |picked| o * width + picked[j]);
                         tape.output(k + column, inputs, rows, work)
                     };
-                    accumulate::Rows { derivative, rows: data, f, columns, magnitude, out }.fold(level);
+                    let block = accumulate::Rows { derivative, rows: data, f, columns, magnitude, out };
+                    if *multiplies {
+                        let first = rows.start == job.start;
+                        let stand_for = (job.end - job.start) as f64 / rows.len as f64;
+                        block.multiply(level, first.then_some(stand_for));
+                    } else {
+                        block.fold(level);
+                    }
                 }
             }
         }
@@ -123,7 +132,7 @@ impl<'a> Piece<'a> {
         out: &mut Linearization,
     ) {
         let (tape, p, k) = (&self.programs.jacobian, out.gradient.len(), self.n_outputs);
-        let Worker { tape: work, columns, magnitude } = worker;
+        let Worker { tape: work, columns, magnitude, .. } = worker;
         if columns.len() < p + 1 {
             columns.resize(p + 1, Column::default());
         }
@@ -162,7 +171,7 @@ impl<'a> Piece<'a> {
         out: &mut [f64],
     ) {
         let (p, k) = (out.len(), self.n_outputs);
-        let Worker { tape: work, columns, magnitude } = worker;
+        let Worker { tape: work, columns, magnitude, .. } = worker;
         columns.resize(columns.len().max(1), Column::default());
         tape.load(level, params, work);
         let inputs = self.inputs;
@@ -202,7 +211,7 @@ impl<'a> Piece<'a> {
             return self.hessian_of_sum(level, tape, pairs, params, f, worker, out);
         }
         let (p, k) = (out.len().isqrt(), self.n_outputs);
-        let Worker { tape: work, columns, magnitude } = worker;
+        let Worker { tape: work, columns, magnitude, .. } = worker;
         columns.resize(columns.len().max(1), Column::default());
         tape.load(level, params, work);
         let inputs = self.inputs;

@@ -126,6 +126,8 @@ pub struct Stream {
     level: Level,
     cost: Option<Cost>,
     desks: Vec<Desk>,
+    /// Products of columns were found to lose too many digits: all passes make factors by reflections.
+    reflects: bool,
     partial: Vec<Sums>,
     scratch: Vec<f64>,
 }
@@ -139,6 +141,8 @@ struct Task<'a> {
     here: (&'a Version, &'a [f64]),
     /// The same at the other point.
     other: Option<(&'a Version, &'a [f64])>,
+    /// [J f] is factored by the products of its columns.
+    multiplies: bool,
 }
 
 impl Stream {
@@ -168,6 +172,7 @@ impl Stream {
             level: Level::best(),
             cost,
             desks: vec![Desk::default()],
+            reflects: false,
             partial: Vec::new(),
             scratch: Vec::new(),
         };
@@ -252,6 +257,7 @@ impl Stream {
         let pieces = self.partial.iter_mut().zip(&jobs);
         jobs::share(threads, &mut self.desks, pieces, |_, (sums, &job), desk| {
             sums.reset(&task.wanted, n);
+            desk.worker.multiplies = task.multiplies;
             for start in (job.start..job.end).step_by(RUN) {
                 desk.run(chunk, start, RUN.min(job.end - start), task, sums);
             }
@@ -261,8 +267,21 @@ impl Stream {
         }
     }
 
-    /// Goes over all blocks.
-    fn pass(&mut self, task: &Task, out: &mut Sums) -> Result<(), Failure> {
+    /// Goes over all blocks; once more, with reflections, where products lose too many digits.
+    fn pass(&mut self, mut task: Task, out: &mut Sums) -> Result<(), Failure> {
+        let linearizes = matches!(task.wanted, Wanted::Compare { linearize: true, .. } | Wanted::Some(_));
+        task.multiplies = linearizes && !self.reflects;
+        self.go_over(&task, out)?;
+        if task.multiplies && !out.linearization.settle_products() {
+            (self.reflects, task.multiplies) = (true, false);
+            out.reset(&task.wanted, self.free.len());
+            self.go_over(&task, out)?;
+        }
+        Ok(())
+    }
+
+    fn go_over(&mut self, task: &Task, out: &mut Sums) -> Result<(), Failure> {
+        out.multiplied = task.multiplies;
         self.feed.rewind()?;
         let mut n_rows = 0;
         while let Some(chunk) = self.feed.next()? {
@@ -319,8 +338,15 @@ impl Pass for Stream {
         let version = self.versions[version].clone();
         let cost = self.cost.take();
         let other = other.as_ref().map(|(version, params)| (version, &params[..]));
-        let task = Task { wanted, level: self.level, cost: cost.as_ref(), here: (&version, &params), other };
-        let done = self.pass(&task, out);
+        let task = Task {
+            wanted,
+            level: self.level,
+            cost: cost.as_ref(),
+            here: (&version, &params),
+            other,
+            multiplies: false,
+        };
+        let done = self.pass(task, out);
         self.cost = cost;
         done.map(|()| true)
     }

@@ -7,6 +7,7 @@
 use super::reduction::Reduction;
 use super::{Beside, Evaluate, Failure, Linearization};
 use crate::cost;
+use crate::linear::gram;
 use crate::loss::Part;
 use crate::tape::Level;
 
@@ -35,6 +36,8 @@ pub struct Sums {
     pub beside: Beside,
     /// p x p.
     pub hessian: Vec<f64>,
+    /// In place of the factor stand the products of the columns of [J f].
+    pub multiplied: bool,
 }
 
 impl Sums {
@@ -54,11 +57,31 @@ impl Sums {
 
     /// Adds the sums of other rows.
     pub fn add(&mut self, other: &Sums, scratch: &mut Vec<f64>) {
-        self.linearization.add(Level::best(), &other.linearization, scratch);
+        if self.multiplied {
+            self.linearization.add_products(&other.linearization);
+        } else {
+            self.linearization.add(Level::best(), &other.linearization, scratch);
+        }
         self.change.add(&other.change);
         self.beside.along += other.beside.along;
         self.beside.squares += other.beside.squares;
         self.hessian.iter_mut().zip(&other.hessian).for_each(|(a, b)| *a += b);
+    }
+}
+
+impl Linearization {
+    fn add_products(&mut self, other: &Linearization) {
+        self.factor.iter_mut().zip(&other.factor).for_each(|(a, b)| *a += b);
+        self.rounding.iter_mut().zip(&other.rounding).for_each(|(a, b)| *a += b);
+    }
+
+    /// Makes gradient and factor of the products; false where the factor has too few digits.
+    pub(super) fn settle_products(&mut self) -> bool {
+        let p = self.gradient.len();
+        for j in 0..p {
+            self.gradient[j] = self.factor[j * (p + 1) + p];
+        }
+        gram::factor(&mut self.factor)
     }
 }
 
