@@ -189,3 +189,37 @@ def test_ctrl_c_keeps_the_best_point():
     t, y = data()
     fit = mq.fit(decay, t, y, start=[1, 1, 1], callback=lambda progress: True)
     assert fit.status is mq.Status.INTERRUPTED
+
+
+@pytest.mark.parametrize("offset", [0.0, 3.0, 30.0, 300.0])
+def test_standard_errors_keep_their_digits_where_columns_nearly_depend_on_one_another(offset, short):
+    """Condition up to 1e9: products of the columns would lose all digits, reflections take over."""
+    t, _ = data()
+    x = offset + t / 10.0
+    y = 1.0 + 2.0 * x - 0.1 * x**2 + 0.01 * np.random.default_rng(4).standard_normal(N)
+    fit, plain = (f("y ~ a + b*x + c*x^2", data={"x": x, "y": y}, start=[1, 1, 1]) for f in (mq.fit, short))
+    assert fit.status is plain.status is mq.Status.CONVERGED
+    np.testing.assert_allclose(fit.stderr, plain.stderr, rtol=1e-6)
+    assert np.all(np.abs(fit.x - plain.x) <= 1e-3 * plain.stderr)
+
+
+def test_parameters_that_cannot_be_told_apart_are_named():
+    t, y = data()
+    fit = mq.fit("y ~ a*b*exp(-t/T) + c", data={"t": t, "y": y}, start=[1, 2, 1, 1])
+    assert fit.status is mq.Status.NOT_UNIQUE and not fit.unique
+
+
+def test_pictures_and_records_are_made_of_a_sample(tmp_path):
+    pytest.importorskip("matplotlib").use("Agg")
+    t, y = data()
+    fit = mq.fit(decay, t, y.astype("f4"), start=[1, 1, 1])
+    drawn = fit.plot().axes[0].lines[0].get_xdata()
+    assert len(drawn) == long_data.SAMPLE
+    record = fit.to_dict()
+    assert record["goodness"]["n_points"] == N and record["advice"] == []
+
+
+def test_residuals_in_long_runs_are_advised_about():
+    t, y = data()
+    fit = mq.fit("y ~ a + b*t", data={"t": t, "y": y}, start=[1, 1])
+    assert any("long runs of one sign" in sentence for sentence in fit.advice)

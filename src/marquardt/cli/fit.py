@@ -18,13 +18,26 @@ from ..curve.weights import MU
 from ..errors import DataError, FormulaError, OptionError
 from ..expr.formula import Formula, parse
 from ..models.table import MODELS
+from .stored import fit_stored, is_stored
 from .table import Table, read_table
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit, report, and write what was asked for; 0 when the minimum is certified, else 1."""
-    start, fixed = values(arguments.start, "--start"), values(arguments.fix, "--fix")
-    limits = bounds(arguments.bounds)
+    given = {
+        "start": values(arguments.start, "--start") or None,
+        "fixed": values(arguments.fix, "--fix") or None,
+        "bounds": bounds(arguments.bounds) or None,
+        "ties": ties(arguments.tie) or None,
+        "method": arguments.method,
+        "damping": arguments.damping,
+        "loss": arguments.loss,
+        "f_scale": None if arguments.f_scale is None else number(arguments.f_scale, "--f-scale", "the scale"),
+        "starts": arguments.starts,
+        "missing": "drop" if arguments.drop_missing else "error",
+    }
+    if is_stored(arguments.file):
+        return _show(fit_stored(arguments, given), arguments, many=False)
     table = read_table(arguments.file)
     many = _groups(arguments, table)
     formula = _formula(arguments.formula, table)
@@ -35,26 +48,22 @@ def run(arguments: argparse.Namespace) -> int:
     result = fit(
         formula.text,
         data=data,
-        start=start or None,
-        bounds=limits or None,
-        fixed=fixed or None,
-        ties=ties(arguments.tie) or None,
         sigma=_weighting(arguments.sigma, _SIGMA, table)
         if arguments.covariance is None
         else _covariance(arguments, table),
         weights=_weighting(arguments.weights, _WEIGHTS, table),
         prior=priors(arguments.prior) or None,
         ridge=ridge(arguments.ridge),
-        method=arguments.method,
-        damping=arguments.damping,
-        loss=arguments.loss,
         family=arguments.family,
         trials=_TRIALS if arguments.trials else None,
-        f_scale=None if arguments.f_scale is None else number(arguments.f_scale, "--f-scale", "the scale"),
-        starts=arguments.starts,
-        missing="drop" if arguments.drop_missing else "error",
+        **given,
         **many,
     )
+    return _show(result, arguments, bool(many))
+
+
+def _show(result: Any, arguments: argparse.Namespace, many: bool) -> int:
+    """Print and write what was asked for."""
     if many and (arguments.html or arguments.trace):
         raise OptionError("--html and --trace show a single fit: leave them out with --by and --group")
     if arguments.json == "-":
