@@ -293,3 +293,18 @@ def test_no_reading_thread_is_left():
     for thread in threads:
         thread.join(timeout=2)
     assert not any(t.is_alive() for t in threads)
+
+
+@pytest.mark.parametrize(
+    "option", [{"family": "poisson"}, {"by": "junk"}, {"prior": {"a": (3, 1)}}, {"ridge": 1}]
+)
+def test_what_needs_all_rows_is_refused(option):
+    with pytest.raises(mq.OptionError, match=f"{next(iter(option))}= needs all rows at once"):
+        mq.fit(MODEL, data=mq.blocks(pieces(whole())), start=START, **option)
+
+
+def test_a_table_with_columns_named_as_methods_of_blocks_is_a_table():
+    pandas = pytest.importorskip("pandas")
+    table = whole(50)
+    frame = pandas.DataFrame({"open": table["t"], "head": table["y"], "y": table["y"]})
+    assert mq.fit("y ~ a*exp(-open/T) + c", data=frame, start=[1, 1, 1]).n_points == 50

@@ -29,8 +29,8 @@ voigt_profile, ...; the constant is pi. Names with spaces stand in back quotes. 
 
 The file is CSV, TSV, separated by semicolons or by white space, gzip or not, or a NIST StRD .dat file; - is
 standard input. Lines that start with # are comments. The first line may hold names; without it the names are
-x and y for two columns, and c1, c2, ... otherwise. Empty cells, NA and NaN are missing. A Parquet file, a pattern
-of them in quotes or a directory is read block by block and may be larger than memory.
+x and y for two columns, and c1, c2, ... otherwise. Empty cells, NA and NaN are missing. A Parquet file, a
+pattern of them in quotes or a directory is read block by block and may be larger than memory.
 
 Exit code: 0 a certified minimum that is unique; 1 any other end; 2 bad input."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import DataError, suggestion
 from ..problem.source import NOTHING, Read, Rows, ahead, first_bad, moments
 from ..problem.sums import Columns, as_series
-from .long import check_weights
+from .long import LongTable, check_weights
 from .readers import Reader, Table, column_of, names_of, reader_of
 
 Vector = NDArray[np.float64]
@@ -20,8 +20,6 @@ Array = NDArray[Any]
 
 HEAD = 1000
 """Rows that are looked at to begin with."""
-MOST = 1 << 62
-"""More rows than there can be."""
 
 
 def blocks(source: Any, *, rows: int | None = None) -> Blocks:
@@ -59,7 +57,7 @@ def blocks(source: Any, *, rows: int | None = None) -> Blocks:
     return Blocks(reader_of(source, rows))
 
 
-class Blocks:
+class Blocks(LongTable):
     """Tables from a reader; see `blocks`. Iterating gives them, from the first."""
 
     def __init__(self, reader: Reader) -> None:
@@ -83,13 +81,9 @@ class Blocks:
         return self._first
 
     def open(
-        self,
-        columns: Columns,
-        missing: str,
-        count: Callable[[int], int],
-        seen: Callable[[int], None] | None = None,
+        self, columns: Columns, missing: str, count: int, seen: Callable[[int], None] | None = None
     ) -> tuple[dict[str, Vector], Read]:
-        """Read all once: lengths, what is not finite, a sample of ``count(n)`` rows of n, mean and spread."""
+        """Read all once: lengths, what is not finite, a sample of about `count` rows, mean and spread."""
         if missing not in ("error", "drop"):
             raise DataError(
                 f"missing={missing!r} is unknown: 'error' names the first bad row, 'drop' drops and counts"
@@ -105,9 +99,9 @@ class Blocks:
 class Scan:
     """The first pass over all blocks."""
 
-    def __init__(self, columns: Columns, missing: str, count: Callable[[int], int]) -> None:
-        self.columns, self.missing, self.count = columns, missing, count
-        self.sampler = Strides(columns.names, count(MOST))
+    def __init__(self, columns: Columns, missing: str, count: int) -> None:
+        self.columns, self.missing = columns, missing
+        self.sampler = Strides(columns.names, count)
         self.lengths: list[int] = []
         self.given = 0
         self.moments = NOTHING
@@ -146,7 +140,7 @@ class Scan:
             raise DataError("no row is left: every row has a value that is missing or not finite")
         if self.columns.says == "squares" and self.moments.n_points == 0:
             raise DataError("all weights are zero: no point is left to fit")
-        return self.sampler.sample(self.count(sum(self.lengths)))
+        return self.sampler.sample()
 
     def source(self, reader: Reader) -> Read:
         """The rows as passes read them."""
@@ -215,10 +209,7 @@ class Strides:
         for name, kept in self.kept.items():
             kept.append(np.array(arrays[name][at], dtype=np.float64))
         self.size += at.size
-        self._thin_to(self.count)
-
-    def _thin_to(self, count: int) -> None:
-        while self.size >= 2 * count:
+        while self.size >= 2 * self.count:
             self._thin()
 
     def _thin(self) -> None:
@@ -228,7 +219,6 @@ class Strides:
         self.kept = {name: [np.concatenate(kept)[at]] for name, kept in self.kept.items()}
         self.size, self.step = half, 2 * self.step
 
-    def sample(self, count: int) -> dict[str, Vector]:
-        """At least `count` of the rows kept (and less than twice as many), in their order."""
-        self._thin_to(count)
+    def sample(self) -> dict[str, Vector]:
+        """The rows kept, in their order."""
         return {name: np.concatenate(kept) for name, kept in self.kept.items()}

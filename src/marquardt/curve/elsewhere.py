@@ -18,6 +18,7 @@ from ..problem.source import Moments, Rows
 from ..problem.streamed import StreamProblem
 from ..problem.sums import Columns, Request, RowSums, Sums
 from .columns import column, column_names
+from .long import LongTable
 
 Vector = NDArray[np.float64]
 
@@ -29,7 +30,7 @@ class Total(Protocol):
 
 
 @dataclass(frozen=True)
-class Elsewhere:
+class Elsewhere(LongTable):
     """A table of which only a sample is here, as ``fit(model, data=Elsewhere(...))`` takes it.
 
     sample : a table of some thousand rows, spread over all of them: it gives names, start and trace, and
@@ -60,7 +61,7 @@ class Elsewhere:
         return self.sample
 
     def open(
-        self, columns: Columns, missing: str, count: Any, seen: Any = None
+        self, columns: Columns, missing: str, count: int, seen: Any = None
     ) -> tuple[Mapping[str, Vector], RowsElsewhere]:
         """A sample of the columns, and the source of their rows."""
         names = [n for n in column_names(self.sample) if n in columns.names]

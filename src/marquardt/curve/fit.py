@@ -26,6 +26,7 @@ from .groups import Many, Task
 from .groups_by import FitTable
 from .groups_fit import fit_many_groups
 from .groups_result import GroupFit
+from .long import LongTable
 from .parameters import Parameters
 from .penalized import NO_ROUNDS, PenalizedFit, Refit, first_noise, settle, weighed_by
 from .penalty import PenaltyTerms, arrange_penalty, hints, refuse_penalty
@@ -35,7 +36,7 @@ from .reweighted import reweighted
 from .search import Search, Searching, search, search_by_rule
 from .setup import Request, Setup, check_used, from_function
 from .setup_formula import from_formula
-from .stream import LongTable, fit_arrays, fit_table
+from .stream import fit_arrays, fit_table, refuse_for_blocks
 
 Vector = NDArray[np.float64]
 
@@ -151,6 +152,8 @@ def fit(  # type: ignore[misc]  # what the others name `rest`
     0.5
     """
     options = chosen_options(options, method, damping, acceleration)
+    if isinstance(data, LongTable):
+        refuse_for_blocks(family=family, trials=trials, by=by, group=group, prior=prior, ridge=ridge)
     robust = _plan(loss, f_scale, sigma is not None)
     named = None if prior is None and ridge is None else hints(prior, ridge)
     counts: Counts | None = None

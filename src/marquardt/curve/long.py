@@ -6,7 +6,8 @@ values, a trace) it makes of a sample, and each sampled column knows which whole
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from ..problem.source import Arrays, first_bad, is_readable
+from ..problem.source import Arrays, Source, first_bad, is_readable
+from ..problem.sums import Columns
 from .columns import column_names, is_table
 from .setup import Request, Setup
 
@@ -30,6 +32,24 @@ PART = 64
 the end; from 8,192 of 4 million rows the second took the exact Hessian, one pass more."""
 SEARCHED = 65_536
 """Rows on which start values are looked for: a narrow peak may hide between fewer."""
+
+
+class LongTable(ABC):
+    """A table that is not here as a whole: any class with these methods."""
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        return cls is LongTable and hasattr(other, "head") and hasattr(other, "open")
+
+    @abstractmethod
+    def head(self) -> Any:
+        """A table of some rows, to begin with."""
+
+    @abstractmethod
+    def open(
+        self, columns: Columns, missing: str, count: int, seen: Callable[[int], None] | None = None
+    ) -> tuple[Mapping[str, Vector], Source]:
+        """A sample of `count` rows or somewhat more, and all of them; ``seen(n)`` is told what is read."""
 
 
 class NotLong(Exception):

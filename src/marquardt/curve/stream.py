@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, ModelError, Status
+from ..errors import DataError, ModelError, OptionError, Status
 from ..options import Options
 from ..problem.source import Read, Source
 from ..problem.streamed import StreamProblem, can_stream
@@ -19,7 +19,19 @@ from ..solve.minimize import minimize_streamed
 from .columns import column, column_names
 from .data import Data
 from .goal import stop_at_once
-from .long import LONG, PART, SAMPLE, SEARCHED, NotLong, Sampler, arrays_of, length_of, sampled, says_name
+from .long import (
+    LONG,
+    PART,
+    SAMPLE,
+    SEARCHED,
+    NotLong,
+    Sampler,
+    arrays_of,
+    length_of,
+    sampled,
+    says_name,
+    spread_rows,
+)
 from .progress import ProgressLine, Told
 from .result import FitResult
 from .setup import Request, Setup
@@ -60,23 +72,6 @@ def _setup(n: int, count: int, wanted: Request, prepare: Prepare) -> tuple[Setup
     return prepare(request), sampler, replace(wanted, missing="error")
 
 
-@runtime_checkable
-class LongTable(Protocol):
-    """A table that is not here as a whole: `mq.blocks`, or `Elsewhere`."""
-
-    def head(self) -> Any:
-        """A table of some rows, to begin with."""
-
-    def open(
-        self,
-        columns: Columns,
-        missing: str,
-        count: Callable[[int], int],
-        seen: Callable[[int], None] | None,
-    ) -> tuple[Mapping[str, Vector], Source]:
-        """A sample of about ``count(n)`` of n rows, and all; ``seen(k)`` is told what is read."""
-
-
 class Recorded(Mapping[str, Any]):
     """A table that knows which of its columns an array is."""
 
@@ -110,6 +105,13 @@ def _numeric(table: Any) -> list[str]:
     return [n for n in column_names(table) if np.asarray(table[n]).dtype.kind in "iubf"]
 
 
+def refuse_for_blocks(**given: Any) -> None:
+    """Raises OptionError for what needs all rows at once."""
+    for name, value in given.items():
+        if value is not None:
+            raise OptionError(f"{name}= needs all rows at once: data in blocks are fitted without it")
+
+
 def fit_table(
     wanted: Request, prepare: Prepare, run: Run, options: Options | None, watch: Watch
 ) -> FitResult:
@@ -121,22 +123,19 @@ def fit_table(
     columns = _columns(setup, few, wanted)
     if not is_streamed(setup):
         raise DataError(
-            "priors, ridges, and sigma or weights that follow from the prediction need all rows at once: "
-            "data in blocks are fitted without them"
+            "sigma and weights that follow from the prediction need all rows at once: data in blocks are "
+            "fitted without them"
         )
-    searched = is_searched(setup)
-
-    def count(n: int) -> int:
-        return max(rows_to_start(options, n), SEARCHED if searched else 0)
-
+    most = rows_to_start(options, PART * SEARCHED)  # how many there are shows when they are read
     line = watch if isinstance(watch, ProgressLine) else None
     try:
-        sample, source = wanted.data.open(columns, wanted.missing, count, line.read if line else None)
+        sample, source = wanted.data.open(columns, wanted.missing, most, line.read if line else None)
     except BaseException:
         if line:
             line.close()
         raise
-    setup = prepare(replace(wanted, data=Recorded(sample), missing="error"))
+    count = max(rows_to_start(options, source.n_rows), SEARCHED if is_searched(setup) else 0)
+    setup = prepare(replace(wanted, data=Recorded(_thinned(sample, count)), missing="error"))
     setup.data.dropped = getattr(source, "dropped", 0)
     try:
         return fit_rows(setup, source, setup.data, run, options, watch)
@@ -146,6 +145,15 @@ def fit_table(
         raise ModelError(
             f"`{setup.title}` cannot be worked out row by row in the core, and not all rows are here at once"
         ) from None
+
+
+def _thinned(sample: Mapping[str, Vector], count: int) -> Mapping[str, Vector]:
+    """`count` rows of a sample, where it has at least twice as many."""
+    n = len(next(iter(sample.values())))
+    if n < 2 * count:
+        return sample
+    at = spread_rows(n, count)
+    return {name: values[at] for name, values in sample.items()}
 
 
 def _columns(setup: Setup, table: Recorded, wanted: Request) -> Columns:
