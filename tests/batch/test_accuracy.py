@@ -46,15 +46,18 @@ def test_no_minimum_is_worse_than_one_found_from_the_truth(simulated: Any, preci
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_standard_errors_are_within_a_percent_of_those_at_the_minimum(simulated: Any, precision: str) -> None:
-    data, (_, best, inverse) = simulated
+def test_standard_errors_below_the_value_are_within_a_percent_of_the_reference(
+    simulated: Any, precision: str
+) -> None:
+    data, (at, best, inverse) = simulated
     dof = data.y.shape[1] - len(data.truth)
     sd = np.sqrt(np.einsum("kii->ki", inverse) * (2.0 * best / dof)[:, None])
     fits = fitted(data, precision)
     converged = fits.status == CODES[Status.CONVERGED]
     assert np.mean(converged) > 0.9995
-    off = np.abs(columns(fits.stderr, data.truth) / sd - 1.0)[converged]
-    assert off.max() < 0.01
+    off = np.abs(columns(fits.stderr, data.truth) / sd - 1.0)
+    # A steep curve between two doses leaves its exponent open, 4 +- 6: that error changes with the last digit.
+    assert off[converged[:, None] & (sd < np.abs(at))].max() < 0.01
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
