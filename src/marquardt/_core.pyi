@@ -37,6 +37,18 @@ class Tape:
     def run(self, params: Vector, columns: Sequence[Vector], n: int) -> Matrix: ...
     def time(self, level: str, params: Vector, columns: Sequence[Vector], n: int, repeat: int) -> float: ...
 
+class Grid:
+    def __init__(
+        self,
+        sizes: tuple[int, int],
+        coefficients: Tape,
+        factors: tuple[Tape, Tape],
+        columns: tuple[Sequence[Vector], Sequence[Vector]],
+        products: Sequence[Sequence[int]],
+        terms: Sequence[Sequence[int]],
+        n_outputs: int,
+    ) -> None: ...
+
 class Programs:
     def __init__(
         self,
@@ -177,7 +189,12 @@ def minimize_curve_many(
     linear: Sequence[int] = ...,
 ) -> list[Outcome]: ...
 def fit_lanes(
-    jacobian: Tape, batch: Any, threads: int, covariance: bool, single: bool
+    jacobian: Tape,
+    batch: Any,
+    threads: int,
+    covariance: bool,
+    single: bool,
+    grid: Grid | None = None,
 ) -> (
     tuple[
         Matrix,

@@ -1,6 +1,6 @@
 //! `fit_lanes`: many fits of one small traced model.
 
-use marquardt_core::batch::{Data, Each, End, Ends, Numbers, Precision, Table, TapeLanes, run};
+use marquardt_core::batch::{Data, Each, End, Ends, GridLanes, Numbers, Precision, Table, TapeLanes, run};
 use marquardt_core::covariance::inverse_gram;
 use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
@@ -12,6 +12,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use crate::curve::Programs;
+use crate::grid::Grid;
 use crate::loss::Loss;
 use crate::options::Options;
 use crate::run::Signals;
@@ -87,8 +88,9 @@ type Found<'py> = (
 );
 
 /// Fits made in lanes by a tape of the model and its derivatives; False in "converged": to be made otherwise. None where
-/// the tape has branches.
+/// the tape has branches. With `grid` the sums are those of products on it; None also where fits have points of their own.
 #[pyfunction]
+#[pyo3(signature = (jacobian, batch, threads, covariance, single, grid=None))]
 pub fn fit_lanes<'py>(
     py: Python<'py>,
     jacobian: &Tape,
@@ -96,10 +98,16 @@ pub fn fit_lanes<'py>(
     threads: usize,
     covariance: bool,
     single: bool,
+    grid: Option<&Grid>,
 ) -> PyResult<Option<Found<'py>>> {
     let data = batch.data()?;
     let (k, p) = (data.n_fits, data.free.len());
-    if TapeLanes::new(&jacobian.0, &data).is_none() {
+    let (tape, grid) = (&jacobian.0, grid.map(|grid| &grid.0));
+    let taken = match grid {
+        Some(grid) => GridLanes::new(grid, &data).is_some(),
+        None => TapeLanes::new(tape, &data).is_some(),
+    };
+    if !taken {
         return Ok(None);
     }
     let (mut x, mut cost) = (vec![f64::NAN; k * p], vec![f64::NAN; k]);
@@ -115,10 +123,16 @@ pub fn fit_lanes<'py>(
         variance: &mut variance,
         covariance: whole.as_deref_mut(),
     };
-    py.detach(|| {
-        let make = || TapeLanes::new(&jacobian.0, &data).expect("was made above");
-        let precision = if single { Precision::Single } else { Precision::Double };
-        run(&make, &data, Level::best(), precision, threads, ends);
+    let precision = if single { Precision::Single } else { Precision::Double };
+    py.detach(|| match grid {
+        Some(grid) => {
+            let make = || GridLanes::new(grid, &data).expect("was made above");
+            run(&make, &data, Level::best(), precision, threads, ends);
+        }
+        None => {
+            let make = || TapeLanes::new(tape, &data).expect("was made above");
+            run(&make, &data, Level::best(), precision, threads, ends);
+        }
     });
     Ok(Some((
         shaped(py, x, &[k, p])?,

@@ -4,6 +4,7 @@ mod arrays;
 mod batch;
 mod callback;
 mod curve;
+mod grid;
 mod loss;
 mod many;
 mod options;
@@ -21,6 +22,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
     m.add_class::<tape::Tape>()?;
     m.add_class::<curve::Programs>()?;
+    m.add_class::<grid::Grid>()?;
     m.add_class::<options::Options>()?;
     m.add_class::<outcome::Outcome>()?;
     m.add_function(wrap_pyfunction!(tape::opcodes, m)?)?;

@@ -9,14 +9,20 @@
 
 mod data;
 mod each;
+mod grid;
 mod lanes;
 mod machine;
+mod moments;
 mod normal;
+mod plan;
+mod product;
+mod real;
 mod run;
 mod tape;
 
 pub use data::{Data, Numbers, Table};
 pub use each::{Each, End};
+pub use grid::{Grid, GridLanes, GridSpec};
 pub use lanes::{Precision, Verdict};
 pub use run::{Ends, run};
 pub use tape::TapeLanes;

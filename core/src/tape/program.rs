@@ -104,6 +104,15 @@ impl Tape {
         self.outputs.len()
     }
 
+    /// The outputs that are constants; `None`: the others.
+    pub fn constant_outputs(&self) -> Vec<Option<f64>> {
+        let constant = |slot: &Slot| match slot {
+            Slot::Scalar(j) => j.checked_sub(self.n_params).and_then(|k| self.constants.get(k)).copied(),
+            _ => None,
+        };
+        self.outputs.iter().map(constant).collect()
+    }
+
     /// Whether the program is valid only for some parameters.
     pub fn is_guarded(&self) -> bool {
         !self.guards.is_empty()

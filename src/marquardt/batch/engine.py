@@ -19,7 +19,8 @@ from ..errors import Status
 from ..options import Options
 from ..solve.robust import Plan
 from .each import run_each
-from .lanes import Quick, quick_form, run_lanes
+from .grid import Separable
+from .lanes import Quick, for_lanes, grid_form, quick_form, run_lanes
 from .single import run_one_by_one
 from .traced import TracedBatch, traced_batch
 
@@ -159,15 +160,33 @@ class Engine:
     def _quick(self) -> Quick | None:
         return None if self.traced is None else quick_form(self.traced, self.parameters, self.arguments)
 
+    @cached_property
+    def grid(self) -> Separable | None:
+        """The model as products on the grid of the data; None where that is not found or does not pay."""
+        if self.traced is None or not for_lanes(self):
+            return None
+        return grid_form(self.traced, self.parameters, self.arguments)
+
+    @property
+    def remark(self) -> str | None:
+        """What structure of the model and its data the fits make use of, in words."""
+        return None if self.grid is None else str(self.grid)
+
     def run(self, chunk: Chunk) -> Ends:
         """The ends of all fits of a chunk. The same bits for any number of threads and any chunking."""
-        ends = None if self.traced is None else run_lanes(self, self.traced, self._quick, chunk)
+        ends = self.run_in_lanes(chunk)
         if ends is None:
             return self._on_qr_path(chunk, np.arange(len(chunk)))
         doubtful = np.flatnonzero(ends.status != CODES[Status.CONVERGED])
         if doubtful.size:
             ends.put(self._on_qr_path(chunk, doubtful), doubtful)
         return ends
+
+    def run_in_lanes(self, chunk: Chunk) -> Ends | None:
+        """Ends of the fits that lanes certify, the others NOT_DONE; None where these are not for lanes."""
+        if self.traced is None:
+            return None
+        return run_lanes(self, self.traced, self._quick, self.grid, chunk)
 
     def _on_qr_path(self, chunk: Chunk, which: Array) -> Ends:
         ends = None if self.traced is None else run_each(self, self.traced, chunk, which)

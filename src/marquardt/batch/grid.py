@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import _core
 from ..expr.graph import Graph, Node, rebuilt
 from ..expr.product import Product, agrees, decompose, work
 from ..expr.tape import TapeSpec, in_core, lower
+
+if TYPE_CHECKING:
+    from .engine import Chunk
 
 Vector = NDArray[np.float64]
 
@@ -80,6 +85,15 @@ def _split(columns: Sequence[Vector], strides: Sequence[int], inner: int) -> Gri
     return Grid((m // inner, inner), axis_of, (tuple(along[0]), tuple(along[1])))
 
 
+def on_whole_grid(chunk: Chunk) -> NDArray[np.bool_] | None:
+    """Which fits of a chunk have every point of the grid that all share, with the same weight; None: none."""
+    if any(column.ndim != 1 for column in chunk.x):
+        return None
+    if chunk.weights is not None and (chunk.weights.ndim != 1 or np.ptp(chunk.weights) != 0.0):
+        return None
+    return np.ones(len(chunk), dtype=np.bool_) if chunk.mask is None else np.all(chunk.mask, axis=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Separable:
     """A model and its derivatives as sums of products on a grid, ready for the core.
@@ -91,14 +105,32 @@ class Separable:
 
     grid: Grid
     product: Product
-    factors: tuple[TapeSpec, TapeSpec]
     coefficients: TapeSpec
+    factors: tuple[TapeSpec, TapeSpec]
     monomials: NDArray[np.uint32]
     terms: NDArray[np.uint32]
 
     def __str__(self) -> str:
         n, m = self.grid.sizes
         return f"separable on the {self.grid} grid: factors at {n + m} positions for {n * m} points"
+
+    def native(self) -> _core.Grid:
+        """The same in the core."""
+        return _core.Grid(
+            self.grid.sizes,
+            _tape(self.coefficients),
+            (_tape(self.factors[0]), _tape(self.factors[1])),
+            self.grid.along,
+            self.monomials.tolist(),
+            self.terms.tolist(),
+            len(self.product.outputs),
+        )
+
+
+def _tape(s: TapeSpec) -> _core.Tape:
+    return _core.Tape(
+        s.n_params, s.constants, s.prologue, s.n_inputs, s.code, s.n_registers, s.outputs, s.guards
+    )
 
 
 def separable(
@@ -112,7 +144,7 @@ def separable(
 
     The products are compared with the expressions at `points` in parameter space before they are believed.
     """
-    tried = [_on_grid(graph, outputs, grid) for grid in find_grids(columns)]
+    tried = [on_grid(graph, outputs, grid) for grid in find_grids(columns)]
     found = [pair for pair in tried if pair is not None]
     if not found:
         return None
@@ -123,10 +155,11 @@ def separable(
     few = np.linspace(0, n * m - 1, min(n * m, 64)).astype(np.intp)
     if not agrees(product, outputs, points, [column[few] for column in columns]):
         return None
-    return _lowered(graph, product, grid, n_params)
+    return lowered(graph, product, grid, n_params)
 
 
-def _on_grid(graph: Graph, outputs: Sequence[Node], grid: Grid) -> tuple[Product, Grid] | None:
+def on_grid(graph: Graph, outputs: Sequence[Node], grid: Grid) -> tuple[Product, Grid] | None:
+    """`outputs` as products on a grid, where the core can compute them."""
     product = decompose(graph, outputs, grid.axis_of)
     if product is None or product.n_axes != 2:
         return None
@@ -156,17 +189,8 @@ def product_work(product: Product, grid: Grid) -> float:
     return along + n * m * each + n * terms + terms * (terms + 1) / 2 + p * (p + 1)
 
 
-def _lowered(graph: Graph, product: Product, grid: Grid, n_params: int) -> Separable:
-    params = [graph.param(i) for i in range(n_params)]
-    factors = []
-    for axis in (0, 1):
-        # The columns of an axis are numbered from 0 in its own tape.
-        place, data = 0, []
-        for other in grid.axis_of:
-            data.append(graph.data(place if other == axis else 0))
-            place += other == axis
-        nodes = rebuilt(graph, product.factors[axis], params, data)
-        factors.append(lower(graph, nodes, n_params, n_columns=len(grid.along[axis])))
+def lowered(graph: Graph, product: Product, grid: Grid, n_params: int) -> Separable:
+    """The tapes of a decomposition."""
     places: dict[Node, int] = {}
     terms = [
         (o, k, places.setdefault(coefficient, len(places)))
@@ -176,8 +200,19 @@ def _lowered(graph: Graph, product: Product, grid: Grid, n_params: int) -> Separ
     return Separable(
         grid,
         product,
-        (factors[0], factors[1]),
         lower(graph, list(places), n_params),
+        (_factors(graph, product, grid, 0, n_params), _factors(graph, product, grid, 1, n_params)),
         np.array(product.monomials, dtype=np.uint32),
         np.array(terms, dtype=np.uint32).reshape(-1, 3),
     )
+
+
+def _factors(graph: Graph, product: Product, grid: Grid, axis: int, n_params: int) -> TapeSpec:
+    """The factors of one axis, whose columns are numbered from 0 in their tape."""
+    place, data = 0, []
+    for other in grid.axis_of:
+        data.append(graph.data(place if other == axis else 0))
+        place += other == axis
+    params = [graph.param(i) for i in range(n_params)]
+    nodes = rebuilt(graph, product.factors[axis], params, data)
+    return lower(graph, nodes, n_params, n_columns=place)

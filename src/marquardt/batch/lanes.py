@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..expr.graph import Graph, Node
 from ..expr.interpret import compile_numpy
 from ..expr.quick import with_quick_powers
 from ..expr.tape import derived_columns, in_core, lower
+from .grid import Separable, find_grids, on_whole_grid, separable
 from .traced import TracedBatch, batch_of, threads_of
 
 if TYPE_CHECKING:
@@ -27,19 +29,47 @@ MOST = 20
 """Parameters of a fit in lanes at most."""
 
 
-def run_lanes(engine: Engine, traced: TracedBatch, quick: Quick | None, chunk: Chunk) -> Ends | None:
+def run_lanes(
+    engine: Engine, traced: TracedBatch, quick: Quick | None, grid: Separable | None, chunk: Chunk
+) -> Ends | None:
     """Ends of the fits certified in lanes, the others NOT_DONE; None: this chunk is not for lanes."""
-    from .engine import CODES, Ends
+    from .chunks import some
+    from .engine import blank
 
     columns, tape = traced.columns_of(chunk), traced.programs.jacobian
-    for_lanes = engine.loss is None and engine.family is None and engine.n_free <= MOST
-    if columns is None or not for_lanes or not traced.takes(engine, chunk):
+    if columns is None or not for_lanes(engine) or not traced.takes(engine, chunk):
         return None
     if quick is not None and all(c.ndim == 1 for c in chunk.x):
         columns, tape = quick
+    whole = None if grid is None else on_whole_grid(chunk)
+    if grid is None or whole is None or not whole.any():
+        return _made(engine, chunk, columns, tape)
+    if whole.all():
+        return _made(engine, replace(chunk, mask=None), columns, tape, grid)
+    # How a fit is made depends on its own points only, not on those of the others in its chunk.
+    ends = blank(len(chunk), engine.n_free, engine.covariance)
+    for at, way in ((np.flatnonzero(whole), grid), (np.flatnonzero(~whole), None)):
+        part = some(chunk, at)
+        found = _made(engine, part if way is None else replace(part, mask=None), columns, tape, way)
+        if found is None:
+            return None
+        ends.put(found, at)
+    return ends
+
+
+def for_lanes(engine: Engine) -> bool:
+    """Plain least squares of few parameters?"""
+    return engine.loss is None and engine.family is None and engine.n_free <= MOST
+
+
+def _made(
+    engine: Engine, chunk: Chunk, columns: list[Array], tape: Any, grid: Separable | None = None
+) -> Ends | None:
+    from .engine import CODES, Ends
+
     batch = batch_of(engine, chunk, columns)
-    single = engine.precision == "single"
-    found = _core.fit_lanes(tape, batch, threads_of(engine), engine.covariance, single)
+    single, native = engine.precision == "single", None if grid is None else grid.native()
+    found = _core.fit_lanes(tape, batch, threads_of(engine), engine.covariance, single, native)
     if found is None:
         return None
     x, cost, converged, nfev, n_points, variance, covariance = found
@@ -50,6 +80,19 @@ def run_lanes(engine: Engine, traced: TracedBatch, quick: Quick | None, chunk: C
         unscaled_variance=variance, rss=2.0 * cost, n_points=n_points,
         rank=np.full(k, p, dtype=np.int16), by_qr=np.zeros(k, dtype=bool),
     )  # fmt: skip
+
+
+def grid_form(traced: TracedBatch, p: Parameters, arguments: Sequence[Array]) -> Separable | None:
+    """The model as sums of products, where the data that all fits share are a grid."""
+    (family,) = traced.version.trace.families
+    data = [np.ascontiguousarray(c.extract(arguments), dtype=np.float64) for c in family.columns]
+    if not find_grids(data):
+        return None
+    graph, (output,) = traced.version.trace.graph, family.outputs
+    (slopes,) = jacobian(graph, [output], [graph.param(i) for i in p.free])
+    start = p.provisional()
+    nearby = [start * (1.0 + part * np.cos(np.arange(start.size))) for part in (0.0, 0.1, -0.07)]
+    return separable(graph, [output, *slopes], data, len(p.names), [values.tolist() for values in nearby])
 
 
 Quick = tuple[list[Array], Any]
