@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::machine::POINTS;
+use super::real::Real;
 use super::{Row, Sums, WIDTH};
 use crate::tape::{Column, Level};
 
@@ -111,9 +112,9 @@ impl WithSimd for Products<'_> {
         for (l, cost) in cost.iter_mut().enumerate() {
             let mut sum = s.splat_f64s(0.0);
             for i in 0..points {
-                sum = s.mul_add_f64s(r[i * v + l], r[i * v + l], sum);
+                sum = f64::ma(s, r[i * v + l], r[i * v + l], sum);
             }
-            *cost = s.mul_add_f64s(half, sum, *cost);
+            *cost = f64::ma(s, half, sum, *cost);
         }
         let column = |j: usize| S::as_simd_f64s(&columns[j].0[..POINTS * WIDTH]).0;
         let mut row = 0;
@@ -124,7 +125,7 @@ impl WithSimd for Products<'_> {
             for (l, g) in gradient.iter_mut().enumerate() {
                 let mut sum = *g;
                 for i in 0..points {
-                    sum = s.mul_add_f64s(da[i * v + l], r[i * v + l], sum);
+                    sum = f64::ma(s, da[i * v + l], r[i * v + l], sum);
                 }
                 *g = sum;
             }
@@ -133,7 +134,7 @@ impl WithSimd for Products<'_> {
                 for (l, e) in entry.iter_mut().enumerate() {
                     let mut sum = *e;
                     for i in 0..points {
-                        sum = s.mul_add_f64s(da[i * v + l], db[i * v + l], sum);
+                        sum = f64::ma(s, da[i * v + l], db[i * v + l], sum);
                     }
                     *e = sum;
                 }
