@@ -78,7 +78,8 @@ def as_zarr(table, tmp_path):
     zarr = pytest.importorskip("zarr")
     group = zarr.open_group(str(tmp_path / "table.zarr"), mode="w")
     for name, values in table.items():
-        stored = group.create_array(name, shape=values.shape, chunks=(6_000,), dtype=values.dtype)
+        make = getattr(group, "create_array", None) or group.create_dataset  # of zarr 3, of zarr 2
+        stored = make(name, shape=values.shape, chunks=(6_000,), dtype=values.dtype)
         stored[:] = values
     return {name: group[name] for name in table}
 

@@ -69,7 +69,9 @@ def _parquet(path: str, columns: Sequence[str] | None, rows: int) -> Iterator[Ta
         from pyarrow import ArrowInvalid  # type: ignore[import-untyped]
         from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
     except ImportError:
-        raise MissingPackageError("Parquet files are read by pyarrow: pip install pyarrow") from None
+        raise MissingPackageError(
+            "Parquet files are read by pyarrow: pip install 'marquardt[files]'"
+        ) from None
     try:
         with ParquetFile(path) as file:
             known = file.schema_arrow.names
