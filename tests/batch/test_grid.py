@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import marquardt as mq
 from marquardt import _core
 from marquardt.batch.chunks import some
 from marquardt.batch.engine import CODES, Chunk, Ends, Engine
@@ -289,3 +290,11 @@ def test_axes_of_any_length_are_summed_whole(size):
     b = in_lanes(engine(spot, mixed), chunk(mixed, counts[:, order], start))
     assert np.array_equal(a.status, b.status)
     assert (a.status == CODES[Status.CONVERGED]).all() and np.allclose(a.x, b.x, rtol=1e-9)
+
+
+def test_the_summary_says_that_products_were_used():
+    x, counts, _ = simulated(spot, 20)
+    many = mq.fit_many(spot, x, counts, start=TRUTH[spot])
+    assert many.remark == "separable on the 13 x 15 grid: factors at 28 positions for 195 points"
+    assert many.remark in many.summary()
+    assert mq.fit_many(spot, x, counts, start=TRUTH[spot], loss="huber").remark is None

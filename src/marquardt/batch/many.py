@@ -105,7 +105,7 @@ def fit_many(
             store.write(ends, done, finished=done == len(job))
     if done < len(job):
         tell_broken_off(done, len(job), store)
-    return ManyFits.of(job, ends, time.perf_counter() - began)
+    return ManyFits.of(job, ends, time.perf_counter() - began, engine.remark)
 
 
 def _neighbours(start: Any) -> tuple[bool, Any]:

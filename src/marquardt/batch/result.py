@@ -67,9 +67,11 @@ class ManyFits:
         self._places, self._rows, self._job = places, rows, job
         self.seconds = seconds
         """The time it took."""
+        self.remark: str | None = None
+        """What structure of the model and its data the fits made use of, in words."""
 
     @classmethod
-    def of(cls, job: Job, ends: Ends, seconds: float) -> ManyFits:
+    def of(cls, job: Job, ends: Ends, seconds: float, remark: str | None = None) -> ManyFits:
         """The results of a run; the arrays of its ends are used, not copied."""
         p = job.parameters
         dof = ends.n_points - ends.rank.astype(np.float64)
@@ -91,7 +93,9 @@ class ManyFits:
             x, stderr, ends.covariance, ends.cost, ends.rss, reduced, ends.n_points, ends.rank, ends.status,
             ends.nfev, ends.njev, ends.by_qr,
         )  # fmt: skip
-        return cls(job.setup.title, p.names, p.free_names, job.places, rows, seconds, job)
+        made = cls(job.setup.title, p.names, p.free_names, job.places, rows, seconds, job)
+        made.remark = remark
+        return made
 
     # ------------------------------------------------------------------------------------------- estimates
 

@@ -69,6 +69,8 @@ def _title(many: ManyFits) -> str:
     title = f"{many.title.strip()}: {len(many):,} fits{_shape(many)}"
     if many.seconds > 0.0:
         title += f" in {many.seconds:.3g} s, {len(many) / many.seconds:,.0f} a second"
+    if many.remark is not None:
+        title += f"; {many.remark}"
     single = int(np.count_nonzero(many.by_qr))
     return f"{title}; {single:,} by the minimizer of single fits" if single else title
 
