@@ -191,12 +191,46 @@ def test_counts_are_fitted_by_their_likelihood():
     )
 
 
+def test_a_group_without_a_start_finds_its_own():
+    first = mq.fit_groups(TABLE, FORMULA, "plate", start=MADE.start)
+    for start in (
+        {"a": {"P": 100.0}, "tau": 2.0, "b": {"Q": 9.0}},
+        {"plate": ["P", "Q"], "a": [100.0, np.nan], "tau": [2.0, 2.0], "b": [9.0, 9.0]},
+    ):
+        found = mq.fit_groups(TABLE, FORMULA, "plate", start=start)
+        np.testing.assert_allclose(found["tau"], first["tau"], rtol=1e-4)
+
+
+def test_proportions_have_their_trials_in_a_column():
+    rng = np.random.default_rng(5)
+    dose = np.tile(np.linspace(-2, 2, 9), 3)
+    n = rng.integers(20, 60, dose.size)
+    table = {
+        "x": dose,
+        "k": rng.binomial(n, 1 / (1 + np.exp(-1.5 * dose))),
+        "n": n,
+        "drug": np.repeat([1, 2, 3], 9),
+    }
+    formula, start = "k ~ 1/(1 + exp(-s*(x - m)))", {"s": 1, "m": 0}
+    options = {"by": "drug", "start": start, "family": "binomial", "trials": "n"}
+    found = mq.fit_groups(table, formula, **options)
+    alone = mq.fit(formula, data=table, **options)
+    np.testing.assert_allclose(found["m"], [f.params["m"].value for f in alone.values()], atol=1e-5)
+    np.testing.assert_allclose(found["s stderr"], [f.params["s"].stderr for f in alone.values()], rtol=1e-3)
+
+
+def test_an_interruption_leaves_the_rest_not_done():
+    found = mq.fit_groups(TABLE, FORMULA, BY, start=MADE.start, progress=lambda progress: True)
+    ends = set(found["status"])
+    assert "not done" in ends and "converged" in ends
+    assert (np.isfinite(found["a"]) == (found["status"] == "converged")).all()
+
+
 WRONG = [
     ({"by": "plat"}, DataError, r"by: the data have no column 'plat'; did you mean 'plate'\?"),
     ({"model": "z ~ a*exp(-t/tau)"}, mq.FormulaError, "`z` is not a column"),
     ({"start": {"a": {"P": 1, "Q": 2, "S": 3}}}, ParameterError, "start: 'a' has a group 'S'"),
-    ({"start": {"a": {"P": 1, "Q": 2}}}, ParameterError, "start: 'a' has no value for group 'R'"),
-    ({"start": {"plate": ["P", "Q"], "a": [1, 2]}}, ParameterError, "no row of group 'R', by plate"),
+    ({"fixed": {"b": {"P": 1, "Q": 2}}}, ParameterError, "fixed: 'b' is not finite in fit 2"),
     ({"start": {"plate": ["P", "P"], "a": [1, 2]}}, ParameterError, "more than one row of a group, by plate"),
     ({"start": {"plate": ["P", "Q", "R"], "q": [1, 2, 3]}}, ParameterError, "no column of a parameter"),
     ({"start": {"c": 1.0}}, ParameterError, "'c'"),

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curve.columns import column_names, is_table, numbers
+from ..curve.columns import column
 from ..curve.data import Data
-from ..curve.parameters import is_mapping
-from ..curve.partition import Label, Partition, names_of, partition
+from ..curve.partition import Partition, names_of, partition
 from ..curve.setup import Request, Setup, from_function
 from ..curve.setup_formula import from_formula
-from ..errors import DataError, OptionError, ParameterError, Status, suggestion
+from ..errors import DataError, OptionError, Status
 from ..expr.formula import Formula
 from ..report.many import words
 from .buckets import Block, blocks
 from .engine import STATUSES
 from .many import fit_many
+from .own import by_group
 from .result import ManyFits
 from .tables import kind_of, like
 
@@ -39,8 +38,14 @@ def fit_groups(
     fixed: Any = None,
     sigma: Any = None,
     weights: Any = None,
+    loss: Any = "linear",
+    f_scale: float | None = None,
+    family: str | None = None,
+    trials: Any = None,
     missing: str = "drop",
-    **options: Any,
+    precision: str = "double",
+    threads: int | None = None,
+    progress: Any = None,
 ) -> Any:
     """Fit each group of rows of a table by itself; returns a table of the same kind, one row per group.
 
@@ -49,11 +54,12 @@ def fit_groups(
         like columns, or the columns `x`, are the independent variables.
     by : a column of labels, several, or an array of labels (then called "group").
     start : values for all groups; by group, ``{"Km": {"A": 1.5, "B": 2}}``; or a table with the columns `by`
-        and one for each parameter, such as an earlier result. Without it each group finds its own.
-    bounds, sigma, weights : as in `fit`; sigma and weights may be columns.
-    fixed : as in `fit`, or by group like `start`.
+        and one for each parameter, such as an earlier result. A group for which none is known finds its own.
+    bounds, sigma, weights, loss, f_scale, family, trials : as in `fit`; sigma, weights and trials may be
+        columns.
+    fixed : as in `fit`, or by group like `start`, then for every group.
     missing : "drop" leaves out rows without label or with a missing value; "error" names the first.
-    options : ``loss, f_scale, family, trials, precision, threads, progress, ...`` of `fit_many`.
+    precision, threads, progress : as in `fit_many`.
 
     The columns of the result: those of `by` as they are in the data, for each parameter its estimate and
     "... stderr", then "status" (`Status` in lower case), "points" that counted, and "reduced_chi2". Groups
@@ -71,20 +77,33 @@ def fit_groups(
     (['plate', 'a', 'a stderr', 'b', 'b stderr', 'status', 'points', 'reduced_chi2'], [3.0, 5.0])
     """
     kind_of(data)
+    tried = np.asarray(column(data, trials) if isinstance(trials, str) else trials)
     setup = _prepare(model, Request(x, y, data, None, bounds, None, sigma, weights, missing, None, None))
     parameters, n_rows = setup.parameters.names, setup.data.y.size + setup.data.dropped
     found = partition(by, data, n_rows, "by", missing)
     names = names_of(by, data, n_rows, "by")
-    own = [by_group(v, o, names, found, parameters) for v, o in ((start, "start"), (fixed, "fixed"))]
+    own = {o: by_group(v, o, names, found, parameters) for o, v in (("start", start), ("fixed", fixed))}
+    rows = slice(None) if setup.data.rows is None else setup.data.rows
     kept = found if setup.data.rows is None else found.of_rows(setup.data.rows)
     table = _Estimates(found.first.size, parameters, names or ("group",))
+    options = {
+        "bounds": bounds, "loss": loss, "f_scale": f_scale, "family": family, "precision": precision,
+        "threads": threads,
+    }  # fmt: skip
+    stop = _Stop(progress)
     for block in blocks(*kept.order()):
-        part = [{n: _some(v, block.groups) for n, v in given.items()} or None for given in own]
-        known = {"start": part[0], "fixed": part[1], "bounds": bounds, **_weighting(setup.data, block)}
-        table.fill(block.groups, _fit(model, setup, block, known | options))
+        told: dict[str, Any] = {
+            o: {n: _some(v, block.groups) for n, v in given.items()} or None for o, given in own.items()
+        }
+        if trials is not None:
+            told["trials"] = tried if tried.ndim == 0 else block.take(tried[rows])
+        many = _fit(model, setup, block, told | _weighting(setup.data, block) | options | stop.option)
+        table.fill(block.groups, many)
+        if many.interrupted or stop.asked:
+            break
     if names is None:
-        return like(data, [], found.first[:0], {"group": np.asarray(found.labels)} | table.columns)
-    return like(data, names, found.first, table.columns)
+        return like(data, [], found.first[:0], {"group": np.asarray(found.labels)} | table.finished(kept))
+    return like(data, names, found.first, table.finished(kept))
 
 
 def _prepare(model: Any, given: Request) -> Setup:
@@ -124,6 +143,18 @@ def _some(values: Any, groups: Array) -> Any:
     return values[groups] if isinstance(values, np.ndarray) else values
 
 
+class _Stop:
+    """Notices when the caller's function of progress asks to stop, which ends the blocks to come too."""
+
+    def __init__(self, progress: Any) -> None:
+        self.progress, self.asked = progress, False
+        self.option = {"progress": self.tell if callable(progress) else progress}
+
+    def tell(self, state: Any) -> bool:
+        self.asked = self.progress(state) is True
+        return self.asked
+
+
 class _Estimates:
     """The columns of the result, filled block by block."""
 
@@ -131,7 +162,7 @@ class _Estimates:
         self.parameters = parameters
         numbers_of = [name for p in parameters for name in (p, f"{p} stderr")]
         self.columns: dict[str, Array] = {name: np.full(n, np.nan) for name in numbers_of}
-        self.columns["status"] = np.full(n, words(Status.NO_POINTS), dtype=f"U{LONGEST}")
+        self.columns["status"] = np.full(n, words(Status.NOT_DONE), dtype=f"U{LONGEST}")
         self.columns["points"] = np.zeros(n, dtype=np.int64)
         self.columns["reduced_chi2"] = np.full(n, np.nan)
         clash = next(
@@ -150,61 +181,13 @@ class _Estimates:
         self.columns["points"][at] = many.n_points
         self.columns["reduced_chi2"][at] = many.reduced_chi2
 
+    def finished(self, kept: Partition) -> dict[str, Array]:
+        """The columns; groups that have no row were in no block."""
+        empty = np.bincount(kept.code + 1, minlength=kept.first.size + 1)[1:] == 0
+        self.columns["status"][empty] = words(Status.NO_POINTS)
+        return self.columns
+
 
 WORDS = np.array([words(status) for status in STATUSES])
 LONGEST = max(map(len, WORDS.tolist()))
 RESERVED = ("status", "points", "reduced_chi2")
-
-
-# ------------------------------------------------------------------------------------- values group by group
-
-
-def by_group(
-    given: Any, option: str, names: tuple[str, ...] | None, groups: Partition, parameters: tuple[str, ...]
-) -> dict[str, Any]:
-    """Values by parameter: one for all groups, or an array with one for each; NaN where none is told."""
-    if given is None:
-        return {}
-    if names is not None and is_table(given) and set(names) <= {*column_names(given)}:
-        return _from_table(given, option, names, groups, parameters)
-    if not is_mapping(given):
-        return dict(zip(parameters, np.asarray(given, dtype=float).tolist(), strict=False))
-    found = {}
-    for name, value in given.items():
-        if isinstance(value, Mapping):
-            found[str(name)] = _from_labels(value, option, str(name), groups)
-        else:
-            found[str(name)] = value
-    return found
-
-
-def _from_table(
-    table: Any, option: str, names: tuple[str, ...], groups: Partition, parameters: tuple[str, ...]
-) -> dict[str, Any]:
-    """The rows of a table with the columns of the labels, in the order of the groups."""
-    length = len(np.asarray(table[names[0]]))
-    labels = partition(list(names), table, length, option, "error")
-    if labels.first.size < length:
-        raise ParameterError(f"{option}: the table has more than one row of a group, by {', '.join(names)}")
-    row = {label: k for k, label in enumerate(labels.labels)}
-    at = np.array([row.get(label, -1) for label in groups.labels])
-    if (at < 0).any():
-        label = groups.labels[int(np.argmax(at < 0))]
-        raise ParameterError(f"{option}: the table has no row of group {label!r}, by {', '.join(names)}")
-    known = [name for name in column_names(table) if name in parameters]
-    if not known:
-        raise ParameterError(f"{option}: the table has no column of a parameter ({', '.join(parameters)})")
-    return {name: numbers(np.asarray(table[name]), name)[at] for name in known}
-
-
-def _from_labels(by_label: Mapping[Label, Any], option: str, name: str, groups: Partition) -> Array:
-    labels = groups.labels
-    known = set(labels)
-    for label in by_label:
-        if label not in known:
-            near = suggestion(str(label), [str(k) for k in labels[:1000]])
-            raise ParameterError(f"{option}: {name!r} has a group {label!r}{near}")
-    missing = next((label for label in labels if label not in by_label), None)
-    if missing is not None:
-        raise ParameterError(f"{option}: {name!r} has no value for group {missing!r}")
-    return numbers([by_label[label] for label in labels], name)
