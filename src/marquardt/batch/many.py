@@ -64,7 +64,7 @@ def fit_many(
     sigma, weights : as in `fit`; a number, or by point (m,), by fit, or shaped like `Y`.
     loss, f_scale, family : as in `fit`. trials : with family="binomial", shaped like sigma.
     mask : True where a point counts; or by fit, True where it is made.
-    precision : "double": a thousandth of a standard error is left at most. "single": a hundredth, somewhat
+    precision : "double", or "single", whose last step may be five times as long, which is somewhat
         faster. Either computes in double precision; data in single precision are read as they are.
     covariance : also keep the covariance matrices; the standard errors are there in any case.
     threads : None: all cores. The results are the same bits for any number.
