@@ -56,7 +56,7 @@ def test_standard_errors_below_the_value_are_within_a_percent_of_the_reference(
     converged = fits.status == CODES[Status.CONVERGED]
     assert np.mean(converged) > 0.9995
     off = np.abs(columns(fits.stderr, data.truth) / sd - 1.0)
-    # A steep curve between two doses leaves its exponent open, 4 +- 6: its error changes by the last digit.
+    # A steep curve between two doses leaves its exponent open, 4 +- 6: its error changes with the last digit.
     assert off[converged[:, None] & (sd < np.abs(at))].max() < 0.01
 
 
