@@ -195,7 +195,7 @@ class Zarr(Checkpoint):
             import zarr
         except ImportError:
             raise MissingPackageError("checkpoints named .zarr need zarr: pip install zarr") from None
-        self.zarr = zarr
+        self.zarr, self.made = zarr, False
 
     @property
     def _state(self) -> Path:
@@ -203,13 +203,15 @@ class Zarr(Checkpoint):
 
     def read(self, ends: Ends) -> int:
         if not self._state.exists():
-            if self.path.exists() and any(self.path.iterdir()):
+            if self.path.exists() and any(p.name != f"{self._state.name}.new" for p in self.path.iterdir()):
                 raise FileError(f"checkpoint {self.path} holds something else: give another name")
             return 0
         try:
             state = json.loads(self._state.read_text(encoding="utf-8"))
             self.check(state.get("job"))
             group: Any = self.zarr.open_group(self.path, mode="r")
+            if not state["made"]:  # killed before its arrays were there
+                return 0
             done = int(state["done"])
             for name, to in _arrays(ends, slice(0, done)).items():
                 to[:] = group[name][:done]
@@ -217,11 +219,11 @@ class Zarr(Checkpoint):
             raise
         except Exception as error:
             raise self.unreadable(error) from None
-        self.done, self.finished = done, bool(state["finished"])
+        self.done, self.finished, self.made = done, bool(state["finished"]), True
         return done
 
     def _write(self, ends: Ends, done: int, finished: bool) -> None:
-        if not self._state.exists():
+        if not self.made:
             self._create(ends)
         group: Any = self.zarr.open_group(self.path, mode="r+")
         first = 0 if finished and self.neighbours else self.done
@@ -237,14 +239,17 @@ class Zarr(Checkpoint):
             super().write(ends, whole, finished)
 
     def _create(self, ends: Ends) -> None:
-        group = self.zarr.open_group(self.path, mode="w")
+        self.path.mkdir(exist_ok=True)
+        self._tell(0, False)  # now the folder is known as ours
+        group = self.zarr.open_group(self.path, mode="a")
         for name, part in _arrays(ends, slice(0, None)).items():
             chunks = (min(ROWS, len(part)), *part.shape[1:])
-            group.create_array(name, shape=part.shape, dtype=part.dtype, chunks=chunks)
+            group.create_array(name, shape=part.shape, dtype=part.dtype, chunks=chunks, overwrite=True)
         group.attrs["status"] = [status.name for status in STATUSES]
+        self.made = True
         self._tell(0, False)
 
     def _tell(self, done: int, finished: bool) -> None:
-        state = json.dumps({"job": self.job, "done": done, "finished": finished})
+        state = json.dumps({"job": self.job, "made": self.made, "done": done, "finished": finished})
         replace_whole(self._state, lambda file: file.write(state.encode()))
         self.finished = finished
