@@ -191,6 +191,7 @@ def minimize_curve_many(
 def fit_lanes(
     jacobian: Tape,
     batch: Any,
+    loss: tuple[Any, ...] | None,
     threads: int,
     covariance: bool,
     single: bool,
@@ -199,7 +200,8 @@ def fit_lanes(
     tuple[
         Matrix,
         Vector,
-        NDArray[np.bool_],
+        Vector,
+        NDArray[np.int8],
         NDArray[np.int32],
         NDArray[np.int32],
         Matrix,

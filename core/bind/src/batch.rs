@@ -1,6 +1,7 @@
 //! `fit_lanes`: many fits of one small traced model.
 
 use marquardt_core::batch::{Data, Each, End, Ends, GridLanes, Numbers, Precision, Table, TapeLanes, run};
+use marquardt_core::cost::Cost;
 use marquardt_core::covariance::inverse_gram;
 use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
@@ -52,7 +53,7 @@ pub struct Batch<'py> {
 }
 
 impl Batch<'_> {
-    fn data(&self) -> PyResult<Data<'_>> {
+    fn data(&self, cost: Option<&Cost>) -> PyResult<Data<'_>> {
         let (shape, y) = match &self.y {
             Response::Double(y) => (y.shape(), Numbers::Double(y.as_slice()?)),
             Response::Single(y) => (y.shape(), Numbers::Single(y.as_slice()?)),
@@ -70,54 +71,64 @@ impl Batch<'_> {
             start: table(&self.start)?,
             lower: table(&self.lower)?,
             upper: table(&self.upper)?,
+            family: match cost {
+                Some(Cost::Likelihood(family)) => Some(*family),
+                _ => None,
+            },
         };
         data.check().map_err(PyValueError::new_err)?;
         Ok(data)
     }
 }
 
-/// Parameters (k, p), cost, converged, nfev, number of points, variances (k, p) and covariance (k, p, p) or None.
+/// Parameters (k, p), cost, sum of squares or Pearson's chi-square, status (-1: in doubt), nfev, number of points, variances (k, p) and covariance (k, p, p) or None.
 type Found<'py> = (
     Bound<'py, PyArrayDyn<f64>>,
     Bound<'py, PyArray1<f64>>,
-    Bound<'py, PyArray1<bool>>,
+    Bound<'py, PyArray1<f64>>,
+    Bound<'py, PyArray1<i8>>,
     Bound<'py, PyArray1<i32>>,
     Bound<'py, PyArray1<i32>>,
     Bound<'py, PyArrayDyn<f64>>,
     Option<Bound<'py, PyArrayDyn<f64>>>,
 );
 
-/// Fits made in lanes by a tape of the model and its derivatives; False in "converged": to be made otherwise. None where
-/// the tape has branches. With `grid` the sums are those of products on it; None also where fits have points of their own.
+/// Fits made in lanes by a tape of the model and its derivatives; those in doubt are to be made otherwise. None where the
+/// tape has branches, or for a loss. With `grid` the sums are those of products on it; None also where fits have points
+/// of their own.
 #[pyfunction]
-#[pyo3(signature = (jacobian, batch, threads, covariance, single, grid=None))]
+#[pyo3(signature = (jacobian, batch, loss, threads, covariance, single, grid=None))]
 pub fn fit_lanes<'py>(
     py: Python<'py>,
     jacobian: &Tape,
     batch: Batch<'py>,
+    loss: Option<Loss>,
     threads: usize,
     covariance: bool,
     single: bool,
     grid: Option<&Grid>,
 ) -> PyResult<Option<Found<'py>>> {
-    let data = batch.data()?;
+    let cost = loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost);
+    let data = batch.data(cost.as_ref())?;
     let (k, p) = (data.n_fits, data.free.len());
     let (tape, grid) = (&jacobian.0, grid.map(|grid| &grid.0));
     let taken = match grid {
         Some(grid) => GridLanes::new(grid, &data).is_some(),
         None => TapeLanes::new(tape, &data).is_some(),
     };
-    if !taken {
+    if matches!(cost, Some(Cost::Robust(_))) || !taken {
         return Ok(None);
     }
     let (mut x, mut cost) = (vec![f64::NAN; k * p], vec![f64::NAN; k]);
-    let (mut converged, mut nfev, mut points) = (vec![false; k], vec![0; k], vec![0; k]);
+    let (mut rss, mut status) = (vec![f64::NAN; k], vec![-1_i8; k]);
+    let (mut nfev, mut points) = (vec![0; k], vec![0; k]);
     let mut variance = vec![f64::NAN; k * p];
     let mut whole = covariance.then(|| vec![f64::NAN; k * p * p]);
     let ends = Ends {
         x: &mut x,
         cost: &mut cost,
-        converged: &mut converged,
+        rss: &mut rss,
+        status: &mut status,
         nfev: &mut nfev,
         n_points: &mut points,
         variance: &mut variance,
@@ -137,7 +148,8 @@ pub fn fit_lanes<'py>(
     Ok(Some((
         shaped(py, x, &[k, p])?,
         cost.into_pyarray(py),
-        converged.into_pyarray(py),
+        rss.into_pyarray(py),
+        status.into_pyarray(py),
         nfev.into_pyarray(py),
         points.into_pyarray(py),
         shaped(py, variance, &[k, p])?,
@@ -174,7 +186,8 @@ pub fn fit_each<'py>(
     options: &Options,
     threads: usize,
 ) -> PyResult<EachFound<'py>> {
-    let data = batch.data()?;
+    let cost = loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost);
+    let data = batch.data(cost.as_ref())?;
     if which.iter().any(|&fit| fit >= data.n_fits) {
         return Err(PyValueError::new_err("a position is out of range"));
     }
@@ -182,7 +195,7 @@ pub fn fit_each<'py>(
     let each = Each {
         programs: programs.inner.clone(),
         data: &data,
-        cost: loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost),
+        cost,
         linear,
         options: &options.inner,
         level: Level::best(),

@@ -1,5 +1,7 @@
 //! What many fits are made from, as the caller's arrays hold it.
 
+use crate::likelihood::Family;
+
 /// Numbers that all fits share (m), or that each has for itself (k x m, by rows).
 #[derive(Clone, Copy, Debug)]
 pub enum Table<'a> {
@@ -57,7 +59,7 @@ pub struct Data<'a> {
     pub y: Numbers<'a>,
     /// Columns of the model.
     pub columns: Vec<Table<'a>>,
-    /// Square roots of the weights.
+    /// Square roots of the weights; of a likelihood how often each point counts.
     pub weights: Option<Table<'a>>,
     /// Which points count, k x m.
     pub mask: Option<&'a [bool]>,
@@ -70,6 +72,8 @@ pub struct Data<'a> {
     pub start: Table<'a>,
     pub lower: Table<'a>,
     pub upper: Table<'a>,
+    /// What the response counts; None: least squares.
+    pub family: Option<Family>,
 }
 
 impl Data<'_> {

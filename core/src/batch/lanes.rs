@@ -10,6 +10,8 @@ use crate::tape::Level;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Converged,
+    /// With a parameter at a bound that holds it.
+    AtBound,
     /// Not certified here: to be made on the dense QR path, from its start.
     Doubtful,
 }
@@ -19,7 +21,7 @@ pub enum Verdict {
 const DAMPING: f64 = 1e-2;
 /// A step is taken from this part of the predicted reduction on.
 const ACCEPT: f64 = 1e-4;
-/// The last step, in standard errors: it is still taken, and leaves `FAST` of itself at most.
+/// How long the last step may be, in standard errors: it is still taken, and leaves `FAST` of itself at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Precision {
     /// 1e-3 of a standard error.
@@ -46,6 +48,9 @@ const SHORT: f64 = 1e-6;
 const EXACT: f64 = 1e-12;
 /// Smallest pivot of the normal matrix with columns of length one: 1e-9 is a condition of about 3e4 of J.
 const PIVOT: f64 = 1e-9;
+/// A bound holds a parameter where the undamped step would go beyond it by so many times the last step, in standard
+/// errors: far more than that one may still change.
+const FORCE: f64 = 30.0;
 /// Evaluations after which a fit is in doubt: who wanders that long may end in another minimum than the search of a single
 /// fit. (With 20 instead of 25, 0.4 % of the logistic curves are made twice, with 25 0.02 %.)
 const PATIENCE: f64 = 25.0;
@@ -79,7 +84,12 @@ pub struct Lanes {
     /// Points less parameters, and what half the sum of squares is at least taken for.
     dof: Row,
     floor: Row,
-    /// 1 where the fit has converged, 2 where it is in doubt.
+    /// Variance of a residual: 1 for counts, else estimated.
+    noise: Row,
+    likely: bool,
+    /// 1 where the model foresaw what the last step did that can be told from rounding errors.
+    foreseen: Row,
+    /// 1 where the fit has converged, 2 where it has at a bound, 3 where it is in doubt.
     ended: Row,
     /// 1 where a parameter may move, 0 where a bound holds it.
     free: Vec<Row>,
@@ -112,13 +122,16 @@ pub struct Start<'a> {
 pub struct End<'a> {
     pub verdict: Verdict,
     pub cost: f64,
+    /// Sum of squares, or Pearson's chi-square.
+    pub rss: f64,
     pub nfev: u32,
-    /// Of the parameters, (J'J)^-1: lower triangle by rows.
+    /// Of the parameters, (J'J)^-1: lower triangle by rows, NaN where a bound holds a parameter.
     pub covariance: &'a [f64],
 }
 
 impl Lanes {
-    pub fn new(p: usize, precision: Precision) -> Self {
+    /// For p parameters, of counts where `likely`.
+    pub fn new(p: usize, precision: Precision, likely: bool) -> Self {
         let rows = |n| vec![Row::default(); n];
         let triangle = p * (p + 1) / 2;
         let scratch =
@@ -142,6 +155,9 @@ impl Lanes {
             nfev: Row::default(),
             dof: Row([1.0; WIDTH]),
             floor: Row::default(),
+            noise: Row::default(),
+            likely,
+            foreseen: Row::default(),
             ended: Row::default(),
             free: rows(p),
             whole: rows(p),
@@ -162,6 +178,7 @@ impl Lanes {
             self.start[j].0[lane] = self.trial[j].0[lane];
         }
         self.fresh.0[lane] = 1.0;
+        self.foreseen.0[lane] = 1.0;
         self.nfev.0[lane] = 0.0;
         self.damping.0[lane] = DAMPING;
         self.growth.0[lane] = 2.0;
@@ -190,19 +207,31 @@ impl Lanes {
         inverse: &mut [f64],
         room: &'r mut [f64],
     ) -> End<'r> {
-        let verdict = if self.ended.0[lane] == 1.0 { Verdict::Converged } else { Verdict::Doubtful };
+        let verdict = match self.ended.0[lane] {
+            1.0 => Verdict::Converged,
+            2.0 => Verdict::AtBound,
+            _ => Verdict::Doubtful,
+        };
         for (j, x) in x.iter_mut().enumerate() {
             *x = self.x[j].0[lane] + self.whole[j].0[lane];
         }
         invert(&self.factor, self.p, lane, inverse, room);
+        for i in 0..self.p {
+            for j in 0..=i {
+                if self.free[i].0[lane] * self.free[j].0[lane] == 0.0 {
+                    room[i * (i + 1) / 2 + j] = f64::NAN;
+                }
+            }
+        }
         // The last step is not evaluated: by the model it takes off what the normal equations say.
-        let (cost, dof) = (self.here.cost.0[lane], self.dof.0[lane]);
-        let left = self.step.0[lane] * (cost / dof);
+        let (cost, noise) = (self.here.cost.0[lane], self.noise.0[lane]);
+        let left = 0.5 * self.step.0[lane] * noise;
         let cost = if left < cost { cost - left } else { cost };
-        let variance = |j: usize| room[j * (j + 3) / 2] * 2.0 * cost / dof;
+        let variance = |j: usize| room[j * (j + 3) / 2] * noise;
         let turned = |j: usize| x[j] * self.start[j].0[lane] < 0.0 && x[j] * x[j] > SIGN * SIGN * variance(j);
         let verdict = if (0..self.p).any(turned) { Verdict::Doubtful } else { verdict };
-        End { verdict, cost, nfev: self.nfev.0[lane] as u32, covariance: room }
+        let rss = 2.0 * if self.likely { self.here.pearson.0[lane] } else { cost };
+        End { verdict, cost, rss, nfev: self.nfev.0[lane] as u32, covariance: room }
     }
 }
 
@@ -236,6 +265,8 @@ impl Lanes {
             let good = finite & ((gain > ACCEPT) | (tiny & (trial - cost < 1e-12 * cost)));
             let go = (fresh & finite) | good;
             taken.0[l] = if go { 1.0 } else { 0.0 };
+            let agrees = if (gain - 1.0).abs() < 0.5 { 1.0 } else { 0.0 };
+            self.foreseen.0[l] = if fresh | tiny { self.foreseen.0[l] } else { agrees };
             let bend = 2.0 * gain - 1.0;
             let shrink = (1.0 - bend * bend * bend).max(0.05);
             let (grown, factor) = (self.growth.0[l], if tiny { 1.0 } else { shrink });
@@ -246,6 +277,7 @@ impl Lanes {
             self.nfev.0[l] = if fresh & !finite { PATIENCE } else { self.nfev.0[l] + 1.0 };
             self.here.cost.0[l] = if go { trial } else { cost };
         }
+        take(&taken, std::slice::from_mut(&mut self.here.pearson), std::slice::from_ref(&self.there.pearson));
         take(&taken, &mut self.x, &self.trial);
         take(&taken, &mut self.here.gradient, &self.there.gradient);
         take(&taken, &mut self.here.normal, &self.there.normal);
@@ -297,6 +329,8 @@ impl Lanes {
         solve(damped, p, step);
         for l in 0..WIDTH {
             let noise = self.here.cost.0[l].max(self.floor.0[l]) * 2.0 / self.dof.0[l];
+            let noise = if self.likely { 1.0 } else { noise };
+            self.noise.0[l] = noise;
             let sound = least.0[l] > PIVOT;
             self.step.0[l] = if sound { squares.0[l] / noise } else { f64::INFINITY };
         }
@@ -331,32 +365,40 @@ impl Lanes {
     /// Which lanes have ended.
     #[inline(always)]
     fn decide(&mut self, taken: &Row) {
-        let mut inside = Row([1.0; WIDTH]);
+        let force = FORCE * self.last_step;
+        // Clear of the bounds by more than the last step, or held with force.
+        let (mut clear, mut held) = (Row([1.0; WIDTH]), Row::default());
         for j in 0..self.p {
             let (x, whole, lower, upper) = (&self.x[j], &self.whole[j], &self.lower[j], &self.upper[j]);
+            let (free, gradient) = (&self.free[j], &self.here.gradient[j]);
+            let normal = &self.here.normal[j * (j + 1) / 2 + j];
             for l in 0..WIDTH {
-                let x = x.0[l] + whole.0[l];
-                let within = (x > lower.0[l]) & (x < upper.0[l]);
-                inside.0[l] = if within { inside.0[l] } else { 0.0 };
+                let (to, last) = (x.0[l] + whole.0[l], whole.0[l].abs());
+                let within = (to - last > lower.0[l]) & (to + last < upper.0[l]);
+                let least = force * force * self.noise.0[l] * normal.0[l];
+                let pressed = gradient.0[l] * gradient.0[l] > least;
+                let moves = free.0[l] != 0.0;
+                let fine = if moves { within } else { pressed };
+                clear.0[l] = if fine { clear.0[l] } else { 0.0 };
+                held.0[l] = if moves { held.0[l] } else { 1.0 };
             }
         }
         let last = self.last_step;
         for l in 0..WIDTH {
             let (step, before) = (self.step.0[l], self.before.0[l]);
-            let fast = (step < last * last) & (step < FAST * FAST * before);
+            let fast = (step < last * last) & (step < FAST * FAST * before) & (before < f64::INFINITY);
             let there = (step < SHORT * SHORT) & (step < before);
-            let done = (taken.0[l] != 0.0) & (fast | there);
-            // NaN, as a matrix that is not positive definite leaves, is in doubt.
-            let sound = (self.damping.0[l] < 1e12) & (self.predicted.0[l] >= 0.0);
+            // Where a mean tends to zero, the edge of the likelihood, steps shrink although the cost is linear there.
+            let done = (taken.0[l] != 0.0) & (fast | there) & (self.foreseen.0[l] != 0.0);
+            // Nothing is known of a start that is stationary: it may be a saddle.
+            let unmoved = (self.fresh.0[l] != 0.0) & done;
+            // NaN, as a matrix that is not positive definite leaves, is in doubt. Cut by a bound a step may promise nothing:
+            // it is taken where the cost falls, else damped.
+            let sound = (self.damping.0[l] < 1e12) & !self.predicted.0[l].is_nan();
             let lost = (self.nfev.0[l] >= PATIENCE) | !sound;
-            let bounded = done & (inside.0[l] == 0.0);
-            self.ended.0[l] = if lost | bounded {
-                2.0
-            } else if done {
-                1.0
-            } else {
-                0.0
-            };
+            let unclear = done & ((clear.0[l] == 0.0) | unmoved);
+            let certified = if done { 1.0 + held.0[l] } else { 0.0 };
+            self.ended.0[l] = if lost | unclear { 3.0 } else { certified };
             self.before.0[l] = if taken.0[l] != 0.0 { step } else { before };
             self.fresh.0[l] = 0.0;
         }

@@ -5,8 +5,10 @@
 //! leaves its lane to the next one at once, so that no lane waits for the slowest fit of a group.
 //!
 //! Lanes certify only what is clearly a minimum: a step far below the standard errors, fast contraction, a good
-//! condition, no bound in the way. Everything else is handed back as `Verdict::Doubtful`, for the dense QR path.
+//! condition, bounds that hold with a clear force or are clearly out of the way. Everything else is handed back as
+//! `Verdict::Doubtful`, for the dense QR path.
 
+mod counts;
 mod data;
 mod each;
 mod grid;
@@ -27,6 +29,7 @@ pub use lanes::{Precision, Verdict};
 pub use run::{Ends, run};
 pub use tape::TapeLanes;
 
+use crate::likelihood::Family;
 use crate::tape::Level;
 
 /// Fits that are made at once. Four vectors of eight: instructions of the tape then work on 256 numbers at a time, as in
@@ -47,8 +50,10 @@ impl Default for Row {
 /// What one evaluation gives, for each fit of a group.
 #[derive(Clone, Debug, Default)]
 pub struct Sums {
-    /// Half the sum of squares.
+    /// Half the sum of squares, or of counts half the deviance.
     pub cost: Row,
+    /// Of counts half of Pearson's chi-square.
+    pub pearson: Row,
     /// J'f, one row per free parameter.
     pub gradient: Vec<Row>,
     /// Lower triangle of J'J by rows: (0, 0), (1, 0), (1, 1), (2, 0), ...
@@ -58,11 +63,16 @@ pub struct Sums {
 impl Sums {
     pub fn new(p: usize) -> Self {
         let rows = |n| vec![Row::default(); n];
-        Sums { cost: Row::default(), gradient: rows(p), normal: rows(p * (p + 1) / 2) }
+        Sums {
+            cost: Row::default(),
+            pearson: Row::default(),
+            gradient: rows(p),
+            normal: rows(p * (p + 1) / 2),
+        }
     }
 
     pub fn clear(&mut self) {
-        self.cost = Row::default();
+        (self.cost, self.pearson) = (Row::default(), Row::default());
         self.gradient.fill(Row::default());
         self.normal.fill(Row::default());
     }
@@ -79,6 +89,10 @@ pub struct Size {
 pub trait LaneModel {
     /// Number of free parameters.
     fn n_params(&self) -> usize;
+    /// The likelihood whose sums it gives; None: squares.
+    fn family(&self) -> Option<Family> {
+        None
+    }
     /// Bring the data of a fit into a lane.
     fn load(&mut self, fit: usize, lane: usize) -> Size;
     /// Cost, gradient and normal matrix at `x`, a row per free parameter. What is not finite stays in its lane.

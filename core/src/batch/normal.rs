@@ -2,20 +2,23 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::counts::{Deviance, Rows, Total};
 use super::machine::POINTS;
 use super::real::Real;
 use super::{Row, Sums, WIDTH};
+use crate::likelihood::Family;
 use crate::tape::{Column, Level};
 
 /// Room for the residuals and weighted derivatives of a block.
 pub struct Block {
     residuals: Column,
     weighted: Vec<Column>,
+    counts: Rows,
 }
 
 impl Block {
     pub fn new(p: usize) -> Self {
-        Block { residuals: Column::default(), weighted: vec![Column::default(); p] }
+        Block { residuals: Column::default(), weighted: vec![Column::default(); p], counts: Rows::default() }
     }
 }
 
@@ -26,22 +29,36 @@ pub fn accumulate<'a>(
     output: impl Fn(usize) -> &'a Column,
     y: &Column,
     weights: Option<&Column>,
+    family: Option<Family>,
     points: usize,
     out: &mut Sums,
 ) {
     let p = out.gradient.len();
     let n = points * WIDTH;
-    level.run(Subtract { model: output(0), y, weights, n, out: &mut block.residuals });
+    let Block { residuals, weighted, counts } = block;
+    let model = output(0);
+    let weights = match family {
+        None => {
+            level.run(Subtract { model, y, weights, n, out: residuals });
+            weights
+        }
+        Some(family) => {
+            let rows = &mut *counts;
+            level.run(Deviance { family, model, y, cases: weights, n, residuals, rows });
+            level.run(Total { terms: &counts.terms, points, cost: &mut out.cost });
+            Some(&counts.root)
+        }
+    };
     let mut columns = [output(0); MOST];
     if let Some(w) = weights {
-        for (j, d) in block.weighted.iter_mut().enumerate() {
+        for (j, d) in weighted.iter_mut().enumerate() {
             level.run(Weigh { values: output(1 + j), w, n, out: d });
         }
-        columns.iter_mut().zip(&block.weighted).for_each(|(c, d)| *c = d);
+        columns.iter_mut().zip(&*weighted).for_each(|(c, d)| *c = d);
     } else {
         columns[..p].iter_mut().enumerate().for_each(|(j, c)| *c = output(1 + j));
     }
-    level.run(Products { columns: &columns[..p], residuals: &block.residuals, points, out });
+    level.run(Products { columns: &columns[..p], residuals, likely: family.is_some(), points, out });
 }
 
 /// Most parameters that lanes take.
@@ -95,6 +112,8 @@ impl WithSimd for Weigh<'_> {
 struct Products<'a> {
     columns: &'a [&'a Column],
     residuals: &'a Column,
+    /// Their squares are then Pearson's chi-square, not the cost.
+    likely: bool,
     points: usize,
     out: &'a mut Sums,
 }
@@ -103,12 +122,13 @@ impl WithSimd for Products<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
-        let Products { columns, residuals, points, out } = self;
+        let Products { columns, residuals, likely, points, out } = self;
         let p = columns.len();
         let r = S::as_simd_f64s(&residuals.0[..POINTS * WIDTH]).0;
         let half = s.splat_f64s(0.5);
         let v = WIDTH / S::F64_LANES;
-        let cost = S::as_mut_simd_f64s(&mut out.cost.0).0;
+        let cost = if likely { &mut out.pearson } else { &mut out.cost };
+        let cost = S::as_mut_simd_f64s(&mut cost.0).0;
         for (l, cost) in cost.iter_mut().enumerate() {
             let mut sum = s.splat_f64s(0.0);
             for i in 0..points {

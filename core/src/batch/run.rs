@@ -4,6 +4,7 @@ use super::data::Data;
 use super::lanes::{Lanes, Precision, Start, Verdict};
 use super::{LaneModel, WIDTH};
 use crate::evaluate::jobs::share;
+use crate::minimize::Status;
 use crate::tape::Level;
 
 /// Fits of a range: enough that lanes which wait at its end cost little, few enough that threads end together.
@@ -13,7 +14,10 @@ const RANGE: usize = 2048;
 pub struct Ends<'a> {
     pub x: &'a mut [f64],
     pub cost: &'a mut [f64],
-    pub converged: &'a mut [bool],
+    /// Sum of squares, or Pearson's chi-square.
+    pub rss: &'a mut [f64],
+    /// That of `minimize`, where it is certified; else -1.
+    pub status: &'a mut [i8],
     pub nfev: &'a mut [i32],
     pub n_points: &'a mut [i32],
     /// Diagonal of (J'J)^-1.
@@ -26,16 +30,18 @@ impl<'a> Ends<'a> {
     fn split(self, k: usize, p: usize) -> (Ends<'a>, Ends<'a>) {
         let (x, x_rest) = self.x.split_at_mut(k * p);
         let (cost, cost_rest) = self.cost.split_at_mut(k);
-        let (converged, converged_rest) = self.converged.split_at_mut(k);
+        let (rss, rss_rest) = self.rss.split_at_mut(k);
+        let (status, status_rest) = self.status.split_at_mut(k);
         let (nfev, nfev_rest) = self.nfev.split_at_mut(k);
         let (n_points, points_rest) = self.n_points.split_at_mut(k);
         let (variance, variance_rest) = self.variance.split_at_mut(k * p);
         let (covariance, covariance_rest) = self.covariance.map(|c| c.split_at_mut(k * p * p)).unzip();
-        let first = Ends { x, cost, converged, nfev, n_points, variance, covariance };
+        let first = Ends { x, cost, rss, status, nfev, n_points, variance, covariance };
         let rest = Ends {
             x: x_rest,
             cost: cost_rest,
-            converged: converged_rest,
+            rss: rss_rest,
+            status: status_rest,
             nfev: nfev_rest,
             n_points: points_rest,
             variance: variance_rest,
@@ -56,6 +62,9 @@ pub fn run<M: LaneModel + Send>(
     ends: Ends,
 ) {
     let (k, p) = (data.n_fits, data.free.len());
+    if make().family() != data.family {
+        return; // all in doubt: the model knows nothing of this likelihood
+    }
     let mut pieces = Vec::with_capacity(k.div_ceil(RANGE));
     let mut rest = ends;
     for first in (0..k).step_by(RANGE) {
@@ -66,7 +75,8 @@ pub fn run<M: LaneModel + Send>(
     let mut workers: Vec<Option<(M, Lanes)>> = Vec::new();
     let threads = threads.clamp(1, pieces.len().max(1));
     share(threads, &mut workers, pieces.into_iter(), |_, (first, piece), worker| {
-        let (model, lanes) = worker.get_or_insert_with(|| (make(), Lanes::new(p, precision)));
+        let make = || (make(), Lanes::new(p, precision, data.family.is_some()));
+        let (model, lanes) = worker.get_or_insert_with(make);
         Range { data, first, next: 0, ends: piece, fits: [None; WIDTH] }.run(level, model, lanes);
     });
 }
@@ -130,7 +140,12 @@ impl Range<'_, '_> {
         let end = lanes.end(lane, &mut self.ends.x[fit * p..][..p], inverse, room);
         self.ends.cost[fit] = end.cost;
         self.ends.nfev[fit] = end.nfev as i32;
-        self.ends.converged[fit] = end.verdict == Verdict::Converged;
+        self.ends.rss[fit] = end.rss;
+        self.ends.status[fit] = match end.verdict {
+            Verdict::Converged => Status::Converged as i8,
+            Verdict::AtBound => Status::ConvergedAtBound as i8,
+            Verdict::Doubtful => -1,
+        };
         for i in 0..p {
             self.ends.variance[fit * p + i] = end.covariance[at(i, i)];
         }

@@ -4,6 +4,7 @@ use super::data::{Data, Table};
 use super::machine::{Machine, POINTS, Points};
 use super::normal::{Block, accumulate};
 use super::{LaneModel, Row, Size, Sums};
+use crate::likelihood::Family;
 use crate::tape::{Level, Tape};
 
 /// A tape with the outputs model, derivative by each free parameter, over a group of fits.
@@ -49,6 +50,10 @@ impl LaneModel for TapeLanes<'_> {
         self.data.free.len()
     }
 
+    fn family(&self) -> Option<Family> {
+        self.data.family
+    }
+
     fn load(&mut self, fit: usize, lane: usize) -> Size {
         let (data, m) = (self.data, self.data.n_points);
         for (points, column) in self.machine.inputs.iter_mut().zip(&data.columns) {
@@ -86,13 +91,14 @@ impl LaneModel for TapeLanes<'_> {
 
     fn evaluate(&mut self, level: Level, x: &[Row], out: &mut Sums) {
         out.clear();
+        let family = self.data.family;
         let Self { machine, block, .. } = self;
         machine.prepare(level, self.data.free, x);
         for b in 0..self.y.n_blocks() {
             let points = POINTS.min(self.data.n_points - b * POINTS);
             machine.run(level, b, points);
             let weights = self.weights.as_ref().map(|w| w.block(b));
-            accumulate(level, block, |k| machine.output(k, b), self.y.block(b), weights, points, out);
+            accumulate(level, block, |k| machine.output(k, b), self.y.block(b), weights, family, points, out);
         }
     }
 }

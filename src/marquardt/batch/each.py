@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from .. import _core
 from ..errors import Status
 from ..options import Options
-from ..problem.likelihood import Likelihood
 from ..solve.minimize import native_options
 from ..stats import covariance
-from .traced import TracedBatch, batch_of, threads_of
+from .traced import TracedBatch, batch_of, family_of, threads_of
 
 if TYPE_CHECKING:
     from .engine import Chunk, Ends, Engine
@@ -28,7 +27,7 @@ def run_each(engine: Engine, traced: TracedBatch, chunk: Chunk, which: Array) ->
     if columns is None or engine.loss is not None or not traced.takes(engine, chunk):
         return None
     options = replace(engine.options or Options(), threads=1, trace=False)
-    family = None if engine.family is None else Likelihood(engine.family, np.zeros(0)).native()
+    family = family_of(engine)
     linear = traced.linear if family is None and options.method == "auto" and options.projection else ()
     found = _core.fit_each(
         traced.programs.native, batch_of(engine, chunk, columns), which, family, list(linear),

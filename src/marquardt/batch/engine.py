@@ -163,7 +163,7 @@ class Engine:
     @cached_property
     def grid(self) -> Separable | None:
         """The model as products on the grid of the data; None where that is not found or does not pay."""
-        if self.traced is None or not for_lanes(self):
+        if self.traced is None or self.family is not None or not for_lanes(self):
             return None
         return grid_form(self.traced, self.parameters, self.arguments)
 
@@ -177,7 +177,7 @@ class Engine:
         ends = self.run_in_lanes(chunk)
         if ends is None:
             return self._on_qr_path(chunk, np.arange(len(chunk)))
-        doubtful = np.flatnonzero(ends.status != CODES[Status.CONVERGED])
+        doubtful = np.flatnonzero(ends.status == CODES[Status.NOT_DONE])
         if doubtful.size:
             ends.put(self._on_qr_path(chunk, doubtful), doubtful)
         return ends

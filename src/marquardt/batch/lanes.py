@@ -1,4 +1,4 @@
-"""Fits in lanes of the core: plain least squares of a traced model without branches, as most batches are."""
+"""Fits in lanes of the core: squares or likelihoods of a traced model without branches, as most are."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..expr.interpret import compile_numpy
 from ..expr.quick import with_quick_powers
 from ..expr.tape import derived_columns, in_core, lower
 from .grid import Separable, find_grids, on_whole_grid, separable
-from .traced import TracedBatch, batch_of, threads_of
+from .traced import TracedBatch, batch_of, family_of, threads_of
 
 if TYPE_CHECKING:
     from .engine import Chunk, Ends, Engine
@@ -58,8 +58,8 @@ def run_lanes(
 
 
 def for_lanes(engine: Engine) -> bool:
-    """Plain least squares of few parameters?"""
-    return engine.loss is None and engine.family is None and engine.n_free <= MOST
+    """Squares or a likelihood of few parameters?"""
+    return engine.loss is None and engine.n_free <= MOST
 
 
 def _made(
@@ -69,15 +69,17 @@ def _made(
 
     batch = batch_of(engine, chunk, columns)
     single, native = engine.precision == "single", None if grid is None else grid.native()
-    found = _core.fit_lanes(tape, batch, threads_of(engine), engine.covariance, single, native)
+    found = _core.fit_lanes(
+        tape, batch, family_of(engine), threads_of(engine), engine.covariance, single, native
+    )
     if found is None:
         return None
-    x, cost, converged, nfev, n_points, variance, covariance = found
+    x, cost, rss, status, nfev, n_points, variance, covariance = found
     k, p = x.shape
-    status = np.where(converged, CODES[Status.CONVERGED], CODES[Status.NOT_DONE]).astype(np.int8)
+    status[status < 0] = CODES[Status.NOT_DONE]
     return Ends(
         x=x, cost=cost, status=status, nfev=nfev, njev=nfev.copy(), covariance=covariance,
-        unscaled_variance=variance, rss=2.0 * cost, n_points=n_points,
+        unscaled_variance=variance, rss=rss, n_points=n_points,
         rank=np.full(k, p, dtype=np.int16), by_qr=np.zeros(k, dtype=bool),
     )  # fmt: skip
 

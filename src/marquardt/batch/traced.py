@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..problem.likelihood import Likelihood
 from ..problem.model import compile_model
 from ..problem.programs import CorePrograms
 from ..problem.traced import TracedProblem
@@ -99,6 +100,11 @@ def batch_of(engine: Engine, chunk: Chunk, columns: list[Array]) -> Batch:
         lower=rows(chunk.lower, np.float64),
         upper=rows(chunk.upper, np.float64),
     )
+
+
+def family_of(engine: Engine) -> tuple[Any, ...] | None:
+    """The likelihood of counts, as the core takes it."""
+    return None if engine.family is None else Likelihood(engine.family, np.zeros(0)).native()
 
 
 def threads_of(engine: Engine) -> int:
