@@ -157,9 +157,9 @@ def xarray_cube(quick: bool) -> str:
     head = "## xarray: a (100, 100, 32) cube, 3 parameters\n\n"
     if not installed("xarray") or find_spec("marquardt.batch.xarray") is None:
         return head + "Not measured: xarray, or the accessor, is not installed."
-    import marquardt.batch.xarray as accessor
     import xarray
 
+    import marquardt.batch.xarray as accessor
     from marquardt.datasets import simulate
 
     data = simulate.decays(10_000)

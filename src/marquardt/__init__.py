@@ -8,6 +8,7 @@
 0.5
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import datasets, geometry, models
@@ -85,3 +86,6 @@ __all__ = [
     "least_squares",
     "models",
 ]
+
+if hasattr(sys.modules.get("xarray"), "register_dataarray_accessor"):  # loaded before: da.marquardt is known
+    from .batch import xarray as _accessors  # noqa: F401

@@ -59,7 +59,8 @@ class Slots:
     """Arrays with a value for each fit, or each point of each, cut into chunks like the data."""
 
     def __init__(self, data: Any) -> None:
-        self.data, self.arrays = data, []
+        self.data = data
+        self.arrays: list[Any] = []
         self.grid, self.points = data.shape[:-1], data.shape[-1:]
 
     def variables(self, x: Any) -> Any:
@@ -92,14 +93,18 @@ class Slots:
         return self._slot(value[..., None], True) if np.shape(value) == self.grid else value
 
     def _slot(self, value: Any, by_fit: bool) -> Slot:
-        import dask.array as da
+        import dask.array
+
+        da: Any = dask.array
 
         chunks = (*self.data.chunks[:-1], (1,) if by_fit else self.data.chunks[-1])
         self.arrays.append(da.asarray(value).rechunk(chunks))
         return Slot(len(self.arrays) - 1, by_fit)
 
 
-def plan_of(model: Any, x: Any, Y: Any, options: dict[str, Any], covariance: bool, allow_pickle: bool) -> Plan:
+def plan_of(
+    model: Any, x: Any, Y: Any, options: dict[str, Any], covariance: bool, allow_pickle: bool
+) -> Plan:
     """The model as it is sent, found out with the variables of one fit."""
     m = Y.shape[-1]
     table = is_table(x)
@@ -107,11 +112,19 @@ def plan_of(model: Any, x: Any, Y: Any, options: dict[str, Any], covariance: boo
     if any(not isinstance(part, Slot) and np.shape(part) != (m,) for part in parts):
         shapes = ", ".join(str(np.shape(part)) for part in parts if not isinstance(part, Slot))
         raise DataError(f"shapes do not fit: x has {shapes}, the data {Y.shape}, points last")
-    own = np.linspace(1.0, 2.0, m)  # in place of variables that differ between fits: all are functions of rows
-    one = [own + k if isinstance(part, Slot) else np.asarray(part, dtype=float) for k, part in enumerate(parts)]
-    setup = _setup(model, dict(zip(x, one, strict=True)) if table else one[0] if len(one) == 1 else tuple(one), options)
+    own = np.linspace(
+        1.0, 2.0, m
+    )  # in place of variables that differ between fits: all are functions of rows
+    one = [
+        own + k if isinstance(part, Slot) else np.asarray(part, dtype=float) for k, part in enumerate(parts)
+    ]
+    setup = _setup(
+        model, dict(zip(x, one, strict=True)) if table else one[0] if len(one) == 1 else tuple(one), options
+    )
     p = setup.parameters
-    sent, where = _sent(setup, parts, x, allow_pickle, len(parts) > 0 and isinstance(options.get("start"), dict))
+    sent, where = _sent(
+        setup, parts, x, allow_pickle, len(parts) > 0 and isinstance(options.get("start"), dict)
+    )
     sent = model if sent is None else sent
     return Plan(
         sent, where, options | ({"covariance": True} if covariance else {}), p.names, p.free_names, covariance
@@ -124,7 +137,9 @@ def _setup(model: Any, x: Any, options: dict[str, Any]) -> Setup:
     start = None if isinstance(given["start"], str) else given["start"]
     if isinstance(start, dict):
         start = {n: v for n, v in start.items() if n != "neighbours"} or None
-    wanted = Request(x, np.zeros(m), None, start, given["bounds"], given["fixed"], None, None, "error", None, None)
+    wanted = Request(
+        x, np.zeros(m), None, start, given["bounds"], given["fixed"], None, None, "error", None, None
+    )
     if isinstance(model, str) and "~" in model:
         model = model.partition("~")[2]
     return from_formula(model, wanted) if isinstance(model, str | Formula) else from_function(model, wanted)
@@ -162,7 +177,10 @@ def _sent(setup: Setup, parts: list[Any], x: Any, allow_pickle: bool, by_name: b
             f"{error}; it cannot be sent as an expression. Write it as one, or say allow_pickle=True to send "
             "the function itself"
         ) from None
-    where = {n: parts[k] if own else c for (n, c), k in zip(made.columns.items(), made.argument_of.values(), strict=True)}
+    where = {
+        n: parts[k] if own and k is not None else c
+        for (n, c), k in zip(made.columns.items(), made.argument_of.values(), strict=True)
+    }
     return made.model, where
 
 
@@ -173,6 +191,8 @@ def fit_block(y: Array, *blocks: Array, plan: Plan) -> Array:
     if y.size == 0:
         return np.empty((*y.shape[:-1], plan.size))
     model = plan.model.formula() if isinstance(plan.model, Portable) else plan.model
+    y, *aligned = (np.require(part, requirements="A") for part in (y, *blocks))  # as sent they need not be
+    blocks = tuple(aligned)
     options = {name: _filled(value, blocks) for name, value in plan.options.items()}
     many = run(model, _filled(plan.x, blocks), y, progress=False, **options)
     found = []
@@ -186,6 +206,8 @@ def fit_block(y: Array, *blocks: Array, plan: Plan) -> Array:
 
 
 def _filled(value: Any, blocks: Sequence[Array]) -> Any:
+    if isinstance(value, np.ndarray):
+        return np.require(value, requirements="A")
     if isinstance(value, Slot):
         return blocks[value.k][..., 0] if value.by_fit else blocks[value.k]
     if isinstance(value, tuple):

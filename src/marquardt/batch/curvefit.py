@@ -15,7 +15,9 @@ from .cube import package
 from .portable import Sent, portable
 
 Array = NDArray[Any]
-QUIET = frozenset({"method", "maxfev", "max_nfev", "ftol", "xtol", "gtol", "epsfcn", "factor", "absolute_sigma"})
+QUIET = frozenset(
+    {"method", "maxfev", "max_nfev", "ftol", "xtol", "gtol", "epsfcn", "factor", "absolute_sigma"}
+)
 """Keywords of SciPy's curve_fit that change neither the data nor the cost."""
 
 
@@ -34,9 +36,10 @@ def curvefit(
     """`xarray.DataArray.curvefit` and `xarray.Dataset.curvefit`, some hundred times faster.
 
     The arguments are those of xarray: `coords` and `func(x, *params)`, `reduce_dims`, `skipna`; starts `p0`
-    and `bounds` by name, numbers or DataArrays; `param_names` for a function of ``*params``; ``errors="raise"``
-    or "ignore", which leaves NaN where a fit fails; `kwargs` for SciPy's ``curve_fit``. Returns a Dataset with
-    ``curvefit_coefficients`` (..., param) and ``curvefit_covariance`` (..., cov_i, cov_j).
+    and `bounds` by name, numbers or DataArrays; `param_names` for a function of ``*params``; `errors`,
+    "raise", or "ignore", which leaves NaN where a fit fails; `kwargs` for SciPy's ``curve_fit``.
+    Returns a Dataset with ``curvefit_coefficients`` (..., param) and ``curvefit_covariance`` (..., cov_i,
+    cov_j).
 
     A function that can be traced is fitted by `marquardt.fit_many`; what is not certified there, and what
     cannot be traced, by `marquardt.compat.scipy.curve_fit` one by one, which raises and warns as SciPy does.
@@ -103,21 +106,30 @@ def _parameters(func: Callable[..., Any], names: Sequence[str] | None) -> tuple[
     if not names and any(a.kind in (a.VAR_POSITIONAL, a.VAR_KEYWORD) for a in arguments.values()):
         raise ValueError("`param_names` must be provided because `func` takes variable length arguments.")
     found = list(names or list(arguments)[1:])
-    return found, {n: arguments[n].default for n in found if n in arguments and arguments[n].default is not inspect._empty}
+    return found, {
+        n: arguments[n].default
+        for n in found
+        if n in arguments and arguments[n].default is not inspect._empty
+    }
 
 
 def _start(
     params: list[str], defaults: Mapping[str, Any], p0: Mapping[str, Any], bounds: Mapping[str, Any]
 ) -> tuple[list[Any], list[Any], list[Any]]:
-    """Starts and bounds: those given, else the defaults of the function, else 1 or the middle of the bounds."""
+    """Starts and bounds: those given, else the defaults of the function, else 1, or inside the bounds."""
     xr = package()
     start, lower, upper = [], [], []
     for name in params:
         low, high = bounds.get(name, (-np.inf, np.inf))
         value: Any = defaults.get(name, 1)
         if name in bounds:
-            outside, inside = (value < low) | (value > high), xr.apply_ufunc(_inside, low, high, dask="allowed")
-            value = xr.where(outside, inside, value) if hasattr(outside, "dims") else inside if outside else value
+            outside, inside = (
+                (value < low) | (value > high),
+                xr.apply_ufunc(_inside, low, high, dask="allowed"),
+            )
+            value = (
+                xr.where(outside, inside, value) if hasattr(outside, "dims") else inside if outside else value
+            )
         start.append(p0.get(name, value))
         lower.append(low)
         upper.append(high)
@@ -205,7 +217,7 @@ class Task:
         good = (many.status == CODES[Status.CONVERGED]) & (many.nfev <= most)
         popt[good] = np.stack([many.params[n] for n in self.params], axis=-1)[good]
         pcov[good] = self._covariance(many)[good]
-        return ~good & ~empty
+        return np.asarray(~good & ~empty)
 
     def _covariance(self, many: Any) -> Array:
         """As curve_fit scales it; infinite without degrees of freedom."""
@@ -221,8 +233,10 @@ class Task:
         return {n: _common(start[:, k]) for k, n in enumerate(self.params)}
 
     def _bounds(self, lower: Array, upper: Array) -> dict[str, Any] | None:
-        known = np.isfinite(lower).any(axis=0) | np.isfinite(upper).any(axis=0)
-        pairs = {n: (_common(lower[:, k]), _common(upper[:, k])) for k, n in enumerate(self.params) if known[k]}
+        known = np.asarray(np.isfinite(lower).any(axis=0) | np.isfinite(upper).any(axis=0))
+        pairs = {
+            n: (_common(lower[:, k]), _common(upper[:, k])) for k, n in enumerate(self.params) if known[k]
+        }
         return pairs or None
 
     def _sent(self, x: list[Array], start: Array) -> Sent | None:

@@ -54,7 +54,9 @@ def fit_many(
     array([0.5, 1. ])
     """
     package()
-    import dask.array as da
+    import dask.array
+
+    da: Any = dask.array
 
     if not isinstance(Y, da.Array):
         raise DataError(f"Y is a {type(Y).__name__}, not a dask array: use marquardt.fit_many")
@@ -87,7 +89,9 @@ def free_names(found: Mapping[str, Any], fixed: Any) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------ fits of groups
 
 
-def fit_groups(data: Any, model: Any, by: Any, *, shuffle: bool = True, threads: int = 1, **options: Any) -> Any:
+def fit_groups(
+    data: Any, model: Any, by: Any, *, shuffle: bool = True, threads: int = 1, **options: Any
+) -> Any:
     """`marquardt.fit_groups` for a dask DataFrame: fits of the groups of each partition, one row per group.
 
     by : a column of labels, or several. model : a formula, or a function that can be pickled.
@@ -110,7 +114,9 @@ def fit_groups(data: Any, model: Any, by: Any, *, shuffle: bool = True, threads:
     by = [by] if isinstance(by, str) else list(by)
     options["threads"] = threads
     sample = data._meta_nonempty
-    numbers = {c: np.arange(1.0, len(sample) + 1) for c in sample if c not in by and sample[c].dtype.kind in "iuf"}
+    numbers = {
+        c: np.arange(1.0, len(sample) + 1) for c in sample if c not in by and sample[c].dtype.kind in "iuf"
+    }
     meta = _groups(sample.assign(**numbers), model, by, options, None).iloc[:0]
     rows = data.shuffle(on=by) if shuffle and data.npartitions > 1 else data
     return rows.map_partitions(_groups, model, by, options, meta, meta=meta)

@@ -143,7 +143,9 @@ class Engine:
         covariance: bool = False,
         options: Options | None = None,
     ) -> None:
-        self.model, self.parameters, self.arguments = model, parameters, tuple(arguments)
+        self.model, self.parameters = model, parameters
+        # What another process sent may lie anywhere in memory.
+        self.arguments = tuple(np.require(a, requirements="A") for a in arguments)
         self.loss, self.family, self.precision = loss, family, precision
         self.threads, self.covariance, self.options = threads, covariance, options
 

@@ -136,10 +136,12 @@ def _parts(data: Any) -> dict[str, Any] | Any:
 
     if hasattr(data, "to_delayed") and hasattr(data, "columns"):
         return data
-    if not isinstance(data, Mapping) or not all(isinstance(c, da.Array) and c.ndim == 1 for c in data.values()):
+    if not isinstance(data, Mapping) or not all(
+        isinstance(c, da.Array) and c.ndim == 1 for c in data.values()
+    ):
         raise DataError(
-            f"data is a {type(data).__name__}: a dask DataFrame is needed, or a mapping of dask arrays of one "
-            "dimension"
+            f"data is a {type(data).__name__}: a dask DataFrame is needed, or a mapping of dask arrays of "
+            "one dimension"
         )
     first = next(iter(data.values()))
     for name, column in data.items():

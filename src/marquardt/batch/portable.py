@@ -22,11 +22,11 @@ Step = tuple[str, tuple[int, ...], float]
 
 @dataclass(frozen=True, slots=True)
 class Portable:
-    """The expression of a model. Equal ones become the same `Formula` in a process, which is compiled once."""
+    """The expression of a model. In a process equal ones become the same `Formula`, compiled once."""
 
     title: str
     steps: tuple[Step, ...]
-    """Operation, its arguments as numbers of earlier steps, and the value of a leaf; the last is the model."""
+    """Operation, its arguments as numbers of earlier steps, the value of a leaf; the last is the model."""
     params: tuple[str, ...]
     data: tuple[str, ...]
 
@@ -45,8 +45,13 @@ class Portable:
 
 @lru_cache(maxsize=64)
 def _formula(model: Portable) -> Formula:
-    graph, made = Graph(), []
-    leaves: dict[str, Callable[[Any], Node]] = {"const": graph.const, "param": graph.param, "data": graph.data}
+    graph = Graph()
+    made: list[Node] = []
+    leaves: dict[str, Callable[[Any], Node]] = {
+        "const": graph.const,
+        "param": graph.param,
+        "data": graph.data,
+    }
     for op, args, value in model.steps:
         made.append(leaves[op](value) if op in leaves else graph.raw(op, *[made[a] for a in args]))
     return Formula(model.title, graph, made[-1], model.params, model.data)

@@ -81,7 +81,7 @@ def traced_batch(engine: Engine) -> TracedBatch | None:
         return None
     problem.project()
     own = tuple(version.argument_of) if -1 not in version.argument_of and programs.derive is None else None
-    columns = [np.ascontiguousarray(c) for c in columns]
+    columns = [rows(c, np.float64) for c in columns]
     return TracedBatch(version, programs, columns, own, problem.linear)
 
 
@@ -112,5 +112,5 @@ def threads_of(engine: Engine) -> int:
 
 
 def rows(values: Array, dtype: Any) -> Array:
-    """Contiguous, in this precision; the same array where it is so already."""
-    return np.ascontiguousarray(values, dtype=dtype)
+    """Contiguous, aligned, in this precision; the same array where it is so already."""
+    return np.require(values, dtype=dtype, requirements=("C", "A"))

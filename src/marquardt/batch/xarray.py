@@ -84,7 +84,9 @@ class DataArrayFits:
         given |= {n: _by_name(v, arranged, n) for n, v in by_fit.items()}
         given, x = _complete(arranged, given, skipna)
         names = tuple(x)
-        where: Any = x if isinstance(model, str | Formula) else x[names[0]] if len(x) == 1 else tuple(x.values())
+        where: Any = (
+            x if isinstance(model, str | Formula) else x[names[0]] if len(x) == 1 else tuple(x.values())
+        )
         given = {n: v for n, v in given.items() if v is not None} | options
         columns, free = _run(arranged, model, where, given, covariance)
         return _dataset(arranged, columns, free)
@@ -115,7 +117,9 @@ class DatasetFits:
         if isinstance(model, str) and "~" in model:
             left = model.partition("~")[0].strip().strip("`")
             if left not in ds.data_vars:
-                raise DataError(f"there is no variable {left!r}; there are {', '.join(map(repr, ds.data_vars))}")
+                raise DataError(
+                    f"there is no variable {left!r}; there are {', '.join(map(repr, ds.data_vars))}"
+                )
             return ds[left].marquardt.fit(coords, model, **options)
         found = []
         for name in ds.data_vars:

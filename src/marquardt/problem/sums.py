@@ -72,7 +72,11 @@ class Sums(NamedTuple):
 
     def add(self, other: Sums) -> Sums:
         """The sums over the rows of both; factors are stacked and factored again."""
-        return Sums(*_core.add_sums(self, other))
+        return Sums(*_core.add_sums(self.aligned(), other.aligned()))
+
+    def aligned(self) -> Sums:
+        """The same in aligned memory: what another process sent may lie anywhere."""
+        return Sums(*(np.require(part, requirements="A") for part in self))
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class RowSums:
         if not self._native:
             self._native.extend(v.native() for v in self.versions)
         chunk = as_chunk(arguments, y, weights, self.columns.says)
-        x = np.ascontiguousarray(x, dtype=np.float64)
+        x = np.require(x, dtype=np.float64, requirements=("C", "A"))
         return Sums(
             *_core.sum_block(chunk, self._native, self.values, self.free, x, request, self.loss, threads)
         )
