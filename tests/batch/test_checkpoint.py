@@ -188,3 +188,21 @@ def test_neighbors_are_part_of_a_finished_run(tmp_path: Path) -> None:
     assert same(one, again)
     with pytest.raises(FileError, match="other start"):
         mq.fit_many(decay, T, y, checkpoint=tmp_path / "run.npz")
+
+
+def test_ctrl_c_among_neighbors_keeps_all_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from marquardt.batch import neighbours
+
+    def interrupt(*_: Any) -> bool:
+        raise KeyboardInterrupt
+
+    y, path = data(400).reshape(20, 20, -1), tmp_path / "run.npz"
+    with (
+        monkeypatch.context() as patched,
+        pytest.warns(RuntimeWarning, match="ended the tries from neighbors"),
+    ):
+        patched.setattr(neighbours, "_rounds", interrupt)
+        part = mq.fit_many(decay, T, y, start="neighbours", checkpoint=path)
+    assert part.success.all() and not path.exists()
+    whole = mq.fit_many(decay, T, y, start="neighbours", checkpoint=path)
+    assert path.exists() and same(whole, mq.fit_many(decay, T, y, start="neighbours"))

@@ -99,10 +99,15 @@ def fit_many(
     done = 0 if store is None else store.read(ends)
     if store is None or not store.finished:
         done = run(job, engine, ends, done, watch_of(progress, len(job)), store)
-        if neighbours and done == len(job):
-            from_neighbours(job, engine, ends)
-        if store is not None:
-            store.write(ends, done, finished=done == len(job))
+        whole = done == len(job)
+        if neighbours and whole:
+            if store is not None:
+                store.write(ends, done)  # what neighbors improve is found again from here
+            whole = from_neighbours(job, engine, ends)
+            if not whole:
+                warnings.warn("Ctrl-C ended the tries from neighbors", RuntimeWarning, stacklevel=2)
+        if store is not None and (whole or not neighbours or done < len(job)):
+            store.write(ends, done, finished=whole)
     if done < len(job):
         tell_broken_off(done, len(job), store)
     return ManyFits.of(job, ends, time.perf_counter() - began, engine.remark)

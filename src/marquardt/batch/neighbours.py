@@ -13,7 +13,7 @@ from ..errors import Status
 from .chunks import chunk_of
 from .engine import CODES, Ends, Engine
 from .job import Job
-from .start import SUCCESS
+from .start import SUCCESS, broken_off
 
 Array = NDArray[Any]
 
@@ -27,25 +27,38 @@ NOT_TRIED = np.array(
 )
 
 
-def from_neighbours(job: Job, engine: Engine, ends: Ends) -> None:
-    """Change the ends of fits for which a better one is found; a lower cost is better, certified first."""
+def from_neighbours(job: Job, engine: Engine, ends: Ends) -> bool:
+    """Change the ends of fits for which a better one is found; a lower cost is better, certified first.
+
+    False where Ctrl-C came: what was found until then is kept.
+    """
+    try:
+        return _rounds(job, engine, ends)
+    except KeyboardInterrupt:
+        return False
+
+
+def _rounds(job: Job, engine: Engine, ends: Ends) -> bool:
     beside = _beside(job.places.grid or (1,))
     tried: dict[int, bytes] = {}
     for _ in range(ROUNDS):
         rows, starts = _again(ends, beside, tried)
         if not rows.size:
-            return
+            return True
         chunk = chunk_of(job, rows)
         chunk = replace(chunk, start=np.clip(starts, chunk.lower, chunk.upper))
         again = engine.run(chunk)
+        if broken_off(again):
+            return False
         before = SUCCESS[ends.status[rows]]
         after = SUCCESS[again.status]
         with np.errstate(invalid="ignore"):
             lower = (again.cost < ends.cost[rows] * (1.0 - 1e-9)) | ~np.isfinite(ends.cost[rows])
         better = np.flatnonzero((after & ~before) | ((after == before) & lower))
         if not better.size:
-            return
+            return True
         ends.put(again.some(better), rows[better])
+    return True
 
 
 def _beside(grid: tuple[int, ...]) -> Array:
