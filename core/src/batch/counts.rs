@@ -46,7 +46,7 @@ impl WithSimd for Deviance<'_> {
 }
 
 impl Deviance<'_> {
-    /// One output to a loop: with three of them LLVM does not vectorize (40 instead of 4 ns for a point).
+    /// One output to a loop, as in the kernels of the tape.
     #[inline(always)]
     fn fill<const BINOMIAL: bool, const F: bool>(self) {
         let Deviance { model, y, cases, n, residuals, rows, .. } = self;
@@ -78,18 +78,20 @@ impl Deviance<'_> {
 #[inline(always)]
 fn each(to: &mut [f64], mu: &[f64], y: &[f64], cases: Option<&[f64]>, f: impl Fn(f64, f64, f64) -> f64) {
     let rows = to.iter_mut().zip(mu).zip(y);
+    // Plain loops: a fold of the iterator is left as a function, compiled for the baseline
+    // with a call for each multiply-add (a spot of 15 x 15 pixels: 41 us instead of 6.4).
     match cases {
-        None => rows.for_each(
-            #[inline(always)]
-            |((to, &mu), &y)| *to = f(mu, y, 1.0),
-        ),
-        Some(cases) => rows.zip(cases).for_each(
-            #[inline(always)]
-            |(((to, &mu), &y), &w)| {
+        None => {
+            for ((to, &mu), &y) in rows {
+                *to = f(mu, y, 1.0);
+            }
+        }
+        Some(cases) => {
+            for (((to, &mu), &y), &w) in rows.zip(cases) {
                 let value = f(mu, y, w);
                 *to = if w == 0.0 { 0.0 } else { value };
-            },
-        ),
+            }
+        }
     }
 }
 
