@@ -117,6 +117,13 @@ def test_what_is_wrong_is_said_before_any_work(x, y, told):
         md.fit_many(decay, x, y, start=START)
 
 
+def test_progress_is_left_to_dask_and_a_checkpoint_is_refused():
+    y = da.from_array(data(4), chunks=(2, 24))
+    assert md.fit_many(decay, T, y, start=START, progress=False)["a"].compute().shape == (4,)
+    with pytest.raises(mq.OptionError, match="one process"):
+        md.fit_many(decay, T, y, start=START, checkpoint="fits.npz")
+
+
 def test_groups_of_partitions_are_those_of_the_whole_table():
     pd, dd = pytest.importorskip("pandas"), pytest.importorskip("dask.dataframe")
     frame = pd.DataFrame({"t": np.tile(T, 30), "y": data(30).ravel(), "well": np.repeat(np.arange(30), 24)})

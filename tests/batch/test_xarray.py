@@ -113,6 +113,10 @@ def test_a_dataset_fits_all_its_variables_or_the_one_a_formula_names(cube):
     np.testing.assert_array_equal(one.a, both.signal_a)
     np.testing.assert_allclose(both.double_a, 2 * one.a, rtol=1e-4)
     assert "noise_a" not in both
+    with pytest.raises(mq.DataError, match="no variable 'nose'"):
+        ds.marquardt.fit("time", decay, start=START, sigma="nose")
+    with pytest.raises(mq.DataError, match="no variable to fit"):
+        ds[["noise"]].marquardt.fit("time", decay, start=START, sigma="noise")
 
 
 @pytest.mark.parametrize(

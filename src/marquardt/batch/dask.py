@@ -14,7 +14,7 @@ import numpy as np
 from ..curve.fit import fit as fit_one
 from ..curve.parameters import is_mapping
 from ..curve.result import FitResult
-from ..errors import DataError
+from ..errors import DataError, OptionError
 from .chunked import Slots, fit_block, plan_of
 from .partitions import Partitions, package
 
@@ -35,7 +35,7 @@ def fit_many(
 
     model, x, Y, options : as in `marquardt.fit_many`; the points are the last axis of `Y`, and become one
         chunk. What differs between fits may be dask arrays too. Without start values every chunk finds its
-        own.
+        own. Progress is shown by dask; there is no checkpoint.
     threads : of each task; dask runs several at once.
     allow_pickle : send a function that has no single expression (branches, calls that are not followed) as
         it is. Without it, such a function is an error.
@@ -64,6 +64,9 @@ def fit_many(
         raise DataError("Y has one dimension, one set of data: use marquardt.fit")
     if Y.dtype.kind not in "biuf":
         raise DataError(f"the data are of type {Y.dtype}, not real numbers")
+    if options.get("checkpoint") is not None:
+        raise OptionError("checkpoint= is for one process: write found arrays chunk by chunk, to_zarr()")
+    options = {n: v for n, v in options.items() if n not in ("progress", "checkpoint")}  # dask shows its own
     Y = Y.rechunk({Y.ndim - 1: -1})
     slots = Slots(Y)
     x = slots.variables(x)

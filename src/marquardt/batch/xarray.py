@@ -112,8 +112,15 @@ class DatasetFits:
         0.5
         """
         ds = self._data
-        asides = {v for n in ("sigma", "weights", "mask", "trials") if isinstance(v := options.get(n), str)}
-        options |= {n: ds[v] for n, v in options.items() if isinstance(v, str) and v in asides}
+        beside = {
+            n: v for n in ("sigma", "weights", "mask", "trials") if isinstance(v := options.get(n), str)
+        }
+        unknown = next((v for v in beside.values() if v not in ds), None)
+        if unknown is not None:
+            raise DataError(
+                f"there is no variable {unknown!r}; there are {', '.join(map(repr, ds.variables))}"
+            )
+        options |= {n: ds[v] for n, v in beside.items()}
         if isinstance(model, str) and "~" in model:
             left = model.partition("~")[0].strip().strip("`")
             if left not in ds.data_vars:
@@ -121,9 +128,9 @@ class DatasetFits:
                     f"there is no variable {left!r}; there are {', '.join(map(repr, ds.data_vars))}"
                 )
             return ds[left].marquardt.fit(coords, model, **options)
-        found = []
+        found, reason = [], DataError("the Dataset has no variable to fit")
         for name in ds.data_vars:
-            if name in asides:
+            if name in beside.values():
                 continue
             try:
                 cube(ds[name], coords, options.get("reduce_dims"))
@@ -133,7 +140,7 @@ class DatasetFits:
             one = ds[name].marquardt.fit(coords, model, **options)
             found.append(one.rename({v: f"{name}_{v}" for v in one.data_vars}))
         if not found:
-            raise reason if ds.data_vars else DataError("the Dataset has no variable")
+            raise reason
         return package().merge(found, combine_attrs="override").assign_attrs(ds.attrs)
 
 
