@@ -104,7 +104,7 @@ def rates(work: Workload, quick: bool) -> str:
     data = work.data(work.fits // 10 if quick else work.fits)
     entered = entries(work, data)
     calls: dict[str, Callable[[], Any]] = {str(k): e.call for k, e in enumerate(entered)}
-    times = measure(calls, 3 if quick else 9, 20.0 if quick else 120.0)
+    times = measure(calls, 3 if quick else 9, 20.0 if quick else 60.0)
     ends = [e.call() for e in entered]
     best, spent = best_costs(work, data, ends)
     speeds = [[e.fits / t for t in times[str(k)]] for k, e in enumerate(entered)]
