@@ -126,8 +126,20 @@ def rates(work: Workload, quick: bool) -> str:
             ]
         )
     head = ["program", "", "threads", "fits/s", "÷", "bar", "evaluations", "worse", "fits", "compiling"]
-    more = f"\n\n{work.remark}" if work.remark else ""
-    return f"## {work.title}\n\n" + table(head, rows) + more
+    middles = [quantile(speed, 0.5) for speed in speeds]
+    return f"## {work.title}\n\n" + table(head, rows) + ratios(entered, middles) + work.remark
+
+
+def ratios(entered: list[Entry], rates: list[float]) -> str:
+    """Of fits on a grid to the peers, in double precision and on two threads."""
+    found = {
+        e.name: r for e, r in zip(entered, rates, strict=True) if (e.precision, e.threads) == ("double", 2)
+    }
+    if GRID not in found:
+        return ""
+    peers = [name for name in found if "marquardt" not in name]
+    against = ", ".join(f"{found[GRID] / found[name]:.3g} times {name}" for name in peers)
+    return f"\n\nPixels row by row, f64, two threads: {against}."
 
 
 def bar(work: Workload, entry: Entry) -> str:

@@ -177,13 +177,9 @@ def xarray_cube(quick: bool) -> str:
     rates = {name: n / statistics.median(times[name]) for name, (_, n) in contestants.items()}
     base, bars = rates["xarray's curvefit"], {"accessor": "300,000"}
     rows = [[name, f"{rate:,.0f}", f"{rate / base:.1f}", bars.get(name, "")] for name, rate in rates.items()]
-    here, theirs = (
-        found.curvefit_coefficients
-        for found in (
-            accessor.curvefit(small, "time", model, p0=start),
-            contestants["xarray's curvefit"][0](),
-        )
-    )
-    difference = float(abs(here / theirs - 1.0).max())
-    same = f"\n\nParameters of the two `curvefit` on 1,000 of the fits: at most {difference:.0e} apart, relatively."
+    here = accessor.curvefit(small, "time", model, p0=start)
+    theirs = contestants["xarray's curvefit"][0]()
+    variance = theirs.curvefit_covariance.values.diagonal(axis1=-2, axis2=-1)
+    apart = abs(here.curvefit_coefficients - theirs.curvefit_coefficients).values / np.sqrt(variance)
+    same = f"\n\nThe two `curvefit` on 1,000 of the fits: at most {apart.max():.0e} standard errors apart."
     return head + table(["", "fits/s", "times xarray's", "bar"], rows) + same

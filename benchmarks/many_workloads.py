@@ -97,7 +97,7 @@ WORKLOADS = {
             spot,
             100_000,
             {"double": (150_000, 300_000), "single": (330_000, None)},
-            remark="Bars besides: 75 times SciPy in two processes, 7 times JAX by hand.",
+            remark=" Bars: 75 times SciPy in two processes, 7 times JAX by hand.",
         ),
         Workload(
             "B",
@@ -123,7 +123,7 @@ WORKLOADS = {
             400_000,
             {"single": (2_000_000, 6_900_000)},
             tol=1e-4,
-            remark="The page of Gpufit gives 3,039,000 fits/s on a graphics card, 10 million fits.",
+            remark="\n\nThe page of Gpufit gives 3,039,000 fits/s on a graphics card, 10 million fits.",
         ),
     )
 }
