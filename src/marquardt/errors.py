@@ -67,7 +67,7 @@ class Status(Enum):
     NO_POINTS = "not fitted: none of its points counts"
     TOO_FEW_POINTS = "not fitted: it has fewer points than free parameters"
     CONSTANT = "not fitted: all its values are equal, which cannot determine several parameters"
-    BAD_DATA = "not fitted: a value is impossible as a count"
+    BAD_DATA = "not fitted: a value is infinite, or impossible as a count"
     BAD_START = "not fitted: the model is not finite at the start"
     NOT_DONE = "not fitted: the run ended before its turn"
 
@@ -96,7 +96,7 @@ _ADVICE = {
     Status.NO_POINTS: "Its data are missing, masked or of weight zero: nothing can be known of it.",
     Status.TOO_FEW_POINTS: "Fix parameters, or leave the fit out.",
     Status.CONSTANT: "Leave it out with mask=, as empty pixels are, or fit a model of one parameter.",
-    Status.BAD_DATA: "Counts are not negative, and successes not more than trials; mask what is none.",
+    Status.BAD_DATA: "Mask infinite values; counts are not negative, and successes not more than trials.",
     Status.BAD_START: "Give it another start, or bounds that keep the model finite.",
     Status.NOT_DONE: "Run again; with checkpoint= a run goes on where it ended.",
 }

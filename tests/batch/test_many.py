@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import marquardt as mq
-from marquardt.errors import DataError, OptionError, ParameterError, Status
+from marquardt.errors import DataError, ModelError, OptionError, ParameterError, Status
 
 T = np.linspace(0, 6, 24)
 GRID = (6, 7)
@@ -141,8 +141,8 @@ def test_what_cannot_be_fitted_is_a_status_of_that_fit() -> None:
     y[0, 0], y[1, 1], y[2, 2, 2:], y[3, 3, 5] = np.nan, 0.0, np.nan, np.inf
     many = mq.fit_many(decay, T, y, start=START)
     found = {place: many.STATUSES[many.status[place]].name for place in ((0, 0), (1, 1), (2, 2), (3, 3))}
-    assert list(found.values()) == ["NO_POINTS", "CONSTANT", "TOO_FEW_POINTS", "CONVERGED"]
-    assert many.n_points[3, 3] == 23 and many.n_points[2, 2] == 2 and np.isnan(many["a"][1, 1])
+    assert list(found.values()) == ["NO_POINTS", "CONSTANT", "TOO_FEW_POINTS", "BAD_DATA"]
+    assert many.n_points[2, 2] == 2 and np.isnan(many["a"][1, 1])
     assert many.where("CONSTANT").tolist() == [[1, 1]]
     others = np.ones(GRID, bool)
     others[[0, 1, 2, 3], [0, 1, 2, 3]] = False
@@ -221,6 +221,13 @@ def test_fits_that_fell_aside_are_brought_back_by_their_neighbors() -> None:
         (OptionError, r"loss = 'hubber' is unknown", {"loss": "hubber"}),
         (OptionError, r"family='binomial' needs trials=", {"family": "binomial"}),
         (OptionError, r"progress = 3", {"progress": 3}),
+        (OptionError, r"threads = -1", {"threads": -1}),
+        (
+            ParameterError,
+            r"'tau' has the shape \(41,\), with which the model does not give 24 numbers",
+            {"start": {"a": 2, "tau": np.ones(41), "c": 0}},
+        ),
+        (DataError, r"mask is a masked array", {"mask": np.ma.masked_equal(np.arange(24), 3)}),
     ],
 )
 def test_what_is_wrong_is_named_before_any_work(error: Any, told: str, more: Any) -> None:
@@ -228,7 +235,33 @@ def test_what_is_wrong_is_named_before_any_work(error: Any, told: str, more: Any
         mq.fit_many(decay, T, Y, **{"start": START, **more})
 
 
+def test_what_a_numpy_mask_hides_is_missing() -> None:
+    wild, hidden = Y.copy(), np.zeros(Y.shape, bool)
+    wild[1, 2, 5], hidden[1, 2, 5] = 1e9, True
+    shown = mq.fit_many(decay, T, np.ma.masked_array(wild, hidden), start=START)
+    missing = mq.fit_many(decay, T, np.where(hidden, np.nan, wild), start=START)
+    assert np.array_equal(shown.x, missing.x) and shown.n_points[1, 2] == 23
+    with pytest.raises(DataError, match="'x' holds a value that is not finite"):
+        mq.fit_many(decay, np.ma.masked_greater(T, 3.0), Y, start=START)
+
+
+def test_infinite_values_are_named_not_missing() -> None:
+    y = Y.copy()
+    y[0, 0, 3], y[2, 2, 4] = np.inf, -np.inf
+    many = mq.fit_many(decay, T, y, start=START)
+    assert many.counts[Status.BAD_DATA] == 2 and many.STATUSES[many.status[2, 2]] is Status.BAD_DATA
+    assert "\n2, 2 " in many.summary() and np.isnan(many.x[0, 0]).all()
+    mask = np.isfinite(y)
+    assert mq.fit_many(decay, T, y, start=START, mask=mask).counts[Status.CONVERGED] == 42
+
+
 def test_shapes_that_do_not_fit_are_named() -> None:
+    with pytest.raises(DataError, match=r"shape \(24,\): one set of data is for fit"):
+        mq.fit_many(decay, T, Y[0, 0])
+    with pytest.raises(DataError, match="lists of different lengths"):
+        mq.fit_many(decay, T, [[1.0, 2.0], [1.0]])
+    with pytest.raises(ModelError, match="gives 23 numbers for 24 points"):
+        mq.fit_many(lambda t, a: a * t[:-1], T, Y, start=[1.0])
     with pytest.raises(DataError, match=r"x has \(23,\), the data \(6, 7, 24\)"):
         mq.fit_many(decay, T[1:], Y)
     with pytest.raises(DataError, match="complex"):

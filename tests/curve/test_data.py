@@ -101,6 +101,8 @@ def test_lengths_that_differ_are_named_with_both_numbers() -> None:
 def test_empty_data_are_refused() -> None:
     with pytest.raises(DataError, match="no data"):
         gathered([], [])
+    with pytest.raises(DataError, match="no data"):  # the short way of clean arrays looks, too
+        fit(lambda x, a, b: a * x + b, np.zeros(0), np.zeros(0), start=[1, 1])
 
 
 @pytest.mark.parametrize("sigma", [[1, 0, 1, 1], [1, -2, 1, 1]])

@@ -19,7 +19,7 @@ def chunk_of(job: Job, at: Array | slice) -> Chunk:
     """Some of the fits, in full: missing values are masked, trials divided by."""
     y = job.y[at]
     y = y if y.dtype == np.float32 else np.asarray(y, dtype=np.float64)
-    counts = np.isfinite(y)
+    counts = ~np.isnan(y)
     weights = None if job.weights is None else _of(job.weights, at)
     if job.mask is not None:
         counts &= _of(job.mask, at)
@@ -83,6 +83,7 @@ def not_for_fitting(job: Job, chunk: Chunk) -> Array:
     why = np.full(len(chunk), -1, dtype=np.int8)
     if p > 1:
         why[_constant(chunk)] = CODES[Status.CONSTANT]
+    why[~np.isfinite(chunk.y).all(axis=1)] = CODES[Status.BAD_DATA]
     if job.family is not None:
         bad = (chunk.y < 0.0) | (chunk.y > 1.0) if job.family == "binomial" else chunk.y < 0.0
         why[bad.any(axis=1)] = CODES[Status.BAD_DATA]

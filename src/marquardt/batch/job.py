@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..curve.columns import column_names, is_table
+from ..curve.columns import column_names, is_table, numbers
 from ..curve.parameters import Parameters, is_mapping
 from ..curve.setup import Request, Setup, from_function
 from ..curve.setup_formula import from_formula
-from ..errors import DataError, OptionError, ParameterError, suggestion
+from ..errors import DataError, ModelError, OptionError, ParameterError, suggestion
 from ..expr.formula import Formula
 from ..problem.likelihood import FAMILIES
+from ..problem.model import compile_model
 from ..solve.robust import Plan, plan
 from .places import Places
 
@@ -118,14 +119,28 @@ def job_of(
 
 
 def _response(data: Any) -> Array:
-    y = np.asarray(data)
+    y = _array(data, "the data")
     if y.dtype.kind == "c":
         raise DataError("the data are complex: fit them one by one with fit()")
     if y.dtype.kind not in "biuf":
         raise DataError(f"the data are of type {y.dtype}, not real numbers")
     if y.size == 0 or y.ndim == 0:
         raise DataError(f"there are no data: their shape is {y.shape}")
+    if y.ndim == 1:
+        raise DataError(f"the data have the shape {y.shape}: one set of data is for fit(), or give it as [y]")
     return y
+
+
+def _array(values: Any, name: str) -> Array:
+    """An array as it lies; what a NumPy mask hides is missing."""
+    if isinstance(values, np.ma.MaskedArray) and values.mask.any():
+        return numbers(values, name)
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise DataError(
+            f"{name} are lists of different lengths: fill them up with NaN, or give a table to fit_groups()"
+        ) from None
 
 
 def _variables(model: Any, x: Any) -> tuple[list[str] | None, list[Array]]:
@@ -141,7 +156,7 @@ def _variables(model: Any, x: Any) -> tuple[list[str] | None, list[Array]]:
 
 
 def _numbers(values: Any, name: str) -> Array:
-    array = np.asarray(values)
+    array = _array(values, name)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name!r} is of type {array.dtype}, not real numbers")
     found = np.ascontiguousarray(array, dtype=np.float64)
@@ -174,7 +189,29 @@ def _one_fit(
         raise OptionError("bounds on expressions of parameters cannot be had in fit_many: use fit()")
     if not all(isinstance(a, np.ndarray) and a.size == places.m for a in setup.data.arguments):
         raise DataError("fit_many needs a model of plain variables, one number for each point: f(x, y, a, b)")
+    _check_length(setup, places)
     return setup
+
+
+def _check_length(setup: Setup, places: Places) -> None:
+    """Does the model give a number for each point?"""
+    p = setup.parameters
+    model = compile_model(setup.function, setup.data.arguments, p.shapes)
+    vectors = {name: shape for name, shape in p.shapes.items() if shape}
+    made: int | None
+    try:
+        made = model.call(setup.data.arguments, p.provisional()).size
+    except ValueError:
+        made = None if vectors else places.m  # whatever it is, the search tells
+    if made in (1, places.m):
+        return
+    if vectors:
+        name, shape = next(iter(vectors.items()))
+        raise ParameterError(
+            f"{name!r} has the shape {shape}, with which the model does not give {places.m} numbers: a start "
+            f"or fixed value is a number, one for each fit, {places.grid}, or what the model itself takes"
+        )
+    raise ModelError(f"`{setup.title}` gives {made} numbers for {places.m} points")
 
 
 # --------------------------------------------------------------------------- values that differ between fits

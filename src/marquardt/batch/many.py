@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..options import Options
 from .checkpoint import Checkpoint, checkpoint_of
 from .chunks import chunk_of, not_for_fitting, points_of, some
 from .engine import Ends, Engine, blank
@@ -85,6 +86,7 @@ def fit_many(
     array([0.5, 1. , 2. ])
     """
     began = time.perf_counter()
+    threads = Options(threads=threads).threads  # which checks it
     neighbours, start = _neighbours(start)
     job = job_of(
         model, x, Y, start=start, bounds=bounds, fixed=fixed, sigma=sigma, weights=weights, loss=loss,

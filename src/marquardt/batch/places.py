@@ -76,6 +76,8 @@ class Places:
 
     def beside(self, given: Any, name: str, truth: bool = False) -> Array:
         """Weights, a mask and the like: for all, by point, by fit, or for every point of every fit."""
+        if isinstance(given, np.ma.MaskedArray) and given.mask.any():
+            raise DataError(f"{name} is a masked array: a point is left out by mask=, or by NaN in the data")
         values = np.asarray(given)
         if values.dtype.kind not in "biuf":
             raise DataError(f"{name} is of type {values.dtype}, not real numbers")

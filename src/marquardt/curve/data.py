@@ -75,7 +75,7 @@ def plain_data(x: Any, y: Any) -> Data | None:
     """The short way for two clean one-dimensional float64 arrays; None when a closer look is needed."""
     if type(x) is not np.ndarray or type(y) is not np.ndarray:
         return None
-    if x.ndim != 1 or x.shape != y.shape or x.dtype != np.float64 or y.dtype != np.float64:
+    if x.ndim != 1 or x.size == 0 or x.shape != y.shape or x.dtype != np.float64 or y.dtype != np.float64:
         return None
     if not (x.flags.c_contiguous and y.flags.c_contiguous and all_finite(x) and all_finite(y)):
         return None
