@@ -91,7 +91,7 @@ pub struct GridLanes<'a> {
     axes: [Axis; 2],
     groups: Vec<Group>,
     rows: Lines,
-    sums: ProductSums<f64>,
+    sums: ProductSums,
 }
 
 /// One axis: its factors, and which of them change.
@@ -247,7 +247,7 @@ struct Sum<'a> {
     plan: &'a Plan,
     groups: &'a [Group],
     rows: &'a mut [Line],
-    sums: &'a mut ProductSums<f64>,
+    sums: &'a mut ProductSums,
     out: &'a mut Sums,
 }
 
@@ -263,7 +263,7 @@ impl WithSimd for Sum<'_> {
             u.extend(group.tables[0].iter().map(Lines::get));
             v.extend(group.tables[1].iter().map(Lines::get));
             let parts = Parts { factors: [&u, &v], coefficients: group.coefficients.get() };
-            plan.sum::<S, f64>(s, &parts, group.y.get(), rows, sums);
+            plan.sum::<S>(s, &parts, group.y.get(), rows, sums);
             let lanes = g * GROUP..(g + 1) * GROUP;
             for (cost, rss) in out.cost.0[lanes.clone()].iter_mut().zip(&sums.rss.0) {
                 *cost = 0.5 * rss;

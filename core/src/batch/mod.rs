@@ -13,12 +13,12 @@ mod data;
 mod each;
 mod grid;
 mod lanes;
+mod line;
 mod machine;
 mod moments;
 mod normal;
 mod plan;
 mod product;
-mod real;
 mod run;
 mod tape;
 

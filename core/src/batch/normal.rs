@@ -3,8 +3,8 @@
 use pulp::{Simd, WithSimd};
 
 use super::counts::{Deviance, Rows, Total};
+use super::line::ma;
 use super::machine::POINTS;
-use super::real::Real;
 use super::{Row, Sums, WIDTH};
 use crate::likelihood::Family;
 use crate::tape::{Column, Level};
@@ -132,9 +132,9 @@ impl WithSimd for Products<'_> {
         for (l, cost) in cost.iter_mut().enumerate() {
             let mut sum = s.splat_f64s(0.0);
             for i in 0..points {
-                sum = f64::ma(s, r[i * v + l], r[i * v + l], sum);
+                sum = ma(s, r[i * v + l], r[i * v + l], sum);
             }
-            *cost = f64::ma(s, half, sum, *cost);
+            *cost = ma(s, half, sum, *cost);
         }
         let column = |j: usize| S::as_simd_f64s(&columns[j].0[..POINTS * WIDTH]).0;
         let mut row = 0;
@@ -145,7 +145,7 @@ impl WithSimd for Products<'_> {
             for (l, g) in gradient.iter_mut().enumerate() {
                 let mut sum = *g;
                 for i in 0..points {
-                    sum = f64::ma(s, da[i * v + l], r[i * v + l], sum);
+                    sum = ma(s, da[i * v + l], r[i * v + l], sum);
                 }
                 *g = sum;
             }
@@ -154,7 +154,7 @@ impl WithSimd for Products<'_> {
                 for (l, e) in entry.iter_mut().enumerate() {
                     let mut sum = *e;
                     for i in 0..points {
-                        sum = f64::ma(s, da[i * v + l], db[i * v + l], sum);
+                        sum = ma(s, da[i * v + l], db[i * v + l], sum);
                     }
                     *e = sum;
                 }
