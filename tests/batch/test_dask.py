@@ -169,6 +169,33 @@ def test_rows_with_missing_values_are_named_or_dropped_and_partitions_may_be_of_
     np.testing.assert_allclose(found.x, mq.fit(FORMULA, data=frame.dropna(), start=FIRST).x, rtol=1e-6)
 
 
+def test_the_first_bad_row_is_named_whichever_partition_is_looked_at_first():
+    order = []
+
+    def seen(block, block_info=None):
+        order.append(block_info[0]["chunk-location"][0])
+        return block
+
+    def from_the_last(graph, keys, **_):
+        found = {id(key): dask.get(graph, key) for key in reversed(keys)}
+        return [found[id(key)] for key in keys]
+
+    table = giant()
+    y = table["y"].compute()
+    y[[12_345, 39_999]] = np.nan
+    table["y"] = da.from_array(y, chunks=5000).map_blocks(seen, dtype=float, meta=np.empty(0))
+    with (
+        dask.config.set(scheduler=from_the_last),
+        pytest.raises(mq.DataError, match=r"'y' is missing .* in row 12345 \(row 2345 of block 2\)"),
+    ):
+        md.fit(FORMULA, data=table, start=FIRST)
+    assert order.index(7) < order.index(2)
+
+    sigma = da.from_array(np.where(np.isnan(y), 0.0, 1.0), chunks=5000)
+    with pytest.raises(mq.DataError, match=r"sigma is 0 in row 12345: .* \(in block 2\)"):
+        md.fit(FORMULA, data=giant() | {"sigma": sigma}, start=FIRST, sigma="sigma")
+
+
 def test_a_worker_killed_on_the_way_changes_no_bit():
     distributed = pytest.importorskip("distributed", reason="a cluster of two processes needs distributed")
     cube = da.from_array(data(600), chunks=(30, 24))

@@ -65,6 +65,10 @@ class Partitions:
         share = max(64, -(-count // len(parts)))
         look = dask.delayed(_look, pure=False)
         found = dask.compute(*[look(part, columns, missing, share, k) for k, part in enumerate(parts)])
+        for k, guilty in enumerate(found):
+            if guilty.fault is not None:  # looked at again now that the rows before it are counted
+                before = sum(f.given for f in found[:k])
+                raise DataError(look(parts[k], columns, missing, share, k, before).compute().fault)
         moments, rows = found[0].moments, sum(f.rows for f in found)
         for other in found[1:]:
             moments = moments.add(other.moments)
@@ -87,12 +91,19 @@ class Look:
     rows: int
     given: int
     moments: Moments
+    fault: str | None
+    """What is wrong with it. Not raised there: which partition is the first to fail depends on the time."""
 
 
-def _look(table: Any, columns: Columns, missing: str, count: int, k: int) -> Look:
-    scan = Scan(columns, missing, count)
-    scan.look(k, table)
-    return Look(scan.sampler.sample(), sum(scan.lengths), scan.given, scan.moments)
+def _look(table: Any, columns: Columns, missing: str, count: int, k: int, before: int = 0) -> Look:
+    """Look at partition number k, which comes after `before` rows."""
+    scan, fault = Scan(columns, missing, count, before), None
+    try:
+        scan.look(k, table)
+    except DataError as error:
+        fault = str(error)
+    sample = {} if fault else scan.sampler.sample()
+    return Look(sample, sum(scan.lengths), scan.given, scan.moments, fault)
 
 
 class Total:

@@ -97,10 +97,10 @@ class Blocks(LongTable):
 
 
 class Scan:
-    """The first pass over all blocks."""
+    """The first pass over all blocks, of which the first begins with row number `first`."""
 
-    def __init__(self, columns: Columns, missing: str, count: int) -> None:
-        self.columns, self.missing = columns, missing
+    def __init__(self, columns: Columns, missing: str, count: int, first: int = 0) -> None:
+        self.columns, self.missing, self.first = columns, missing, first
         self.sampler = Strides(columns.names, count)
         self.lengths: list[int] = []
         self.given = 0
@@ -114,8 +114,8 @@ class Scan:
         if bad is not None and self.missing == "error":
             name, row, _ = bad
             raise DataError(
-                f"column {name!r} is missing or not finite in row {self.given + row} (row {row} of block "
-                f"{k}), counting from 0; remove it, or say missing='drop'"
+                f"column {name!r} is missing or not finite in row {self.first + self.given + row} (row "
+                f"{row} of block {k}), counting from 0; remove it, or say missing='drop'"
             )
         if bad is not None:
             arrays = complete(arrays)
@@ -130,7 +130,7 @@ class Scan:
 
     def _check_weights(self, weights: Array, k: int) -> None:
         try:
-            check_weights(weights, self.columns.says, self.given)
+            check_weights(weights, self.columns.says, self.first + self.given)
         except DataError as error:
             raise DataError(f"{error} (in block {k})") from None
 
