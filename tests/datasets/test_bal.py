@@ -64,14 +64,15 @@ def test_a_file_is_known_by_its_first_lines(written: Path) -> None:
         (4, "2 1 2.5 2.5", "line 4: camera 2 does not exist; there are 2, counted from 0"),
         (4, "0 -1 2.5 2.5", "line 4: point -1 does not exist"),
         (4, "0 0.5 2.5 2.5", "line 4: point 0.5 does not exist"),
+        (3, None, "line 3: camera 0 and point 0 as on line 2, with the same numbers; leave one out"),
         (9, "1.0 2.0", "line 9: a parameter has a line of its own, here are 2"),
         (9, "", "line 9: the line is empty"),
         (9, "1e", "line 9: '1e' is not a number"),
     ],
 )
-def test_an_error_names_the_line(written: Path, line: int, instead: str, said: str) -> None:
+def test_an_error_names_the_line(written: Path, line: int, instead: str | None, said: str) -> None:
     lines = written.read_text().splitlines()
-    lines[line - 1] = instead
+    lines[line - 1] = lines[line - 2] if instead is None else instead
     with pytest.raises(FileError, match=said):
         parse_bal("\n".join(lines), "scene.txt")
 

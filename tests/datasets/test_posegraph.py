@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +21,10 @@ FIX 0
 EDGE_SE2 0 5 1 0 1.5 10 1 2 20 3 30
 EDGE_SE2 5 0 0 1 -1.5 10 0 0 10 0 10
 """
+TRIANGLE = [9, 2, 3, 4, 5, 6, 90, 8, 9, 10, 11, 90, 13, 14, 15, 90, 17, 18, 90, 20, 90]
 SPATIAL = (
     "VERTEX_SE3:QUAT 0 0 0 0 0 0 0 1 \nVERTEX_SE3:QUAT 1 1 2 3 0 0 0.6 0.8000001 \n"
-    "EDGE_SE3:QUAT 0 1 1 2 3 0 0 -1.2 1.6 " + " ".join(map(str, range(1, 22))) + "\n"
+    "EDGE_SE3:QUAT 0 1 1 2 3 0 0 -1.2 1.6 " + " ".join(map(str, TRIANGLE)) + "\n"
 )
 
 
@@ -37,7 +40,7 @@ def test_quaternions_are_made_one_long() -> None:
     graph = parse_g2o(SPATIAL, "three.g2o")
     assert np.allclose(np.linalg.norm(graph.poses[:, 3:], axis=1), 1.0, rtol=1e-15)
     assert np.allclose(graph.measurements[0, 3:], [0, 0, -0.6, 0.8], rtol=1e-15)
-    assert graph.information[0, 0].tolist() == [1, 2, 3, 4, 5, 6] and graph.information[0, 5, 5] == 21
+    assert graph.information[0, 0].tolist() == [9, 2, 3, 4, 5, 6] and graph.information[0, 4, 5] == 20
     assert np.array_equal(graph.information[0], graph.information[0].T)
 
 
@@ -67,6 +70,18 @@ def test_a_file_is_known_by_its_first_word() -> None:
         (6, "EDGE_SE2 0 5 1 0 1.5 10 1 2 20 3 x", "line 6: 'x' is not a number"),
         (6, "EDGE_SE2 0 5 1 0 inf 10 1 2 20 3 30", "line 6: a number is not finite"),
         (6, "EDGE_SE2 0 5 1 0 1.5 10 1 2 20 3", "line 6: EDGE_SE2 has 11 numbers, here are 10"),
+        (6, "EDGE_SE2 0 0 1 0 1.5 10 1 2 20 3 30", "line 6: the edge from 0 to 0 joins a pose with itself"),
+        (
+            6,
+            "EDGE_SE2 0 5 1 0 1.5 0 0 0 0 0 0",
+            "line 6: the edge from 0 to 5 has .* zeros: it says",
+        ),
+        (
+            6,
+            "EDGE_SE2 0 5 1 0 1.5 1 2 0 1 0 1",
+            "line 6: the edge .* with a negative eigenvalue",
+        ),
+        (6, "EDGE_SE2 5 0 0 1 -1.5 10 0 0 10 0 10", "line 7: the edge from 5 to 0 is that of line 6, with"),
     ],
 )
 def test_an_error_names_the_line(line: int, instead: str, said: str) -> None:
@@ -74,6 +89,22 @@ def test_an_error_names_the_line(line: int, instead: str, said: str) -> None:
     lines[line - 1] = instead
     with pytest.raises(FileError, match=said):
         parse_g2o("\n".join(lines), "two.g2o")
+
+
+def test_two_measurements_between_the_same_poses_are_two_edges() -> None:
+    more = "EDGE_SE2 0 5 1 0.01 1.5 10 1 2 20 3 30\n"
+    assert len(parse_g2o(PLANAR + more, "two.g2o").edges) == 3
+
+
+@pytest.mark.parametrize(("pack", "suffix"), [(gzip.compress, "gz"), (bz2.compress, "bz2")])
+def test_packed_files_are_read_as_they_are(tmp_path: Path, pack, suffix) -> None:
+    packed = tmp_path / f"two.g2o.{suffix}"
+    packed.write_bytes(pack(PLANAR.encode()))
+    graph = read_g2o(packed)
+    assert graph.name == "two" and np.array_equal(graph.information, parse_g2o(PLANAR, "x").information)
+    packed.write_bytes(pack(PLANAR.encode())[:-9])
+    with pytest.raises(FileError, match="damaged"):
+        read_g2o(packed)
 
 
 def test_a_zero_quaternion_and_a_file_without_poses_are_refused() -> None:

@@ -1,11 +1,11 @@
 """Small real data sets with their sources and readers; each serves as ``data=`` of a fit; test problems."""
 
 from . import mgh, mgh_bounded, simulate, textbook
-from .bal import BalProblem, read_bal
+from .bal import BalProblem, parse_bal, read_bal
 from .dataset import Dataset
 from .digits import correct_digits, fewest_digits
 from .enzyme import michaelis_menten
-from .posegraph import PoseGraph, read_g2o
+from .posegraph import PoseGraph, parse_g2o, read_g2o
 from .simulated import Simulated
 from .strd import NistProblem, nist, nist_names, read_nist
 
@@ -22,6 +22,8 @@ __all__ = [
     "michaelis_menten",
     "nist",
     "nist_names",
+    "parse_bal",
+    "parse_g2o",
     "read_bal",
     "read_g2o",
     "read_nist",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError
-from .text import numbers, parse, read_text, whole
+from .text import first_repeat, numbers, parse, read_text, whole
 
 Matrix = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -91,13 +91,30 @@ def parse_bal(text: str, origin: str) -> BalProblem:
         raise _find_fault(body, (n, m, k), origin)
     table = values[: 4 * k].reshape(k, 4)
     lines = np.arange(2, k + 2)
+    camera = whole(table[:, :1], n, ["camera"], origin, lines)[:, 0]
+    point = whole(table[:, 1:2], m, ["point"], origin, lines)[:, 0]
+    _refuse_repeats(table, camera * m + point, origin)
     return BalProblem(
         name=Path(origin).name.split(".")[0],
         cameras=values[4 * k : 4 * k + 9 * n].reshape(n, 9).copy(),
         points=values[4 * k + 9 * n :].reshape(m, 3).copy(),
-        camera_index=whole(table[:, :1], n, ["camera"], origin, lines)[:, 0],
-        point_index=whole(table[:, 1:2], m, ["point"], origin, lines)[:, 0],
+        camera_index=camera,
+        point_index=point,
         observed=table[:, 2:].copy(),
+    )
+
+
+def _refuse_repeats(table: Matrix, pairs: Index, origin: str) -> None:
+    """A camera may see a point at two places, but a line that is there twice would count twice."""
+    order = np.argsort(pairs, kind="stable")
+    again = np.diff(pairs[order]) == 0
+    rows = np.sort(order[np.append(again, False) | np.append(False, again)])
+    if (found := first_repeat(table[rows])) is None:
+        return
+    earlier, later = rows[list(found)]
+    raise FileError(
+        f"{origin}, line {later + 2}: camera {table[later, 0]:g} and point {table[later, 1]:g} as on line "
+        f"{earlier + 2}, with the same numbers; leave one out"
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError
-from .text import numbers, parse, read_text
+from .text import first_repeat, numbers, parse, read_text
 
 Matrix = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -86,7 +86,8 @@ def read_g2o(path: str | Path) -> PoseGraph:
     """Read a g2o file, plain, gzip or bzip2; FileError names file and line where it is malformed.
 
     Lines with other tags than poses, edges and ``FIX``, such as sensor parameters, are refused by name.
-    Several edges may join two poses.
+    Several edges may join two poses, as long as they differ; an edge from a pose to itself, one that is
+    there twice, and an information matrix that is zero or has a negative eigenvalue are refused.
 
     >>> import tempfile
     >>> text = "VERTEX_SE2 0 0 0 0\\nVERTEX_SE2 7 1 0 0\\nEDGE_SE2 0 7 1 0 0.1 4 0 0 4 0 9\\n"
@@ -127,6 +128,7 @@ def parse_g2o(text: str, origin: str) -> PoseGraph:
     information = np.zeros((len(edges), t, t))
     i, j = np.triu_indices(t)
     information[:, i, j] = information[:, j, i] = edges[:, 2 + n :]
+    _refuse_edges(edges, information, lines.get(kind.edge, []), origin)
     return PoseGraph(
         name=Path(origin).name.split(".")[0],
         kind=name,
@@ -189,6 +191,30 @@ def _repeated(ids: Index) -> NDArray[np.bool_]:
     again = np.ones(ids.size, dtype=bool)
     again[np.unique(ids, return_index=True)[1]] = False
     return again
+
+
+def _refuse_edges(edges: Matrix, information: Matrix, lines: list[int], origin: str) -> None:
+    """Edges that say nothing, say it twice, or weigh an error negatively."""
+    if not lines:
+        return
+    lowest, largest = np.linalg.eigvalsh(information)[:, 0], np.abs(information).max(axis=(1, 2))
+    for wrong, what in (
+        (edges[:, 0] == edges[:, 1], "joins a pose with itself"),
+        (largest == 0.0, "has an information matrix of zeros: it says nothing; leave it out"),
+        # Files round their numbers: a matrix of rank below its size may come out below zero by that much.
+        (lowest < -1e-6 * largest, "has an information matrix with a negative eigenvalue"),
+    ):
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise FileError(
+                f"{origin}, line {lines[k]}: the edge from {edges[k, 0]:g} to {edges[k, 1]:g} {what}"
+            )
+    if (found := first_repeat(edges)) is not None:
+        earlier, later = found
+        raise FileError(
+            f"{origin}, line {lines[later]}: the edge from {edges[later, 0]:g} to {edges[later, 1]:g} is "
+            f"that of line {lines[earlier]}, with the same numbers; leave one out"
+        )
 
 
 def _positions(values: Matrix, ids: Index, lines: list[int], origin: str) -> Index:

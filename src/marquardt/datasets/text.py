@@ -70,3 +70,14 @@ def whole(
             f"there are {limit}, counted from 0"
         )
     return found
+
+
+def first_repeat(rows: NDArray[np.float64]) -> tuple[int, int] | None:
+    """The first row that says once more what an earlier one says, number by number: (earlier, later)."""
+    order = np.lexsort(rows.T[::-1])
+    same = (np.diff(rows[order], axis=0) == 0.0).all(axis=1)
+    if not same.any():
+        return None
+    later = order[1:][same]  # lexsort is stable: within equal rows the order is that of the file
+    k = int(later.min())
+    return int(np.argmax((rows == rows[k]).all(axis=1))), k

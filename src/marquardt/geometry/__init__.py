@@ -1,6 +1,7 @@
 """Rotations and cameras: plain NumPy functions to build residuals from, traced and differentiated exactly."""
 
 from .cameras import bal, fisheye, opencv, pinhole, radial
+from .chordal import chordal_start
 from .rotations import (
     cos_ratio,
     cross,
@@ -14,9 +15,13 @@ from .rotations import (
     rotation_vector_of,
     sin_ratio,
 )
+from .triangulate import triangulate
+from .two_view import TwoViews, two_view_start
 
 __all__ = [
+    "TwoViews",
     "bal",
+    "chordal_start",
     "cos_ratio",
     "cross",
     "fisheye",
@@ -32,4 +37,6 @@ __all__ = [
     "rotate_by_quaternion",
     "rotation_vector_of",
     "sin_ratio",
+    "triangulate",
+    "two_view_start",
 ]
