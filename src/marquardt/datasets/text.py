@@ -19,14 +19,14 @@ Vector = NDArray[np.float64]
 _PACKED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress}
 
 
-def read_text(path: str | Path) -> str:
+def read_text(path: str | Path, encoding: str = "ascii") -> str:
     """The text of a file, unpacked where it is gzip or bzip2; FileError where it cannot be read."""
     try:
         content = Path(path).read_bytes()
         for magic, unpack in _PACKED.items():
             if content.startswith(magic):
                 content = unpack(content)
-        return content.decode("ascii")
+        return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise FileError(f"{path}, line {line}: this is not a file of plain text") from None

@@ -1,0 +1,133 @@
+"""Models of COLMAP (Schönberger, Frahm, CVPR 2016): cameras, images and points as arrays.
+
+An image is a pose, world to camera, and belongs to a camera, whose parameters many images may share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import geometry
+
+Matrix = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """How a point in the frame of a camera becomes a pixel."""
+
+    parameters: tuple[str, ...]
+    image: Callable[[Any, Any], Any]
+    """Of parameters and point, (..., 2)."""
+
+
+def _simple_pinhole(p: Any, P: Any) -> Any:
+    return geometry.pinhole(np.stack([p[..., k] for k in (0, 0, 1, 2)], axis=-1), P)
+
+
+def _simple_radial(p: Any, P: Any) -> Any:
+    return geometry.radial(np.stack([*(p[..., k] for k in range(4)), 0.0 * p[..., 0]], axis=-1), P)
+
+
+def _opencv(p: Any, P: Any) -> Any:
+    return geometry.opencv(np.stack([*(p[..., k] for k in range(8)), 0.0 * p[..., 0]], axis=-1), P)
+
+
+CAMERA_MODELS = {
+    "SIMPLE_PINHOLE": CameraModel(("f", "cx", "cy"), _simple_pinhole),
+    "PINHOLE": CameraModel(("fx", "fy", "cx", "cy"), geometry.pinhole),
+    "SIMPLE_RADIAL": CameraModel(("f", "cx", "cy", "k"), _simple_radial),
+    "RADIAL": CameraModel(("f", "cx", "cy", "k1", "k2"), geometry.radial),
+    "OPENCV": CameraModel(("fx", "fy", "cx", "cy", "k1", "k2", "p1", "p2"), _opencv),
+    "OPENCV_FISHEYE": CameraModel(("fx", "fy", "cx", "cy", "k1", "k2", "k3", "k4"), geometry.fisheye),
+}
+"""By COLMAP's names, with its order of the parameters."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ColmapModel:
+    """What COLMAP's folder of cameras, images and points3D holds."""
+
+    name: str
+    camera_ids: Index
+    """(c,) what the files call the cameras"""
+    camera_models: tuple[str, ...]
+    """(c,) each a key of `CAMERA_MODELS`"""
+    sizes: Index
+    """(c, 2) width and height in pixels"""
+    intrinsics: tuple[Matrix, ...]
+    """(c,) parameters of each camera, in the order of `CAMERA_MODELS`"""
+    image_ids: Index
+    """(n,)"""
+    image_names: tuple[str, ...]
+    image_camera: Index
+    """(n,) position of the camera of each image"""
+    images: Matrix
+    """(n, 7) pose, world to camera: translation, then quaternion with its scalar last"""
+    point_ids: Index
+    """(m,)"""
+    points: Matrix
+    """(m, 3)"""
+    colors: NDArray[np.uint8]
+    """(m, 3) red, green, blue"""
+    keypoints: Matrix
+    """(k, 2) places found in the images, those of one image together and in the order of the file"""
+    keypoint_image: Index
+    """(k,) position of its image"""
+    keypoint_point: Index
+    """(k,) position of the point that was seen there; -1 for none"""
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.name}: {len(self.image_ids)} images of {len(self.camera_ids)} cameras, "
+            f"{len(self.points)} points, {int((self.keypoint_point >= 0).sum())} observations"
+        )
+
+    @property
+    def seen(self) -> NDArray[np.bool_]:
+        """(k,) which key points are observations of a point."""
+        return np.asarray(self.keypoint_point >= 0)
+
+    def families(self) -> dict[str, Index]:
+        """Positions of the cameras of each camera model that is there."""
+        names = dict.fromkeys(self.camera_models)
+        return {name: np.flatnonzero([m == name for m in self.camera_models]) for name in names}
+
+    def with_values(
+        self, images: Matrix, points: Matrix, intrinsics: Mapping[str, Matrix] | None = None
+    ) -> ColmapModel:
+        """The same observations with other poses, points, and parameters of the cameras of some models.
+
+        intrinsics : rows in the order of `families`, by the name of the camera model.
+        """
+        own = list(self.intrinsics)
+        for model, rows in (intrinsics or {}).items():
+            for position, row in zip(self.families()[model], rows, strict=True):
+                own[position] = row
+        return replace(self, images=images, points=points, intrinsics=tuple(own))
+
+    def residuals(self) -> Matrix:
+        """Where points appear less where they were seen, in pixels, (observations, 2)."""
+        rows = np.flatnonzero(self.seen)
+        image, point = self.keypoint_image[rows], self.keypoint_point[rows]
+        P = in_frame(self.images[image], self.points[point])
+        camera = self.image_camera[image]
+        out = np.empty((len(rows), 2))
+        for model, members in self.families().items():
+            place = np.full(len(self.camera_ids), -1)
+            place[members] = np.arange(len(members))
+            own = place[camera] >= 0
+            table = np.array([self.intrinsics[k] for k in members])
+            out[own] = CAMERA_MODELS[model].image(table[place[camera[own]]], P[own])
+        return out - self.keypoints[rows]
+
+
+def in_frame(image: Any, point: Any) -> Any:
+    """A point of the world in the frame of an image, (..., 3): ``R(q) X + t``."""
+    return geometry.rotate_by_quaternion(image[..., 3:], point) + image[..., :3]
