@@ -214,10 +214,11 @@ def fit_each(
     batch: Any,
     which: Any,
     loss: tuple[Any, ...] | None,
+    plan: tuple[Any, ...] | None,
     linear: Sequence[int],
     options: Options,
     threads: int,
-) -> dict[str, NDArray[Any]]: ...
+) -> dict[str, Any]: ...
 def minimize_callback(
     residuals: Callable[[Vector], Vector],
     jacobian: Callable[[Vector, Vector], Matrix],

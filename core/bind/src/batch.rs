@@ -2,7 +2,6 @@
 
 use marquardt_core::batch::{Data, Each, End, Ends, GridLanes, Numbers, Precision, Table, TapeLanes, run};
 use marquardt_core::cost::Cost;
-use marquardt_core::covariance::inverse_gram;
 use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
 use numpy::PyUntypedArrayMethods;
@@ -14,7 +13,7 @@ use pyo3::prelude::*;
 
 use crate::curve::Programs;
 use crate::grid::Grid;
-use crate::loss::Loss;
+use crate::loss::{Loss, Plan};
 use crate::options::Options;
 use crate::run::Signals;
 use crate::tape::Tape;
@@ -158,7 +157,8 @@ pub fn fit_lanes<'py>(
 }
 
 /// Where fits ended on the QR path: parameters (k, p), cost, status, nfev, njev, points, rank, which parameters are at
-/// bounds (k, p), the factor of [J f] (k, p + 1, p + 1), and (J'J)^-1 (k, p, p), NaN where there is none.
+/// bounds (k, p), the factor of [J f] (k, p + 1, p + 1), and (J'J)^-1 (k, p, p), NaN where there is none. With a plan the
+/// factor is that of J'aJ, the inverse the sandwich, and `inner` (k, p, p) what stands inside it.
 #[derive(IntoPyObject)]
 pub struct EachFound<'py> {
     x: Bound<'py, PyArrayDyn<f64>>,
@@ -172,6 +172,7 @@ pub struct EachFound<'py> {
     active: Bound<'py, PyArrayDyn<i8>>,
     factor: Bound<'py, PyArrayDyn<f64>>,
     inverse: Bound<'py, PyArrayDyn<f64>>,
+    inner: Option<Bound<'py, PyArrayDyn<f64>>>,
 }
 
 /// Fits at the positions `which` of a batch, one by one in threads. Status -1: it cannot be evaluated, or Ctrl-C came.
@@ -182,6 +183,7 @@ pub fn fit_each<'py>(
     batch: Batch<'py>,
     which: Vec<usize>,
     loss: Option<Loss>,
+    plan: Option<Plan>,
     linear: Vec<usize>,
     options: &Options,
     threads: usize,
@@ -196,6 +198,7 @@ pub fn fit_each<'py>(
         programs: programs.inner.clone(),
         data: &data,
         cost,
+        robust: plan.map(Plan::into_plan).transpose()?,
         linear,
         options: &options.inner,
         level: Level::best(),
@@ -208,19 +211,20 @@ pub fn fit_each<'py>(
     let mut rss = vec![f64::NAN; k];
     let (mut rank, mut active) = (vec![0_i16; k], vec![0_i8; k * p]);
     let (mut factor, mut inverse) = (vec![f64::NAN; k * n * n], vec![f64::NAN; k * p * p]);
+    let mut inside = each.robust.is_some().then(|| vec![f64::NAN; k * p * p]);
     for (i, end) in ends.into_iter().enumerate() {
-        let Some(End { outcome: o, rss: squares, n_points }) = end else { continue };
+        let Some(End { outcome: o, rss: squares, n_points, covariance, inner }) = end else { continue };
         x[i * p..][..p].copy_from_slice(&o.x);
         (cost[i], status[i], rank[i]) = (o.cost, o.status as i8, o.rank as i16);
         rss[i] = squares;
         (nfev[i], njev[i], points[i]) = (o.nfev as i32, o.njev as i32, n_points as i32);
         active[i * p..][..p].copy_from_slice(&o.active);
         factor[i * n * n..][..n * n].copy_from_slice(&o.linearization.factor);
-        if o.rank == p
-            && o.active.iter().all(|a| *a == 0)
-            && let Some(found) = inverse_gram(&o.linearization.factor, p)
-        {
+        if let Some(found) = covariance {
             inverse[i * p * p..][..p * p].copy_from_slice(&found);
+        }
+        if let (Some(inside), Some(found)) = (&mut inside, inner) {
+            inside[i * p * p..][..p * p].copy_from_slice(&found);
         }
         spare::give(o.f);
     }
@@ -236,6 +240,7 @@ pub fn fit_each<'py>(
         active: shaped(py, active, &[k, p])?,
         factor: shaped(py, factor, &[k, n, n])?,
         inverse: shaped(py, inverse, &[k, p, p])?,
+        inner: inside.map(|inside| shaped(py, inside, &[k, p, p])).transpose()?,
     })
 }
 

@@ -63,6 +63,26 @@ impl Loss {
     }
 }
 
+/// A loss whose scale is found for each fit: its scale in units of the noise, whether it redescends, the scale where it is
+/// given, whether the noise is 1.
+#[derive(FromPyObject)]
+pub struct Plan(Loss, f64, bool, Option<f64>, bool);
+
+impl Plan {
+    pub fn into_plan(self) -> PyResult<marquardt_core::batch::Plan> {
+        let Plan(loss, tuning, redescends, scale, unit_noise) = self;
+        let loss = match loss {
+            Loss::Named(name, _, Some(alpha)) if name == "barron" => loss::Loss::Barron(alpha),
+            Loss::Named(name, ..) => find(LOSSES, "loss", &name)?,
+            Loss::Formula(tape, _) => {
+                loss::Loss::formula(tape.get().0.clone()).map_err(PyValueError::new_err)?
+            }
+            Loss::Family(..) => return Err(PyValueError::new_err("a family is no loss of single residuals")),
+        };
+        Ok(marquardt_core::batch::Plan { loss, tuning, redescends, scale, unit_noise })
+    }
+}
+
 /// rho, rho' and rho'' at z, as the core has them.
 #[pyfunction]
 pub fn loss_values(loss: Loss, z: f64) -> PyResult<[f64; 3]> {

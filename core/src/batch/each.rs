@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::data::Data;
+use super::robust::{Plan, Rounds, Sandwich};
 use crate::cost::Cost;
+use crate::covariance::inverse_gram;
 use crate::evaluate::Failure;
 use crate::evaluate::curve::{Block, Curve, Programs, Values};
 use crate::evaluate::jobs::share;
@@ -16,6 +18,8 @@ pub struct Each<'a> {
     pub data: &'a Data<'a>,
     /// Of a likelihood the weights are how often each row counts.
     pub cost: Option<Cost>,
+    /// In its place a loss whose scale is found for each fit.
+    pub robust: Option<Plan>,
     /// Parameters that may be projected out.
     pub linear: Vec<usize>,
     pub options: &'a Options,
@@ -28,6 +32,30 @@ pub struct End {
     /// Sum of squared residuals; of a likelihood Pearson's chi-square.
     pub rss: f64,
     pub n_points: usize,
+    /// (J'J)^-1, or the sandwich of a loss; where all parameters are free and clearly determined.
+    pub covariance: Option<Vec<f64>>,
+    /// Of a loss, what the sandwich is filled with, p x p; its factor is that of the linearization.
+    pub inner: Option<Vec<f64>>,
+}
+
+impl End {
+    fn robust(mut outcome: Outcome, sandwich: Option<Sandwich>, n_points: usize) -> Self {
+        let (p, rss) = (outcome.x.len(), outcome.f.iter().map(|f| f * f).sum());
+        let Some(sandwich) = sandwich else {
+            let inner = Some(vec![f64::NAN; p * p]);
+            return End { outcome, rss, n_points, covariance: None, inner };
+        };
+        let covariance = if outcome.is_clear() { sandwich.matrix(p) } else { None };
+        outcome.linearization.factor = sandwich.factor;
+        End { outcome, rss, n_points, covariance, inner: Some(sandwich.inner) }
+    }
+}
+
+impl Outcome {
+    /// All parameters are determined, and none is at a bound.
+    fn is_clear(&self) -> bool {
+        self.rank == self.x.len() && self.active.iter().all(|a| *a == 0)
+    }
 }
 
 impl Each<'_> {
@@ -58,23 +86,35 @@ impl Each<'_> {
         let weights = block.w.clone().or_else(|| block.cases.clone());
         let weights = weights.as_deref().map(AsRef::as_ref);
         let n_points = weights.map_or(block.n_rows, |w| w.iter().filter(|w| **w != 0.0).count());
-        let y = block.y.clone();
+        let whole = block.clone();
         let broken = |error: String| Failure::Broken(error.into());
         let values = data.values_of(fit);
-        let mut curve = Curve::new(vec![block], values, data.free.to_vec(), 1, self.level)
+        let curve = Curve::new(vec![block], values.clone(), data.free.to_vec(), 1, self.level)
             .and_then(|curve| curve.with_cost(self.cost.clone()))
             .map_err(broken)?
             .with_linear(self.linear.clone());
         let (start, lower, upper) = (data.start.of(fit, p), data.lower.of(fit, p), data.upper.of(fit, p));
+        if let Some(plan) = &self.robust {
+            let rounds = Rounds { x: start.to_vec(), lower, upper, options: self.options, stopped };
+            let counted = |i: usize| weights.is_none_or(|w| w[i] > 0.0);
+            let (outcome, loss) = plan.minimize(curve, &counted, rounds)?;
+            let mut x = values;
+            data.free.iter().zip(&outcome.x).for_each(|(&j, &value)| x[j] = value);
+            let sandwich = Sandwich::of(&whole, &x, &outcome.f, p, self.level, &loss, plan.redescends);
+            return Ok(End::robust(outcome, sandwich, n_points));
+        }
+        let mut curve = curve;
         let mut observe = |_: &Progress<'_>| if stopped() { Control::Stop } else { Control::Continue };
         let outcome = minimize(&mut curve, start, lower, upper, self.options, &mut observe)?;
         let rss = match &self.cost {
             Some(Cost::Likelihood(family)) => {
-                family.pearson(&outcome.f, y.as_deref().map_or(&[], AsRef::as_ref), weights)
+                family.pearson(&outcome.f, whole.y.as_deref().map_or(&[], AsRef::as_ref), weights)
             }
             _ => 2.0 * outcome.cost,
         };
-        Ok(End { outcome, rss, n_points })
+        let clear = outcome.is_clear();
+        let covariance = if clear { inverse_gram(&outcome.linearization.factor, p) } else { None };
+        Ok(End { outcome, rss, n_points, covariance, inner: None })
     }
 
     /// The rows of a fit that count.

@@ -19,6 +19,7 @@ mod moments;
 mod normal;
 mod plan;
 mod product;
+mod robust;
 mod run;
 mod tape;
 
@@ -26,6 +27,7 @@ pub use data::{Data, Numbers, Table};
 pub use each::{Each, End};
 pub use grid::{Grid, GridLanes, GridSpec};
 pub use lanes::{Precision, Verdict};
+pub use robust::Plan;
 pub use run::{Ends, run};
 pub use tape::TapeLanes;
 

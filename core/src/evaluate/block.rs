@@ -26,6 +26,7 @@ pub struct Programs {
 }
 
 /// Rows that share a model.
+#[derive(Clone)]
 pub struct Block {
     pub programs: Arc<Programs>,
     pub columns: Vec<Values>,

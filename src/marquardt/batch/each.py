@@ -24,16 +24,27 @@ Array = NDArray[Any]
 def run_each(engine: Engine, traced: TracedBatch, chunk: Chunk, which: Array) -> Ends | None:
     """The fits of a chunk at the positions `which`; None where they are not for the core alone."""
     columns = traced.columns_of(chunk)
-    if columns is None or engine.loss is not None or not traced.takes(engine, chunk):
+    if columns is None or not traced.takes(engine, chunk):
         return None
     options = replace(engine.options or Options(), threads=1, trace=False)
-    family = family_of(engine)
-    linear = traced.linear if family is None and options.method == "auto" and options.projection else ()
+    if engine.loss is not None and options.method != "auto":
+        return None
+    family, squares = family_of(engine), engine.loss is None and engine.family is None
+    linear = traced.linear if squares and options.method == "auto" and options.projection else ()
     found = _core.fit_each(
-        traced.programs.native, batch_of(engine, chunk, columns), which, family, list(linear),
+        traced.programs.native, batch_of(engine, chunk, columns), which, family, _plan(engine), list(linear),
         native_options(options, True), threads_of(engine),
     )  # fmt: skip
     return _ends(engine, found)
+
+
+def _plan(engine: Engine) -> tuple[Any, ...] | None:
+    """The loss and how its scale is found, as the core takes it."""
+    plan = engine.loss
+    if plan is None:
+        return None
+    row = plan.loss.row
+    return plan.loss.native(), row.tuning, row.redescends, plan.f_scale, plan.unit_noise
 
 
 def _ends(engine: Engine, found: dict[str, Array]) -> Ends:
@@ -47,9 +58,13 @@ def _ends(engine: Engine, found: dict[str, Array]) -> Ends:
     rank = found["rank"] + np.count_nonzero(found["active"], axis=1).astype(np.int16)
     bad = status == CODES[Status.BAD_START]
     for i in np.flatnonzero(~bad & np.isnan(inverse).any(axis=(1, 2))):
-        held = found["active"][i] != 0
-        unscaled = covariance(found["factor"][i, :p, :p], held, int(found["rank"][i]))
+        held, R, inner = found["active"][i] != 0, found["factor"][i, :p, :p], found["inner"]
+        unscaled = covariance(R, held, int(found["rank"][i]) if inner is None else None)
         inverse[i], rank[i] = unscaled.matrix, unscaled.rank + np.count_nonzero(held)
+        if inner is not None:
+            within = unscaled.space @ inner[i] @ unscaled.space
+            lost = np.isnan(within).any()
+            inverse[i] = np.where(np.isfinite(unscaled.matrix) | lost, within, unscaled.matrix)
     ends = Ends(
         x=found["x"], cost=cost, status=status, nfev=found["nfev"], njev=found["njev"],
         covariance=inverse if engine.covariance else None,
