@@ -1,0 +1,101 @@
+//! The factor of a block matrix against products with the matrix itself.
+
+use std::sync::Arc;
+
+use marquardt_core::linear::blocks::{BlockMatrix, BlockPattern};
+use marquardt_core::linear::sparse::{Cholesky, Kind, NotPositive};
+
+/// Numbers in -1..1 from a linear congruence.
+fn numbers(n: usize, mut seed: u64) -> Vec<f64> {
+    (0..n)
+        .map(|_| {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (seed >> 11) as f64 / 4503599627370496.0 - 1.0
+        })
+        .collect()
+}
+
+/// A diagonally dominant matrix on a pattern.
+fn positive(pattern: BlockPattern, seed: u64) -> BlockMatrix {
+    let pattern = Arc::new(pattern);
+    let mut a = BlockMatrix::zeros(&pattern);
+    a.values = numbers(a.values.len(), seed);
+    let ones = vec![1.0; pattern.dimension()];
+    let mut bound = ones.clone();
+    let absolute =
+        BlockMatrix { pattern: pattern.clone(), values: a.values.iter().map(|v| v.abs()).collect() };
+    absolute.multiply(&ones, &mut bound);
+    for i in 0..pattern.n_blocks() {
+        let (start, size) = (pattern.block_start[pattern.diagonal(i)], pattern.sizes[i] as usize);
+        (0..size).for_each(|r| a.values[start + r * size + r] = bound[pattern.offsets[i] + r]);
+    }
+    a
+}
+
+/// Patterns of many shapes, blocks of 1 to 7 rows.
+fn patterns() -> Vec<(&'static str, BlockPattern)> {
+    let sizes = |n: u32| -> Vec<u32> { (0..n).map(|i| 1 + i * i % 7).collect() };
+    let random = |n: u32, links: usize| {
+        let pick = numbers(2 * links, 5);
+        let at = move |v: f64| ((v + 1.0) / 2.0 * f64::from(n)) as u32;
+        BlockPattern::new(sizes(n), pick.chunks_exact(2).map(move |p| (at(p[0]), at(p[1]))))
+    };
+    vec![
+        ("empty", BlockPattern::new(vec![], [])),
+        ("one", BlockPattern::new(vec![1], [])),
+        ("diagonal", BlockPattern::new(sizes(9), [])),
+        ("chain", BlockPattern::new(sizes(50), (1..50).map(|i| (i, i - 1)))),
+        ("ring", BlockPattern::new(sizes(50), (0..50).map(|i| (i, (i + 1) % 50)))),
+        ("arrow down", BlockPattern::new(sizes(30), (0..29).map(|i| (29, i)))),
+        ("arrow up", BlockPattern::new(sizes(30), (1..30).map(|i| (i, 0)))),
+        ("two parts", BlockPattern::new(sizes(40), (1..40).filter(|i| *i != 17).map(|i| (i - 1, i)))),
+        ("random", random(60, 150)),
+        ("scarce", random(200, 150)),
+        ("full", BlockPattern::full(sizes(25))),
+    ]
+}
+
+fn error(a: &BlockMatrix, x: &[f64], b: &[f64]) -> f64 {
+    let mut product = vec![0.0; b.len()];
+    a.multiply(x, &mut product);
+    product.iter().zip(b).fold(0.0, |m: f64, (p, b)| m.max((p - b).abs()))
+}
+
+#[test]
+fn solutions_of_several_right_hand_sides_satisfy_their_systems() {
+    for (name, pattern) in patterns() {
+        let a = positive(pattern, 1);
+        let n = a.pattern.dimension();
+        for kind in [Kind::Dense, Kind::Sparse, Kind::Auto] {
+            let mut cholesky = Cholesky::analyze(&a.pattern, kind, 1);
+            for n_rhs in [1, 3, 9] {
+                cholesky.factorize(&a).unwrap();
+                let b = numbers(n * n_rhs, 2);
+                let mut x = b.clone();
+                cholesky.solve(&mut x, n_rhs);
+                for k in 0..n_rhs {
+                    let e = error(&a, &x[k * n..(k + 1) * n], &b[k * n..(k + 1) * n]);
+                    assert!(e < 1e-13, "{name} {kind:?} {k}: {e}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_singular_matrix_names_its_block() {
+    for (name, pattern) in patterns().into_iter().skip(1) {
+        for bad in [0, pattern.n_blocks() / 2, pattern.n_blocks() - 1] {
+            let mut a = positive(pattern.clone(), 3);
+            for k in (0..pattern.n_blocks()).flat_map(|i| pattern.row(i).map(move |k| (i, k))) {
+                if k.0 == bad || pattern.columns[k.1] as usize == bad {
+                    a.block_mut(k.1).fill(0.0);
+                }
+            }
+            for kind in [Kind::Dense, Kind::Sparse] {
+                let found = Cholesky::analyze(&a.pattern, kind, 1).factorize(&a);
+                assert_eq!(found, Err(NotPositive { block: bad }), "{name} {kind:?}");
+            }
+        }
+    }
+}
