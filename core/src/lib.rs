@@ -5,6 +5,7 @@ pub mod batch;
 pub mod cost;
 pub mod covariance;
 pub mod evaluate;
+pub mod large;
 pub mod likelihood;
 pub mod linear;
 pub mod loss;

@@ -146,6 +146,10 @@ impl Robust {
         Robust { loss, scale }
     }
 
+    pub(crate) fn scale(&self) -> f64 {
+        self.scale
+    }
+
     #[inline]
     fn weights(&self, z: f64, [rho, slope, bend]: [f64; 3]) -> Weights {
         let exact = if bend == 0.0 { slope } else { slope + 2.0 * bend * z };
@@ -153,7 +157,7 @@ impl Robust {
     }
 
     #[inline]
-    fn z(&self, f: f64) -> f64 {
+    pub(crate) fn z(&self, f: f64) -> f64 {
         (f / self.scale) * (f / self.scale)
     }
 

@@ -5,6 +5,7 @@ mod batch;
 mod callback;
 mod curve;
 mod grid;
+mod large;
 mod loss;
 mod many;
 mod options;
@@ -23,6 +24,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<tape::Tape>()?;
     m.add_class::<curve::Programs>()?;
     m.add_class::<grid::Grid>()?;
+    m.add_class::<large::System>()?;
     m.add_class::<options::Options>()?;
     m.add_class::<outcome::Outcome>()?;
     m.add_function(wrap_pyfunction!(tape::opcodes, m)?)?;

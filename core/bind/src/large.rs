@@ -1,0 +1,234 @@
+//! `System`: the linear model of a large problem.
+
+use marquardt_core::large::{self, FamilySpec, Given, Sizes};
+use marquardt_core::linear::sparse::Kind;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::arrays::Column;
+use crate::loss::Loss;
+use crate::tape::Tape;
+use marquardt_core::cost::Cost;
+
+/// Residuals per item; family of variables and the variable of each item per slot; data columns; programs of the
+/// residuals and of the residuals with their derivatives (None: given from outside); loss.
+#[derive(FromPyObject)]
+pub struct Family<'py>(
+    usize,
+    Vec<(usize, PyReadonlyArray1<'py, u32>)>,
+    Vec<Column>,
+    Option<(Py<Tape>, Py<Tape>)>,
+    Option<Loss>,
+);
+
+#[pyclass(module = "marquardt._core")]
+pub struct System(large::System);
+
+type Parts<'py> = Vec<Bound<'py, PyArray1<f64>>>;
+
+#[pymethods]
+impl System {
+    #[new]
+    #[pyo3(signature = (sizes, families, eliminated, solver, threads))]
+    fn new(
+        py: Python<'_>,
+        sizes: Vec<(usize, usize, usize)>,
+        families: Vec<Family<'_>>,
+        eliminated: Option<usize>,
+        solver: &str,
+        threads: usize,
+    ) -> PyResult<Self> {
+        let sizes: Vec<Sizes> =
+            sizes.into_iter().map(|(n, ambient, tangent)| Sizes { n, ambient, tangent }).collect();
+        if eliminated.is_some_and(|k| k >= sizes.len()) {
+            return Err(PyValueError::new_err("the eliminated family does not exist"));
+        }
+        let kind = match solver {
+            "dense" => Kind::Dense,
+            "sparse" => Kind::Sparse,
+            "auto" => Kind::Auto,
+            other => return Err(PyValueError::new_err(format!("unknown linear solver '{other}'"))),
+        };
+        let specs = families.into_iter().map(|f| spec(f, &sizes)).collect::<PyResult<_>>()?;
+        Ok(System(py.detach(|| large::System::new(sizes, specs, eliminated, kind, threads))))
+    }
+
+    /// Half the sum of what the items cost.
+    fn cost(&self, py: Python<'_>, values: Vec<Column>) -> PyResult<f64> {
+        let values = self.checked(&values, |s| s.ambient)?;
+        Ok(py.detach(|| self.0.cost(&values)))
+    }
+
+    /// Squared norms of the items of a family, before the loss.
+    fn squared_norms<'py>(
+        &self,
+        py: Python<'py>,
+        values: Vec<Column>,
+        family: usize,
+    ) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        let values = self.checked(&values, |s| s.ambient)?;
+        self.family(family)?;
+        Ok(py.detach(|| self.0.squared_norms(&values, family)).into_pyarray(py))
+    }
+
+    /// Factors of the squared norms of a family's items; None: ones.
+    #[pyo3(signature = (family, weights))]
+    fn set_weights(&mut self, family: usize, weights: Option<PyReadonlyArray1<f64>>) -> PyResult<()> {
+        let n = self.family(family)?.n;
+        let weights = weights.as_ref().map(|w| w.as_slice()).transpose()?;
+        if weights.is_some_and(|w| w.len() != n) {
+            return Err(PyValueError::new_err(format!("a family of {n} items has as many weights")));
+        }
+        self.0.set_weights(family, weights);
+        Ok(())
+    }
+
+    /// Residuals, and derivatives, of a family that has no programs: item after item, row by row.
+    fn give(&mut self, family: usize, residuals: Column, jacobian: Column) -> PyResult<()> {
+        let known = self.family(family)?;
+        let columns: usize = known.slots.iter().map(|s| s.tangent).sum();
+        let n = known.n * known.rows;
+        let (residuals, jacobian) = (residuals.as_ref().to_vec(), jacobian.as_ref().to_vec());
+        if residuals.len() != n || !(jacobian.is_empty() || jacobian.len() == n * columns) {
+            return Err(PyValueError::new_err("residuals or derivatives have another shape"));
+        }
+        self.0.give(family, Given { residuals, jacobian });
+        Ok(())
+    }
+
+    /// The cost; the linear model at these values is remembered.
+    fn linearize(&mut self, py: Python<'_>, values: Vec<Column>) -> PyResult<f64> {
+        let values = self.checked(&values, |s| s.ambient)?;
+        let system = &mut self.0;
+        Ok(py.detach(|| system.linearize(&values)))
+    }
+
+    fn gradient<'py>(&self, py: Python<'py>) -> Parts<'py> {
+        arrays(py, self.0.gradient())
+    }
+
+    /// The diagonal of J'J.
+    fn diagonal<'py>(&self, py: Python<'py>) -> Parts<'py> {
+        arrays(py, self.0.diagonal())
+    }
+
+    /// Factors J'J + lambda D; frozen components take no step. False where it is not positive definite.
+    #[pyo3(signature = (damping, frozen=None))]
+    fn factorize(
+        &mut self,
+        py: Python<'_>,
+        damping: f64,
+        frozen: Option<Vec<PyReadonlyArray1<bool>>>,
+    ) -> PyResult<bool> {
+        let frozen = match &frozen {
+            Some(parts) => Some(parts.iter().map(|p| Ok(p.as_slice()?)).collect::<PyResult<Vec<&[bool]>>>()?),
+            None => None,
+        };
+        if let Some(parts) = &frozen {
+            self.same_lengths(parts.iter().map(|p| p.len()), |s| s.tangent)?;
+        }
+        let system = &mut self.0;
+        Ok(py.detach(|| system.factorize(damping, frozen.as_deref())))
+    }
+
+    /// The step with the present factor, and by how much the model says the cost falls.
+    fn step<'py>(&mut self, py: Python<'py>) -> (Parts<'py>, f64) {
+        let system = &mut self.0;
+        let step = py.detach(|| system.step());
+        (arrays(py, step.parts), step.predicted)
+    }
+
+    /// The solution for another right-hand side with the present factor.
+    fn solve<'py>(&mut self, py: Python<'py>, b: Vec<Column>) -> PyResult<Parts<'py>> {
+        let b = self.checked(&b, |s| s.tangent)?;
+        let system = &mut self.0;
+        let parts = py.detach(|| system.solve(&b));
+        Ok(arrays(py, parts))
+    }
+
+    /// `|J d|²`.
+    fn curvature(&self, py: Python<'_>, d: Vec<Column>) -> PyResult<f64> {
+        let d = self.checked(&d, |s| s.tangent)?;
+        Ok(py.detach(|| self.0.curvature(&d)))
+    }
+
+    /// Time spent eliminating, assembling and factoring so far.
+    #[getter]
+    fn seconds(&self) -> (f64, f64, f64) {
+        let large::Seconds { eliminate, assemble, factor } = self.0.seconds();
+        (eliminate, assemble, factor)
+    }
+
+    /// Bytes of the linear model without its factor.
+    #[getter]
+    fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+}
+
+impl System {
+    fn family(&self, family: usize) -> PyResult<&large::Family> {
+        let found = self.0.families().get(family);
+        found.ok_or_else(|| PyValueError::new_err(format!("there is no family {family}")))
+    }
+
+    fn checked<'a>(&self, parts: &'a [Column], width: impl Fn(&Sizes) -> usize) -> PyResult<Vec<&'a [f64]>> {
+        let parts: Vec<&[f64]> = parts.iter().map(Column::as_ref).collect();
+        self.same_lengths(parts.iter().map(|p| p.len()), width)?;
+        Ok(parts)
+    }
+
+    fn same_lengths(
+        &self,
+        found: impl Iterator<Item = usize>,
+        width: impl Fn(&Sizes) -> usize,
+    ) -> PyResult<()> {
+        let wanted = self.0.layout().sizes.iter().map(|s| s.n * width(s));
+        if found.eq(wanted) {
+            Ok(())
+        } else {
+            Err(PyValueError::new_err("the arrays do not have the lengths of the families of variables"))
+        }
+    }
+}
+
+fn arrays<'py>(py: Python<'py>, parts: Vec<Vec<f64>>) -> Parts<'py> {
+    parts.into_iter().map(|p| p.into_pyarray(py)).collect()
+}
+
+fn spec(family: Family<'_>, sizes: &[Sizes]) -> PyResult<FamilySpec> {
+    let Family(rows, slots, columns, programs, loss) = family;
+    let wrong = |what: &str| Err(PyValueError::new_err(format!("a family of residuals has {what}")));
+    let slots = slots
+        .into_iter()
+        .map(|(variable, index)| Ok((variable, index.as_slice()?.to_vec())))
+        .collect::<PyResult<Vec<(usize, Vec<u32>)>>>()?;
+    let Some(n) = slots.first().map(|s| s.1.len()) else { return wrong("no variables") };
+    for (variable, index) in &slots {
+        let Some(s) = sizes.get(*variable) else { return wrong("a slot of an unknown family of variables") };
+        if index.len() != n || index.iter().any(|&i| i as usize >= s.n) {
+            return wrong("an index out of range, or another number of them");
+        }
+    }
+    let columns: Vec<Vec<f64>> = columns.iter().map(|c| c.as_ref().to_vec()).collect();
+    if columns.iter().any(|c| c.len() != n) {
+        return wrong("a data column of another length");
+    }
+    let programs = programs.map(|(value, linear)| (value.get().0.clone(), linear.get().0.clone()));
+    if let Some((value, linear)) = &programs {
+        let ambient: usize = slots.iter().map(|s| sizes[s.0].ambient).sum();
+        let tangent: usize = slots.iter().map(|s| sizes[s.0].tangent).sum();
+        let inputs = ambient + columns.len();
+        let known = [(value, rows), (linear, rows * (1 + tangent))];
+        if known.iter().any(|(t, n)| (t.n_params(), t.n_inputs(), t.n_outputs()) != (0, inputs, *n)) {
+            return wrong("programs of other inputs or outputs");
+        }
+    }
+    let loss = match loss.map(Loss::into_cost).transpose()? {
+        None => None,
+        Some((Cost::Robust(robust), _)) => Some(robust),
+        Some(_) => return wrong("a likelihood in place of a loss"),
+    };
+    Ok(FamilySpec { rows, slots, columns, programs, loss })
+}

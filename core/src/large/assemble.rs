@@ -1,0 +1,236 @@
+//! The reduced system: S = J_c' (I - U U') J_c, summed pair by pair.
+//!
+//! Two items o, m of one eliminated variable add J_o' (δ_om I - U_o U_m') J_m: of rank 2 for an image point, so that
+//! neither the blocks E = J_c' J_e nor the camera's own blocks are needed. Each thread owns block rows and goes through
+//! the tracks that touch them: no locks, and every block is summed in the order of the tracks for any number of threads.
+
+use pulp::{Simd, WithSimd};
+
+use crate::linear::blocks::BlockPattern;
+use crate::tape::{Level, has_fma};
+
+use super::family::Family;
+use super::fused::fma;
+use super::group::{Group, Unit};
+use super::pairs::{BLOCK_MASK, Pairs, RowRange, TRANSPOSED, TWICE, triangle};
+
+/// Fills the block rows of a range with the sums over one group.
+pub struct Assemble<'a> {
+    pub group: &'a Group,
+    pub families: &'a [Family],
+    pub pairs: &'a Pairs,
+    pub pattern: &'a BlockPattern,
+    pub range: &'a RowRange,
+    /// Tracks that touch the range.
+    pub tracks: &'a [u32],
+    /// The numbers of the range's blocks, and where they begin in the matrix.
+    pub values: &'a mut [f64],
+    pub first: usize,
+}
+
+impl Assemble<'_> {
+    pub fn run(self) {
+        Level::best().run(self);
+    }
+}
+
+impl WithSimd for Assemble<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        if has_fma::<S>() { self.add::<true>() } else { self.add::<false>() }
+    }
+}
+
+impl Assemble<'_> {
+    #[inline(always)]
+    fn add<const F: bool>(self) {
+        match (self.group.uniform(self.families), self.group.eliminated) {
+            (Some((2, 9)), 3) => self.uniform::<F, 2, 9, 3>(),
+            (Some((2, 6)), 3) => self.uniform::<F, 2, 6, 3>(),
+            _ => self.general::<F>(),
+        }
+    }
+
+    /// One family, one kept variable per item: the items of a track are ordered by their block.
+    #[inline(always)]
+    fn uniform<const F: bool, const R: usize, const C: usize, const E: usize>(self) {
+        let family = &self.families[self.group.families[0]];
+        let slot = &family.slots[family.kept[0]];
+        let (at_u, rows) = (family.at_u(), &self.range.rows);
+        let rows = rows.start as u32..rows.end as u32;
+        for &t in self.tracks {
+            let places = family.track(t as usize);
+            let base = self.pairs.base[t as usize];
+            for (k, o) in places.clone().enumerate() {
+                let block = slot.first_block as u32 + slot.index[o];
+                if !rows.contains(&block) {
+                    continue;
+                }
+                let ro = family.records.record(o);
+                let targets = &self.pairs.target[base + triangle(k)..][..k + 1];
+                for (m, &target) in places.clone().zip(targets) {
+                    let rm = family.records.record(m);
+                    let product = minus_products::<F, R, E>(&ro[at_u..], &rm[at_u..], o == m);
+                    let at = self.pattern.block_start[(target & BLOCK_MASK) as usize] - self.first;
+                    let block = &mut self.values[at..][..C * C];
+                    rank::<F, R, C>(block, ro, rm, product);
+                    if target & TWICE != 0 {
+                        rank::<F, R, C>(block, rm, ro, transposed(product));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Any families, any number of variables per item.
+    #[inline(always)]
+    fn general<const F: bool>(self) {
+        let (mut units, mut product, mut weighted) = (Vec::new(), Vec::new(), Vec::new());
+        let rows = self.range.rows.start as u32..self.range.rows.end as u32;
+        for &t in self.tracks {
+            self.group.units(self.families, t as usize, &mut units);
+            let base = self.pairs.base[t as usize];
+            for (k, u) in units.iter().enumerate() {
+                for (l, v) in units[..=k].iter().enumerate() {
+                    if !rows.contains(&u.block.max(v.block)) {
+                        continue;
+                    }
+                    let (fu, fv) = (&self.families[u.family], &self.families[v.family]);
+                    if !self.products::<F>((u, fu), (v, fv), &mut product) {
+                        continue; // different items that share no eliminated variable
+                    }
+                    let target = self.pairs.target[base + triangle(k) + l];
+                    let at = self.pattern.block_start[(target & BLOCK_MASK) as usize] - self.first;
+                    let block = &mut self.values[at..][..u.width * v.width];
+                    weigh::<F>((u, fu), (v, fv), &product, &mut weighted);
+                    if target & TRANSPOSED == 0 {
+                        add_block::<F>(block, (u, fu), v.width, &weighted, false);
+                    }
+                    if target & (TRANSPOSED | TWICE) != 0 {
+                        add_block::<F>(block, (u, fu), v.width, &weighted, true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// `δ I - U_u U_v'`, row by row. False where it is zero.
+    #[inline(always)]
+    fn products<const F: bool>(
+        &self,
+        (u, fu): (&Unit, &Family),
+        (v, fv): (&Unit, &Family),
+        product: &mut Vec<f64>,
+    ) -> bool {
+        let (e, same) = (self.group.eliminated, (u.family, u.place) == (v.family, v.place));
+        let (a, b) = (&fu.records.record(u.place)[fu.at_u()..], &fv.records.record(v.place)[fv.at_u()..]);
+        product.clear();
+        for i in 0..fu.rows {
+            for j in 0..fv.rows {
+                let mut sum = if same && i == j { 1.0 } else { 0.0 };
+                for k in 0..e {
+                    sum = fma::<F>(-a[i * e + k], b[j * e + k], sum);
+                }
+                product.push(sum);
+            }
+        }
+        same || e > 0
+    }
+}
+
+/// The product times the rows of v.
+#[inline(always)]
+fn weigh<const F: bool>(
+    (_, fu): (&Unit, &Family),
+    (v, fv): (&Unit, &Family),
+    product: &[f64],
+    weighted: &mut Vec<f64>,
+) {
+    let jacobian = fv.records.record(v.place);
+    weighted.clear();
+    weighted.resize(fu.rows * v.width, 0.0);
+    for (sum, factors) in weighted.chunks_mut(v.width).zip(product.chunks(fv.rows)) {
+        for (j, &factor) in factors.iter().enumerate() {
+            let row = &jacobian[j * fv.width + v.column..][..v.width];
+            sum.iter_mut().zip(row).for_each(|(s, &x)| *s = fma::<F>(factor, x, *s));
+        }
+    }
+}
+
+/// block += J_u' weighted, or its transpose.
+#[inline(always)]
+fn add_block<const F: bool>(
+    block: &mut [f64],
+    (u, fu): (&Unit, &Family),
+    width: usize,
+    weighted: &[f64],
+    transpose: bool,
+) {
+    let jacobian = fu.records.record(u.place);
+    for (i, weighted) in weighted.chunks(width).enumerate() {
+        let row = &jacobian[i * fu.width + u.column..][..u.width];
+        if transpose {
+            for (line, &w) in block.chunks_mut(u.width).zip(weighted) {
+                line.iter_mut().zip(row).for_each(|(s, &x)| *s = fma::<F>(w, x, *s));
+            }
+        } else {
+            for (line, &x) in block.chunks_mut(width).zip(row) {
+                line.iter_mut().zip(weighted).for_each(|(s, &w)| *s = fma::<F>(x, w, *s));
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn minus_products<const F: bool, const R: usize, const E: usize>(
+    a: &[f64],
+    b: &[f64],
+    same: bool,
+) -> [[f64; R]; R] {
+    let (a, b) = (&a[..R * E], &b[..R * E]);
+    let mut product = [[0.0; R]; R];
+    for i in 0..R {
+        for j in 0..R {
+            let mut sum = if same && i == j { 1.0 } else { 0.0 };
+            for k in 0..E {
+                sum = fma::<F>(-a[i * E + k], b[j * E + k], sum);
+            }
+            product[i][j] = sum;
+        }
+    }
+    product
+}
+
+fn transposed<const R: usize>(m: [[f64; R]; R]) -> [[f64; R]; R] {
+    std::array::from_fn(|i| std::array::from_fn(|j| m[j][i]))
+}
+
+/// block += J_o' M J_m, of rank R.
+#[inline(always)]
+fn rank<const F: bool, const R: usize, const C: usize>(
+    block: &mut [f64],
+    jo: &[f64],
+    jm: &[f64],
+    m: [[f64; R]; R],
+) {
+    let (jo, jm) = (&jo[..R * C], &jm[..R * C]);
+    let mut weighted = [[0.0; C]; R];
+    for i in 0..R {
+        for j in 0..R {
+            for c in 0..C {
+                weighted[i][c] = fma::<F>(m[i][j], jm[j * C + c], weighted[i][c]);
+            }
+        }
+    }
+    let block = &mut block[..C * C];
+    for a in 0..C {
+        let row = &mut block[a * C..][..C];
+        for i in 0..R {
+            let x = jo[i * C + a];
+            for c in 0..C {
+                row[c] = fma::<F>(x, weighted[i][c], row[c]);
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Eliminate the points, assemble the reduced system, damp it, factor it.
+
+use std::time::Instant;
+
+use crate::evaluate::jobs::{n_threads, share};
+use crate::linear::blocks::BlockMatrix;
+
+use super::assemble::Assemble;
+use super::eliminate::Eliminate;
+use super::points::damping_of;
+use super::system::{System, split};
+
+impl System {
+    /// Factors J'J + lambda D, frozen components apart. False where it is not positive definite.
+    pub fn factorize(&mut self, lambda: f64, frozen: Option<&[&[bool]]>) -> bool {
+        self.lambda = lambda;
+        self.frozen = frozen.map(|parts| {
+            let kept = (0..parts.len()).filter(|&k| self.layout.is_kept(k));
+            let kept = kept.flat_map(|k| parts[k]).copied().collect();
+            (kept, self.layout.eliminated.map_or(Vec::new(), |k| parts[k].to_vec()))
+        });
+        let clock = Instant::now();
+        self.eliminate();
+        let eliminated = clock.elapsed().as_secs_f64();
+        self.assemble();
+        self.damp();
+        let assembled = clock.elapsed().as_secs_f64();
+        let is_positive = self.cholesky.factorize(&self.matrix).is_ok();
+        self.seconds.eliminate += eliminated;
+        self.seconds.assemble += assembled - eliminated;
+        self.seconds.factor += clock.elapsed().as_secs_f64() - assembled;
+        is_positive
+    }
+
+    fn eliminate(&mut self) {
+        let n = self.layout.n_kept;
+        self.reduced = self.sums.gradient.iter().map(|g| -g).collect();
+        let Some(group) = self.groups.iter().find(|g| g.eliminated > 0) else { return };
+        let mut records: Vec<_> = self.families.iter_mut().map(|f| std::mem::take(&mut f.records)).collect();
+        let mut left: Vec<&mut [f64]> = Vec::new();
+        for (f, records) in records.iter_mut().enumerate() {
+            if group.families.contains(&f) {
+                left.push(records.all_mut());
+            }
+        }
+        let mut sums = vec![vec![0.0; n]; group.jobs.len()];
+        let mut points = &mut self.points.all[..];
+        let mut parts = Vec::new();
+        for (tracks, sums) in group.jobs.iter().zip(&mut sums) {
+            let (own, rest) = points.split_at_mut(tracks.len() * self.points.stride);
+            points = rest;
+            let records = split(&mut left, group, &self.families, tracks);
+            parts.push(Eliminate {
+                group,
+                families: &self.families,
+                offsets: &self.layout.offset,
+                tracks: tracks.clone(),
+                records,
+                points: own,
+                lambda: self.lambda,
+                frozen: self.frozen.as_ref().map(|f| &f.1[..]),
+                sums,
+            });
+        }
+        let n_items: usize = group.families.iter().map(|&f| self.families[f].n).sum();
+        let threads = n_threads(self.threads, parts.len(), 20.0 * n_items as f64);
+        share(threads, &mut Vec::<()>::new(), parts.into_iter(), |_, part, ()| part.run());
+        for sums in &sums {
+            self.reduced.iter_mut().zip(sums).for_each(|(b, s)| *b += s);
+        }
+        self.families.iter_mut().zip(records).for_each(|(f, r)| f.records = r);
+    }
+
+    fn assemble(&mut self) {
+        self.matrix.values.fill(0.0);
+        let pattern = self.matrix.pattern.clone();
+        let row_at = |row: usize| pattern.block_start[pattern.row_start[row]];
+        let mut values = &mut self.matrix.values[..];
+        let mut parts = Vec::new();
+        for range in &self.ranges {
+            let first = row_at(range.rows.start);
+            let (own, rest) = values.split_at_mut(row_at(range.rows.end) - first);
+            values = rest;
+            parts.push((range, first, own));
+        }
+        let n_pairs: usize = self.pairs.iter().map(|p| p.target.len()).sum();
+        let threads = n_threads(self.threads, parts.len(), 15.0 * n_pairs as f64);
+        let (groups, families, pairs, pattern) = (&self.groups, &self.families, &self.pairs, &*pattern);
+        share(threads, &mut Vec::<()>::new(), parts.into_iter(), |_, (range, first, values), ()| {
+            for (k, group) in groups.iter().enumerate() {
+                let (pairs, tracks) = (&pairs[k], &range.tracks[k][..]);
+                Assemble { group, families, pairs, pattern, range, tracks, values: &mut *values, first }.run();
+            }
+        });
+    }
+
+    /// Damping on the diagonal of the reduced system; rows and columns of frozen unknowns become those of the identity.
+    fn damp(&mut self) {
+        let BlockMatrix { pattern, values } = &mut self.matrix;
+        let frozen = self.frozen.as_ref().map(|f| &f.0[..]).filter(|f| f.contains(&true));
+        for row in 0..pattern.sizes.len() {
+            let (n, at) = (pattern.sizes[row] as usize, pattern.offsets[row]);
+            for k in pattern.row_start[row]..pattern.row_start[row + 1] {
+                let column = pattern.columns[k] as usize;
+                let (m, from) = (pattern.sizes[column] as usize, pattern.offsets[column]);
+                let block = &mut values[pattern.block_start[k]..][..n * m];
+                if column == row {
+                    for i in 0..n {
+                        block[i * n + i] += self.lambda * damping_of(self.sums.diagonal[at + i], self.scale[at + i]);
+                    }
+                }
+                let Some(frozen) = frozen else { continue };
+                for i in 0..n {
+                    for j in 0..m {
+                        if frozen[at + i] || frozen[from + j] {
+                            block[i * m + j] = if at + i == from + j { 1.0 } else { 0.0 };
+                        }
+                    }
+                }
+            }
+        }
+        if let Some(frozen) = frozen {
+            self.reduced.iter_mut().zip(frozen).filter(|(_, f)| **f).for_each(|(b, _)| *b = 0.0);
+        }
+    }
+}

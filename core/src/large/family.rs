@@ -1,0 +1,311 @@
+//! A family of residuals: one traced function over many items, each with variables and data of its own.
+
+use pulp::{Simd, WithSimd};
+
+use crate::loss::Robust;
+use crate::tape::{BLOCK, Column, Level, Operand, Rows, Tape, Workspace};
+
+use super::layout::Layout;
+use super::lines::Lines;
+
+/// A family as it is handed over.
+pub struct FamilySpec {
+    /// Residuals per item.
+    pub rows: usize,
+    /// Family of variables and the variable of every item, per slot of the function.
+    pub slots: Vec<(usize, Vec<u32>)>,
+    /// Data, one number per item and column.
+    pub columns: Vec<Vec<f64>>,
+    /// Residuals; and residuals with their derivatives, row by row. None: both are given from outside.
+    pub programs: Option<(Tape, Tape)>,
+    pub loss: Option<Robust>,
+}
+
+pub struct Slot {
+    pub variable: usize,
+    pub ambient: usize,
+    pub tangent: usize,
+    /// The variable of each item, in the order of the tracks.
+    pub index: Vec<u32>,
+    /// First column among the derivatives by kept variables.
+    pub column: usize,
+    /// First block of its variables in the reduced system.
+    pub first_block: usize,
+}
+
+/// The items in the order of their tracks (those of one eliminated variable stand together), with a record of each:
+/// `[J of kept | U | J of eliminated | r]`, row by row, where U = J_e L^-T and L L' is the eliminated variable's block.
+/// What a step reads of an item so lies in a few cache lines side by side.
+pub struct Family {
+    pub n: usize,
+    pub rows: usize,
+    pub slots: Vec<Slot>,
+    /// Slots of kept variables.
+    pub kept: Vec<usize>,
+    /// Columns of the derivatives by kept variables, and by the eliminated one.
+    pub width: usize,
+    pub eliminated: usize,
+    pub loss: Option<Robust>,
+    /// Factors of the squared norms of the items.
+    pub weights: Option<Vec<f64>>,
+    /// The item as it was given, for each place.
+    pub order: Vec<u32>,
+    /// First place of each track, and the end.
+    pub starts: Vec<u32>,
+    pub records: Lines,
+    /// Numbers from one record to the next.
+    pub stride: usize,
+    columns: Vec<Vec<f64>>,
+    programs: Option<(Tape, Tape)>,
+    /// Which output of the second program stands at each place of a record.
+    output_at: Vec<Option<usize>>,
+    given: Option<Given>,
+}
+
+/// Residuals and derivatives computed elsewhere, in the order of the items as given.
+pub struct Given {
+    pub residuals: Vec<f64>,
+    pub jacobian: Vec<f64>,
+}
+
+/// Scratch of one thread.
+#[derive(Default)]
+pub struct Scratch {
+    work: Workspace,
+    gathered: Vec<Column>,
+}
+
+impl Family {
+    pub fn new(spec: FamilySpec, layout: &Layout) -> Self {
+        let n = spec.slots[0].1.len();
+        let tracked = spec.slots.iter().position(|s| !layout.is_kept(s.0));
+        let order = in_tracks(&spec.slots, tracked);
+        let starts = match tracked {
+            Some(s) => starts(&spec.slots[s].1, layout.n_eliminated()),
+            None => (0..=n as u32).collect(),
+        };
+        let (mut width, mut kept) = (0, Vec::new());
+        let mut slots = Vec::with_capacity(spec.slots.len());
+        for (k, (variable, index)) in spec.slots.into_iter().enumerate() {
+            let sizes = layout.sizes[variable];
+            let index = order.iter().map(|&i| index[i as usize]).collect();
+            let (ambient, tangent) = (sizes.ambient, sizes.tangent);
+            let first_block = layout.first_block[variable];
+            slots.push(Slot { variable, ambient, tangent, index, column: width, first_block });
+            if tracked != Some(k) {
+                kept.push(k);
+                width += tangent;
+            }
+        }
+        let eliminated = tracked.map_or(0, |s| slots[s].tangent);
+        let sorted = |c: &Vec<f64>| order.iter().map(|&i| c[i as usize]).collect();
+        let columns = spec.columns.iter().map(sorted).collect();
+        let rows = spec.rows;
+        let records = Lines::new(n, rows * (width + 2 * eliminated + 1));
+        let stride = records.stride;
+        let (loss, programs) = (spec.loss, spec.programs);
+        let (weights, output_at, given) = (None, Vec::new(), None);
+        let mut family = Family {
+            n,
+            rows,
+            slots,
+            kept,
+            width,
+            eliminated,
+            loss,
+            weights,
+            order,
+            starts,
+            records,
+            stride,
+            columns,
+            programs,
+            output_at,
+            given,
+        };
+        family.output_at = family.outputs(tracked);
+        family
+    }
+
+    pub fn n_columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Where U, the derivatives by the eliminated variable, and the residuals begin in a record.
+    pub fn at_u(&self) -> usize {
+        self.rows * self.width
+    }
+
+    pub fn at_eliminated(&self) -> usize {
+        self.rows * (self.width + self.eliminated)
+    }
+
+    pub fn at_residuals(&self) -> usize {
+        self.rows * (self.width + 2 * self.eliminated)
+    }
+
+    pub fn is_given(&self) -> bool {
+        self.programs.is_none()
+    }
+
+    pub fn give(&mut self, given: Given) {
+        self.given = Some(given);
+    }
+
+    fn outputs(&self, tracked: Option<usize>) -> Vec<Option<usize>> {
+        let mut outputs = vec![None; self.stride];
+        let mut next = 0..;
+        let mut put = |first: usize, n: usize| {
+            outputs[first..first + n].iter_mut().zip(&mut next).for_each(|(place, k)| *place = Some(k));
+        };
+        put(self.at_residuals(), self.rows);
+        for i in 0..self.rows {
+            for (k, slot) in self.slots.iter().enumerate() {
+                match tracked {
+                    Some(t) if t == k => put(self.at_eliminated() + i * self.eliminated, slot.tangent),
+                    _ => put(i * self.width + slot.column, slot.tangent),
+                }
+            }
+        }
+        outputs
+    }
+
+    /// Residuals and derivatives of the items start..end, at most `BLOCK` of them, into their records.
+    pub fn linearize(&self, values: &[&[f64]], start: usize, end: usize, records: &mut [f64], s: &mut Scratch) {
+        let Some((_, program)) = &self.programs else {
+            return self.fill(start, end, records);
+        };
+        self.run(program, values, start, end, s, |outputs| {
+            let at = |k: &Option<usize>| k.map_or(Operand::Scalar(0.0), |k| outputs[k]);
+            let columns: Vec<Operand> = self.output_at.iter().map(at).collect();
+            let records = &mut records[..(end - start) * self.stride];
+            Level::best().run(Transpose { columns: &columns, records, stride: self.stride });
+        });
+    }
+
+    /// Squared norms of the items start..end without their weights.
+    pub fn squares(&self, values: &[&[f64]], start: usize, end: usize, s: &mut Scratch, out: &mut [f64]) {
+        out.fill(0.0);
+        let Some((program, _)) = &self.programs else {
+            let given = self.given.as_ref().map_or(&[][..], |g| &g.residuals);
+            for (place, sum) in (start..end).zip(out) {
+                let item = self.order[place] as usize;
+                *sum = given[item * self.rows..][..self.rows].iter().map(|r| r * r).sum();
+            }
+            return;
+        };
+        self.run(program, values, start, end, s, |outputs| {
+            for output in outputs {
+                match *output {
+                    Operand::Column(c) => out.iter_mut().zip(c).for_each(|(sum, &r)| *sum += r * r),
+                    Operand::Scalar(x) => out.iter_mut().for_each(|sum| *sum += x * x),
+                }
+            }
+        });
+    }
+
+    /// Runs a program on the items start..end and hands its outputs on.
+    fn run(
+        &self,
+        program: &Tape,
+        values: &[&[f64]],
+        start: usize,
+        end: usize,
+        s: &mut Scratch,
+        take: impl FnOnce(&[Operand]),
+    ) {
+        let len = end - start;
+        assert!(len <= BLOCK);
+        self.gather(values, start, end, &mut s.gathered);
+        let mut inputs: Vec<&[f64]> = s.gathered.iter().map(|c| &c.0[..len]).collect();
+        inputs.extend(self.columns.iter().map(|c| &c[start..end]));
+        let rows = Rows { start: 0, len };
+        let level = Level::best();
+        program.load(level, &[], &mut s.work);
+        program.run_block(level, &inputs, rows, &mut s.work);
+        let outputs = (0..program.n_outputs()).map(|k| program.output(k, &inputs, rows, &s.work));
+        take(&outputs.collect::<Vec<_>>());
+    }
+
+    /// The variables of the items start..end as columns.
+    fn gather(&self, values: &[&[f64]], start: usize, end: usize, columns: &mut Vec<Column>) {
+        columns.resize(self.slots.iter().map(|s| s.ambient).sum(), Column::default());
+        let mut rest = &mut columns[..];
+        for slot in &self.slots {
+            let (own, others) = rest.split_at_mut(slot.ambient);
+            let values = values[slot.variable];
+            for (i, &v) in slot.index[start..end].iter().enumerate() {
+                let value = &values[v as usize * slot.ambient..][..slot.ambient];
+                own.iter_mut().zip(value).for_each(|(column, &x)| column.0[i] = x);
+            }
+            rest = others;
+        }
+    }
+
+    /// As `linearize`, from what was computed elsewhere.
+    fn fill(&self, start: usize, end: usize, records: &mut [f64]) {
+        let Some(given) = &self.given else { return };
+        let per_item = self.rows * self.slots.iter().map(|s| s.tangent).sum::<usize>();
+        for (place, record) in (start..end).zip(records.chunks_mut(self.stride)) {
+            let item = self.order[place] as usize;
+            let residuals = &given.residuals[item * self.rows..][..self.rows];
+            let jacobian = &given.jacobian[item * per_item..][..per_item];
+            let outputs = self.output_at.iter().zip(record);
+            for (k, place) in outputs.filter_map(|(k, place)| k.map(|k| (k, place))) {
+                *place = if k < self.rows { residuals[k] } else { jacobian[k - self.rows] };
+            }
+        }
+    }
+}
+
+/// Columns of outputs become records, in squares of eight by eight: one cache line of each column and of each record.
+/// Written column by column the records took as long as the tape.
+struct Transpose<'a> {
+    columns: &'a [Operand<'a>],
+    records: &'a mut [f64],
+    stride: usize,
+}
+
+impl WithSimd for Transpose<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Transpose { columns, records, stride } = self;
+        for (t, records) in records.chunks_mut(8 * stride).enumerate() {
+            for (q, columns) in columns.as_chunks::<8>().0.iter().enumerate() {
+                let mut square = [[0.0; 8]; 8];
+                for j in 0..8 {
+                    match columns[j] {
+                        Operand::Scalar(x) => square[j] = [x; 8],
+                        Operand::Column(c) => match c[8 * t..].first_chunk::<8>() {
+                            Some(line) => square[j] = *line,
+                            None => c[8 * t..].iter().enumerate().for_each(|(i, &x)| square[j][i] = x),
+                        },
+                    }
+                }
+                for (i, record) in records.chunks_mut(stride).enumerate() {
+                    let Some(line) = record[8 * q..].first_chunk_mut::<8>() else { continue };
+                    *line = std::array::from_fn(|j| square[j][i]);
+                }
+            }
+        }
+    }
+}
+
+/// The items by eliminated variable, those of one by their first kept variable: most pairs then stand the right way
+/// round for the lower triangle.
+fn in_tracks(slots: &[(usize, Vec<u32>)], tracked: Option<usize>) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..slots[0].1.len() as u32).collect();
+    if let Some(t) = tracked {
+        let other = slots.iter().enumerate().find(|&(k, _)| k != t).map(|(_, s)| &s.1);
+        order.sort_by_key(|&i| (slots[t].1[i as usize], other.map_or(0, |index| index[i as usize])));
+    }
+    order
+}
+
+fn starts(index: &[u32], n: usize) -> Vec<u32> {
+    let mut starts = vec![0; n + 1];
+    index.iter().for_each(|&v| starts[v as usize + 1] += 1);
+    (0..n).for_each(|v| starts[v + 1] += starts[v]);
+    starts
+}
