@@ -67,7 +67,8 @@ impl Walk<'_> {
             let l = if e > 0 { &points.of(t)[at_l.clone()] } else { &[] };
             let sum = &mut track_sum[..e];
             sum.fill(0.0);
-            let items = group.families.iter().flat_map(|&f| families[f].track(t).map(move |p| (&families[f], p)));
+            let items =
+                group.families.iter().flat_map(|&f| families[f].track(t).map(move |p| (&families[f], p)));
             match &mut pass {
                 Pass::Down { eliminated, sums } => {
                     let z = &mut eliminated[k * e..][..e];

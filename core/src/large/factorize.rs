@@ -89,7 +89,8 @@ impl System {
         share(threads, &mut Vec::<()>::new(), parts.into_iter(), |_, (range, first, values), ()| {
             for (k, group) in groups.iter().enumerate() {
                 let (pairs, tracks) = (&pairs[k], &range.tracks[k][..]);
-                Assemble { group, families, pairs, pattern, range, tracks, values: &mut *values, first }.run();
+                Assemble { group, families, pairs, pattern, range, tracks, values: &mut *values, first }
+                    .run();
             }
         });
     }
@@ -106,7 +107,8 @@ impl System {
                 let block = &mut values[pattern.block_start[k]..][..n * m];
                 if column == row {
                     for i in 0..n {
-                        block[i * n + i] += self.lambda * damping_of(self.sums.diagonal[at + i], self.scale[at + i]);
+                        block[i * n + i] +=
+                            self.lambda * damping_of(self.sums.diagonal[at + i], self.scale[at + i]);
                     }
                 }
                 let Some(frozen) = frozen else { continue };

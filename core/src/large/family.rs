@@ -171,7 +171,14 @@ impl Family {
     }
 
     /// Residuals and derivatives of the items start..end, at most `BLOCK` of them, into their records.
-    pub fn linearize(&self, values: &[&[f64]], start: usize, end: usize, records: &mut [f64], s: &mut Scratch) {
+    pub fn linearize(
+        &self,
+        values: &[&[f64]],
+        start: usize,
+        end: usize,
+        records: &mut [f64],
+        s: &mut Scratch,
+    ) {
         let Some((_, program)) = &self.programs else {
             return self.fill(start, end, records);
         };

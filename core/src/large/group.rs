@@ -31,7 +31,13 @@ const MAX_JOBS: usize = 16;
 const ITEMS_PER_JOB: usize = 512;
 
 impl Group {
-    fn new(families: Vec<usize>, n_tracks: usize, eliminated: usize, all: &[Family], layout: &Layout) -> Self {
+    fn new(
+        families: Vec<usize>,
+        n_tracks: usize,
+        eliminated: usize,
+        all: &[Family],
+        layout: &Layout,
+    ) -> Self {
         let n_items: usize = families.iter().map(|&f| all[f].n).sum();
         let repaid = 8 * n_items / layout.n_kept.max(1);
         let n_jobs = repaid.min(n_items / ITEMS_PER_JOB).clamp(1, MAX_JOBS);

@@ -45,7 +45,14 @@ impl Sums {
     }
 }
 
-pub fn linearize(group: &Group, families: &[Family], offsets: &[usize], values: &[&[f64]], part: Part, s: &mut Scratch) {
+pub fn linearize(
+    group: &Group,
+    families: &[Family],
+    offsets: &[usize],
+    values: &[&[f64]],
+    part: Part,
+    s: &mut Scratch,
+) {
     let Part { tracks, mut records, points, sums } = part;
     let first: Vec<usize> = group.families.iter().map(|&f| families[f].tracks(&tracks).start).collect();
     let mut begin = tracks.start;
@@ -64,7 +71,16 @@ pub fn linearize(group: &Group, families: &[Family], offsets: &[usize], values: 
         let stride = Points::new(0, group.eliminated).stride;
         let points = &mut points[(begin - tracks.start) * stride..][..(end - begin) * stride];
         let records: Vec<&[f64]> = records.iter().map(|r| &**r).collect();
-        let batch = Batch { group, families, offsets, records: &records, first: &first, points, tracks: begin..end, sums };
+        let batch = Batch {
+            group,
+            families,
+            offsets,
+            records: &records,
+            first: &first,
+            points,
+            tracks: begin..end,
+            sums,
+        };
         Level::best().run(batch);
         begin = end;
     }
@@ -154,7 +170,13 @@ impl Batch<'_> {
 
 /// H += J_e' J_e and g += J_e' r of one item.
 #[inline(always)]
-fn block_and_gradient<const F: bool>(e: usize, rows: usize, own: &[f64], residuals: &[f64], point: &mut [f64]) {
+fn block_and_gradient<const F: bool>(
+    e: usize,
+    rows: usize,
+    own: &[f64],
+    residuals: &[f64],
+    point: &mut [f64],
+) {
     let p = e * (e + 1) / 2;
     for i in 0..rows {
         let row = &own[i * e..][..e];

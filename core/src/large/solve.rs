@@ -71,10 +71,15 @@ impl System {
             let mut totals = vec![0.0; group.jobs.len()];
             let parts: Vec<_> = group.jobs.iter().zip(&mut totals).collect();
             let e = group.eliminated;
-            share(self.threads_for(group), &mut Vec::<()>::new(), parts.into_iter(), |_, (tracks, total), ()| {
-                let eliminated = &own[tracks.start * e..tracks.end * e];
-                self.walk(group, tracks.clone(), Pass::Curvature { x: &kept, eliminated, total });
-            });
+            share(
+                self.threads_for(group),
+                &mut Vec::<()>::new(),
+                parts.into_iter(),
+                |_, (tracks, total), ()| {
+                    let eliminated = &own[tracks.start * e..tracks.end * e];
+                    self.walk(group, tracks.clone(), Pass::Curvature { x: &kept, eliminated, total });
+                },
+            );
             total += totals.iter().sum::<f64>();
         }
         total
@@ -86,9 +91,14 @@ impl System {
         for group in &self.groups {
             let mut sums = vec![vec![0.0; self.layout.n_kept]; group.jobs.len()];
             let parts: Vec<_> = group.jobs.iter().zip(&mut sums).collect();
-            share(self.threads_for(group), &mut Vec::<()>::new(), parts.into_iter(), |_, (tracks, sums), ()| {
-                self.walk(group, tracks.clone(), Pass::Apply { x, sums });
-            });
+            share(
+                self.threads_for(group),
+                &mut Vec::<()>::new(),
+                parts.into_iter(),
+                |_, (tracks, sums), ()| {
+                    self.walk(group, tracks.clone(), Pass::Apply { x, sums });
+                },
+            );
             for part in &sums {
                 sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
             }
@@ -102,9 +112,14 @@ impl System {
         let Some(group) = self.tracked() else { return sum };
         let mut sums = vec![sum.clone(); group.jobs.len()];
         let parts = by_jobs(group, eliminated).zip(&mut sums);
-        share(self.threads_for(group), &mut Vec::<()>::new(), parts, |_, ((tracks, eliminated), sums), ()| {
-            self.walk(group, tracks, Pass::Down { eliminated, sums });
-        });
+        share(
+            self.threads_for(group),
+            &mut Vec::<()>::new(),
+            parts,
+            |_, ((tracks, eliminated), sums), ()| {
+                self.walk(group, tracks, Pass::Down { eliminated, sums });
+            },
+        );
         for part in &sums {
             sum.iter_mut().zip(part).for_each(|(a, b)| *a += b);
         }

@@ -121,17 +121,23 @@ impl System {
 
     /// Half the sum of what the items cost; not finite where a residual is not.
     pub fn cost(&self, values: Values) -> f64 {
-        let pieces: Vec<(usize, usize)> =
-            (0..self.families.len()).flat_map(|f| (0..self.families[f].n).step_by(BLOCK).map(move |i| (f, i))).collect();
+        let pieces: Vec<(usize, usize)> = (0..self.families.len())
+            .flat_map(|f| (0..self.families[f].n).step_by(BLOCK).map(move |i| (f, i)))
+            .collect();
         let mut terms = vec![0.0; pieces.len()];
         let threads = n_threads(self.threads, pieces.len(), 2e3 * pieces.len() as f64);
-        share(threads, &mut Vec::<Scratch>::new(), pieces.iter().zip(&mut terms), |_, (&(f, start), term), scratch| {
-            let family = &self.families[f];
-            let end = family.n.min(start + BLOCK);
-            let mut squares = [0.0; BLOCK];
-            family.squares(values, start, end, scratch, &mut squares[..end - start]);
-            *term = (start..end).zip(squares).map(|(place, s)| family.term(place, s)).sum();
-        });
+        share(
+            threads,
+            &mut Vec::<Scratch>::new(),
+            pieces.iter().zip(&mut terms),
+            |_, (&(f, start), term), scratch| {
+                let family = &self.families[f];
+                let end = family.n.min(start + BLOCK);
+                let mut squares = [0.0; BLOCK];
+                family.squares(values, start, end, scratch, &mut squares[..end - start]);
+                *term = (start..end).zip(squares).map(|(place, s)| family.term(place, s)).sum();
+            },
+        );
         0.5 * terms.iter().sum::<f64>()
     }
 
