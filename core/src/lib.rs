@@ -11,3 +11,4 @@ pub mod linear;
 pub mod loss;
 pub mod minimize;
 pub mod tape;
+mod threads;

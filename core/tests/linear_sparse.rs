@@ -99,3 +99,25 @@ fn a_singular_matrix_names_its_block() {
         }
     }
 }
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let n = 40;
+    let grid = |i: u32, j: u32| i * n + j;
+    let near = (0..n * n).flat_map(|k| {
+        let (i, j) = (k / n, k % n);
+        [(grid(i, j), grid((i + 1).min(n - 1), j)), (grid(i, j), grid(i, (j + 1).min(n - 1)))]
+    });
+    let patterns = [BlockPattern::new(vec![6; 1600], near), BlockPattern::full(vec![9; 60])];
+    for a in patterns.map(|p| positive(p, 7)) {
+        let run = |threads| {
+            let mut cholesky = Cholesky::analyze(&a.pattern, Kind::Auto, threads);
+            cholesky.factorize(&a).unwrap();
+            let mut x = numbers(2 * a.pattern.dimension(), 8);
+            cholesky.solve(&mut x, 2);
+            x
+        };
+        let one = run(1);
+        assert!([2, 3, 0].into_iter().all(|threads| run(threads) == one));
+    }
+}

@@ -1,21 +1,26 @@
 //! Cholesky's factor of a symmetric positive definite block matrix: analyzed once, factorized many times.
 
+mod factor;
+mod front;
+mod order;
+mod solve;
+mod symbolic;
+
 use std::fmt;
 use std::sync::Arc;
 
-use faer::dyn_stack::{MemBuffer, MemStack};
-use faer::linalg::cholesky::llt::factor::{self, LltError};
-use faer::linalg::triangular_solve;
-use faer::{MatMut, MatRef, Par};
-
+use self::factor::Worker;
+use self::symbolic::Symbolic;
 use super::blocks::{BlockMatrix, BlockPattern};
 
 /// How a matrix is factorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Whichever takes fewer operations, at the speed each has.
+    /// Whichever is expected to be faster.
     Auto,
+    /// As one dense matrix.
     Dense,
+    /// Ordered by minimum degree.
     Sparse,
 }
 
@@ -33,52 +38,71 @@ impl fmt::Display for NotPositive {
 
 impl std::error::Error for NotPositive {}
 
-/// A pivot that keeps less than this of its diagonal entry is rounding error.
-const LOST: f64 = 1e-15;
-
-/// A = L L'.
+/// A = L L', with the rows and columns of A in an order that keeps L sparse. The same bits for any number of threads.
 pub struct Cholesky {
     pattern: Arc<BlockPattern>,
-    factor: Vec<f64>,
+    symbolic: Symbolic,
+    kind: Kind,
+    values: Vec<f64>,
+    workers: Vec<Worker>,
+    threads: usize,
 }
 
 impl Cholesky {
-    /// Prepares the factorization of matrices on a pattern.
-    pub fn analyze(pattern: &Arc<BlockPattern>, _kind: Kind, _threads: usize) -> Self {
-        Self { pattern: pattern.clone(), factor: Vec::new() }
+    /// Prepares the factorization of matrices on a pattern; `threads` 0 is all there are.
+    pub fn analyze(pattern: &Arc<BlockPattern>, kind: Kind, threads: usize) -> Self {
+        let symbolic = match kind {
+            Kind::Dense => Symbolic::dense(pattern),
+            _ => Symbolic::sparse(pattern),
+        };
+        let (kind, symbolic) = match kind {
+            Kind::Auto if symbolic.time() > Symbolic::dense_time(pattern.dimension()) => {
+                (Kind::Dense, Symbolic::dense(pattern))
+            }
+            Kind::Auto => (Kind::Sparse, symbolic),
+            _ => (kind, symbolic),
+        };
+        Self { pattern: pattern.clone(), symbolic, kind, values: Vec::new(), workers: Vec::new(), threads }
     }
 
     /// Factorizes a matrix on the pattern that was analyzed; damping is already in it.
     pub fn factorize(&mut self, matrix: &BlockMatrix) -> Result<(), NotPositive> {
-        let (p, n) = (&*self.pattern, self.pattern.dimension());
-        self.factor.clear();
-        self.factor.resize(n * n, 0.0);
-        for i in 0..p.n_blocks() {
-            for k in p.row(i) {
-                let (rows, columns) = (p.rows(i), p.rows(p.columns[k] as usize));
-                for (r, row) in rows.zip(matrix.block(k).chunks_exact(columns.len())) {
-                    columns.clone().zip(row).for_each(|(c, v)| self.factor[c * n + r] = *v);
-                }
-            }
-        }
-        let diagonal: Vec<f64> = (0..n).map(|i| self.factor[i * n + i]).collect();
-        let block = |i: usize| NotPositive { block: p.offsets.partition_point(|&o| o <= i) - 1 };
-        let scratch = factor::cholesky_in_place_scratch::<f64>(n, Par::Seq, Default::default());
-        let mut memory = MemBuffer::new(scratch);
-        let l = MatMut::from_column_major_slice_mut(&mut self.factor, n, n);
-        let stack = MemStack::new(&mut memory);
-        factor::cholesky_in_place(l, Default::default(), Par::Seq, stack, Default::default())
-            .map_err(|LltError::NonPositivePivot { index }| block(index))?;
-        let kept = |i: &usize| self.factor[i * n + i].powi(2) > LOST * diagonal[*i];
-        (0..n).find(|i| !kept(i)).map_or(Ok(()), |i| Err(block(i)))
+        assert_eq!(
+            matrix.values.len(),
+            self.pattern.block_start[self.pattern.columns.len()],
+            "size of the matrix"
+        );
+        let s = &self.symbolic;
+        self.values.resize(s.size, 0.0);
+        factor::factorize(s, matrix, &mut self.values, &mut self.workers, self.threads).map_err(|row| {
+            let place = s.offsets.partition_point(|&o| o <= row) - 1;
+            NotPositive { block: s.order[place] }
+        })
     }
 
     /// Solves A X = B with the present factor; `rhs` holds the columns of B one after the other, and X after.
     pub fn solve(&self, rhs: &mut [f64], n_rhs: usize) {
-        let n = self.pattern.dimension();
-        let l = MatRef::from_column_major_slice(&self.factor, n, n);
-        let mut x = MatMut::from_column_major_slice_mut(rhs, n, n_rhs);
-        triangular_solve::solve_lower_triangular_in_place(l, x.as_mut(), Par::Seq);
-        triangular_solve::solve_upper_triangular_in_place(l.transpose(), x, Par::Seq);
+        assert_eq!(rhs.len(), n_rhs * self.pattern.dimension(), "size of the right-hand sides");
+        solve::solve(&self.symbolic, &self.values, rhs, n_rhs, &self.pattern.offsets);
+    }
+
+    /// Dense or sparse.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Multiplications and additions of one factorization.
+    pub fn flops(&self) -> f64 {
+        2.0 * self.symbolic.flops
+    }
+
+    /// Numbers of L, zeros that are stored within its dense parts included.
+    pub fn nonzeros(&self) -> usize {
+        self.symbolic.nodes.iter().map(|n| n.width * n.height - n.width * n.width.saturating_sub(1) / 2).sum()
+    }
+
+    /// Memory of the factor.
+    pub fn bytes(&self) -> usize {
+        self.symbolic.size * size_of::<f64>()
     }
 }

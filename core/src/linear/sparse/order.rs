@@ -1,0 +1,141 @@
+//! The graph of a block matrix, an elimination order that keeps its factor sparse, and the tree of that order.
+
+use faer::dyn_stack::{MemBuffer, MemStack};
+use faer::sparse::SymbolicSparseColMatRef;
+use faer::sparse::linalg::amd;
+
+use crate::linear::blocks::BlockPattern;
+
+/// No parent: a root of the elimination tree.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Which block rows are joined, both ways, and by which stored block.
+pub(super) struct Graph {
+    pub start: Vec<usize>,
+    pub neighbors: Vec<usize>,
+    pub blocks: Vec<usize>,
+}
+
+impl Graph {
+    pub fn new(p: &BlockPattern) -> Self {
+        let n = p.n_blocks();
+        let mut start = vec![0; n + 1];
+        let edges =
+            || (0..n).flat_map(|i| p.row(i).map(move |k| (i, k))).map(|(i, k)| (i, p.columns[k] as usize, k));
+        for (i, j, _) in edges().filter(|(i, j, _)| i != j) {
+            start[i + 1] += 1;
+            start[j + 1] += 1;
+        }
+        (0..n).for_each(|i| start[i + 1] += start[i]);
+        let mut next = start.clone();
+        let (mut neighbors, mut blocks) = (vec![0; start[n]], vec![0; start[n]]);
+        for (i, j, k) in edges().filter(|(i, j, _)| i != j) {
+            for (from, to) in [(i, j), (j, i)] {
+                (neighbors[next[from]], blocks[next[from]]) = (to, k);
+                next[from] += 1;
+            }
+        }
+        Self { start, neighbors, blocks }
+    }
+
+    pub fn n(&self) -> usize {
+        self.start.len() - 1
+    }
+
+    /// The neighbors of a block row.
+    pub fn of(&self, i: usize) -> &[usize] {
+        &self.neighbors[self.start[i]..self.start[i + 1]]
+    }
+
+    /// Approximate minimum degree (Amestoy, Davis & Duff 1996): the block row that is eliminated first, second, ...
+    pub fn minimum_degree(&self) -> Vec<usize> {
+        let n = self.n();
+        let (mut order, mut inverse) = (vec![0; n], vec![0; n]);
+        let pattern = SymbolicSparseColMatRef::new_checked(n, n, &self.start, None, &self.neighbors);
+        let mut memory = MemBuffer::new(amd::order_maybe_unsorted_scratch::<usize>(n, self.neighbors.len()));
+        let stack = MemStack::new(&mut memory);
+        match amd::order_maybe_unsorted(&mut order, &mut inverse, pattern, Default::default(), stack) {
+            Ok(_) => order,
+            Err(_) => (0..n).collect(), // too large for the ordering's indices: any order is right
+        }
+    }
+}
+
+/// The inverse of a permutation.
+pub(super) fn inverse(order: &[usize]) -> Vec<usize> {
+    let mut inverse = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(new, &old)| inverse[old] = new);
+    inverse
+}
+
+/// The elimination tree of an order: the parent of a block column is the first row below its diagonal in the factor
+/// (Liu 1990).
+pub(super) fn tree(graph: &Graph, order: &[usize], new: &[usize]) -> Vec<u32> {
+    let n = graph.n();
+    let (mut parent, mut ancestor) = (vec![NONE; n], vec![NONE; n]);
+    for k in 0..n {
+        for &neighbor in graph.of(order[k]) {
+            let mut i = new[neighbor];
+            while i < k {
+                let next = std::mem::replace(&mut ancestor[i], k as u32);
+                if next == NONE {
+                    parent[i] = k as u32;
+                }
+                i = next as usize; // a root ends the loop: NONE is beyond every k
+            }
+        }
+    }
+    parent
+}
+
+/// For each column of the factor, its block rows and its scalar rows, the diagonal block included.
+pub(super) fn heights(
+    graph: &Graph,
+    order: &[usize],
+    new: &[usize],
+    parent: &[u32],
+    sizes: &[u32],
+) -> Vec<(u32, usize)> {
+    let size = |k: usize| sizes[order[k]] as usize;
+    let mut heights: Vec<(u32, usize)> = (0..graph.n()).map(|k| (1, size(k))).collect();
+    let mut seen = vec![NONE; graph.n()];
+    for k in 0..graph.n() {
+        seen[k] = k as u32;
+        for &neighbor in graph.of(order[k]) {
+            let mut i = new[neighbor];
+            while i < k && seen[i] != k as u32 {
+                seen[i] = k as u32;
+                heights[i].0 += 1;
+                heights[i].1 += size(k);
+                i = parent[i] as usize;
+            }
+        }
+    }
+    heights
+}
+
+/// The nodes of a forest, children before parents and subtrees together; among siblings the heaviest comes last.
+pub(super) fn postorder(parent: &[u32], weight: impl Fn(usize) -> usize) -> Vec<usize> {
+    let n = parent.len();
+    let mut children = vec![Vec::new(); n];
+    let mut stack: Vec<(usize, bool)> = Vec::new();
+    for k in 0..n {
+        match parent[k] {
+            NONE => stack.push((k, false)),
+            p => children[p as usize].push(k),
+        }
+    }
+    stack.reverse();
+    let mut post = Vec::with_capacity(n);
+    while let Some((k, open)) = stack.pop() {
+        if open {
+            post.push(k);
+            continue;
+        }
+        stack.push((k, true));
+        let mut own = std::mem::take(&mut children[k]);
+        own.sort_by_key(|&c| std::cmp::Reverse(weight(c)));
+        stack.extend(own.into_iter().map(|c| (c, false)));
+    }
+    post
+}
