@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from marquardt import geometry
 from marquardt.datasets.bal import BalProblem, is_bal, parse_bal, read_bal
 from marquardt.errors import FileError
 
@@ -92,3 +93,32 @@ def test_what_is_no_text_is_refused_by_line(tmp_path: Path) -> None:
         read_bal(path)
     with pytest.raises(FileError, match="cannot be read"):
         read_bal(tmp_path / "missing")
+
+
+def test_residuals_are_those_of_the_format_and_a_camera_looks_along_negative_z() -> None:
+    camera = np.array([[0.0, 0, 0, 0, 0, -4, 500, 0.1, 0.01]])
+    points = np.array([[0.4, 0.2, 0.0], [0.4, 0.2, 9.0]])
+    none = np.zeros(2, dtype=np.intp)
+    problem = BalProblem("one", camera, points, none, np.array([0, 1]), np.zeros((2, 2)))
+    r2 = 0.1**2 + 0.05**2
+    scale = 500 * (1 + 0.1 * r2 + 0.01 * r2**2)
+    assert np.allclose(problem.residuals()[0], scale * np.array([0.1, 0.05]), rtol=1e-15)
+    assert problem.behind().tolist() == [False, True]
+
+
+def test_a_camera_stands_where_its_frame_has_its_origin_and_sees_along_its_axes() -> None:
+    problem = scene()
+    centers, axes = problem.poses()
+    w, t = problem.cameras[:, :3], problem.cameras[:, 3:6]
+    assert np.allclose(geometry.rotate(w, centers) + t, 0, atol=1e-14)
+    ahead = centers + axes[:, :, 2]
+    assert np.allclose(geometry.rotate(w, ahead) + t, [0, 0, -1], atol=1e-14)
+    assert np.allclose(np.linalg.det(axes), 1.0)
+
+
+def test_the_world_is_shown_before_and_after() -> None:
+    problem = scene()
+    moved = problem.with_values(problem.cameras, problem.points + 1)
+    world = moved.world(problem, {"cost": "1"})
+    assert np.array_equal(world.points[0] + 1, world.points[1]) and world.facts == {"cost": "1"}
+    assert np.array_equal(*world.centers) and world.title == "scene"

@@ -11,7 +11,8 @@ from marquardt import geometry
 from marquardt.datasets import ColmapModel, read_colmap, write_colmap, write_ply
 from marquardt.datasets.colmap import CAMERA_MODELS, in_frame
 from marquardt.datasets.colmap_text import is_colmap
-from marquardt.errors import DataError, FileError
+from marquardt.datasets.held import held_masks
+from marquardt.errors import DataError, FileError, ParameterError
 
 INTRINSICS = {
     "SIMPLE_PINHOLE": [800.0, 320, 240],
@@ -167,3 +168,22 @@ def test_a_cloud_has_places_and_colors_and_leaves_out_what_is_not_finite(tmp_pat
         write_ply(tmp_path / "a.ply", points[0])
     with pytest.raises(DataError, match="colors are"):
         write_ply(tmp_path / "a.ply", points, colors=(1, 2, 300))
+
+
+def test_images_stand_where_their_frames_have_their_origin() -> None:
+    truth = model()
+    centers, axes = truth.poses()
+    assert np.allclose(in_frame(truth.images, centers), 0, atol=1e-14)
+    assert np.allclose(in_frame(truth.images, centers + axes[:, :, 2]), [0, 0, 1], atol=1e-14)
+    assert not truth.behind().any()
+    assert truth.world().colors is truth.colors
+
+
+def test_what_is_held_is_named_where_it_is_not_there() -> None:
+    masks = held_masks({"camera": [1]}, {"camera": (3, 2), "point": (2, 3)})
+    assert masks["camera"] is not None and masks["camera"].tolist() == [[False] * 2, [True] * 2, [False] * 2]
+    assert masks["point"] is None
+    with pytest.raises(ParameterError, match="nothing called 'camra' to hold; did you mean 'camera'"):
+        held_masks({"camra": [1]}, {"camera": (3, 2)})
+    with pytest.raises(ParameterError, match="camera 3 cannot be held: there are 3, counted from 0"):
+        held_masks({"camera": [3]}, {"camera": (3, 2)})

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marquardt.datasets.posegraph import is_g2o, parse_g2o, read_g2o
+from marquardt import geometry
+from marquardt.datasets.posegraph import is_g2o, parse_g2o, read_g2o, spatial_error, whitening
 from marquardt.errors import FileError
 
 PLANAR = """\
@@ -112,3 +113,56 @@ def test_a_zero_quaternion_and_a_file_without_poses_are_refused() -> None:
         parse_g2o(SPATIAL.replace("0 0 0.6 0.8000001", "0 0 0 0"), "a.g2o")
     with pytest.raises(FileError, match="holds no poses"):
         parse_g2o("# nothing\n", "a.g2o")
+
+
+def test_errors_vanish_where_poses_agree_and_count_in_standard_deviations() -> None:
+    graph = parse_g2o(PLANAR, "two.g2o")
+    agree = graph.with_poses(np.array([[0.0, 0, 0], [1, 0, 1.5 + 2 * np.pi]]))
+    assert np.allclose(agree.residuals()[0], 0, atol=1e-15)
+    off = graph.with_poses(np.array([[0.0, 0, 0], [1, 0.1, 1.5]]))
+    e = off.residuals()[0]  # in the frame of the measurement, turned by 1.5
+    assert np.allclose(e, [0.1 * np.sin(1.5), 0.1 * np.cos(1.5), 0], atol=1e-15)
+    assert np.isclose(off.distances()[0] ** 2, e @ graph.information[0] @ e)
+
+
+def test_a_rotation_counts_by_the_sine_of_half_its_angle_whatever_the_sign_of_the_quaternion() -> None:
+    angle = np.array([0.3, -0.2, 0.5])
+    q = geometry.quaternion_of(angle)
+    expected = np.sin(np.linalg.norm(angle) / 2) * angle / np.linalg.norm(angle)
+    none = np.array([0.0, 0, 0, 0, 0, 0, 1])
+    for sign in (1, -1):
+        e = spatial_error(none, np.concatenate([[1.0, 2, 3], sign * q]), none)
+        assert np.allclose(e, [1, 2, 3, *expected], atol=1e-15)
+
+
+def test_turning_and_moving_the_whole_graph_changes_no_error() -> None:
+    rng = np.random.default_rng(0)
+    graph = parse_g2o(SPATIAL, "three.g2o")
+    q = geometry.quaternion_of(rng.normal(size=3))
+    places = geometry.rotate_by_quaternion(np.tile(q, (2, 1)), graph.poses[:, :3]) + rng.normal(size=3)
+    turned = geometry.quaternion_product(np.tile(q, (2, 1)), graph.poses[:, 3:])
+    moved = graph.with_poses(np.column_stack([places, turned]))
+    assert np.allclose(moved.residuals(), graph.residuals(), atol=1e-14)
+
+
+def test_whitening_squares_to_the_information_even_where_that_is_singular() -> None:
+    graph = parse_g2o(SPATIAL, "three.g2o")
+    full = graph.information.copy()
+    half = full.copy()
+    half[0, 3:], half[0, :, 3:] = 0.0, 0.0
+    for omega in (full, half):
+        W = whitening(omega)
+        assert np.allclose(np.swapaxes(W, 1, 2) @ W, omega, atol=1e-12)
+    assert np.allclose(whitening(full)[0], np.triu(whitening(full)[0]))
+
+
+def test_a_graph_hangs_on_its_fixed_poses_or_its_first() -> None:
+    assert parse_g2o(PLANAR, "two.g2o").anchors().tolist() == [True, False]
+    assert parse_g2o(PLANAR.replace("FIX 0", "FIX 5"), "two.g2o").anchors().tolist() == [False, True]
+    assert parse_g2o(PLANAR.replace("FIX 0", ""), "two.g2o").anchors().tolist() == [True, False]
+
+
+def test_the_way_is_shown_flat_or_in_space() -> None:
+    flat, deep = parse_g2o(PLANAR, "two.g2o"), parse_g2o(SPATIAL, "three.g2o")
+    assert flat.places()[:, 2].tolist() == [0, 0] and deep.places()[1].tolist() == [1, 2, 3]
+    assert flat.world().links is flat.edges

@@ -13,8 +13,9 @@ import pytest
 
 from marquardt import geometry
 from marquardt.errors import DataError
-from marquardt.report import world as report
-from marquardt.report.world import World, page
+from marquardt.report import world_page as report
+from marquardt.report.world import World
+from marquardt.report.world_page import page
 
 from .browser import Browser, find
 from .test_browser import SHOTS
@@ -178,3 +179,13 @@ def test_nothing_to_show_is_said() -> None:
     nothing = np.full((3, 3), np.nan)
     with pytest.raises(DataError, match="nothing to show"):
         page(World("t", (nothing, nothing)))
+
+
+def test_pictures_show_before_and_after_in_space_and_flat(tmp_path) -> None:
+    for world in (town(), loop()):
+        figure = world.plot()
+        assert [axes.get_title() for axes in figure.axes] == ["before", "after"]
+        assert all(axes.collections for axes in figure.axes)
+        figure.savefig(tmp_path / "world.png")
+    world = World("ball", (np.eye(3), 2 * np.eye(3)), links=np.array([[0, 1], [1, 2], [0, 2]]))
+    assert len(world.plot().axes[1].collections) == 2

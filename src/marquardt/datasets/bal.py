@@ -7,18 +7,29 @@ a line.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import geometry
 from ..errors import FileError
 from .text import first_repeat, numbers, parse, read_text, whole
 
+if TYPE_CHECKING:
+    from ..report.world import World
+
 Matrix = NDArray[np.float64]
 Index = NDArray[np.intp]
+
+
+def reprojection(camera: Any, point: Any, observed: Any) -> Any:
+    """Where a camera sees a point, less where it was seen, in pixels, (..., 2)."""
+    P = geometry.rotate(camera[..., :3], point) + camera[..., 3:6]
+    return geometry.bal(camera[..., 6:], P) - observed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,6 +61,39 @@ class BalProblem:
         """The same observations with other cameras and points."""
         return replace(self, cameras=cameras, points=points)
 
+    def residuals(self) -> Matrix:
+        """(k, 2) where points appear less where they were seen, in pixels."""
+        out = np.empty_like(self.observed)
+        for rows in blocks(len(out)):
+            camera, point = self.cameras[self.camera_index[rows]], self.points[self.point_index[rows]]
+            out[rows] = reprojection(camera, point, self.observed[rows])
+        return out
+
+    def behind(self) -> NDArray[np.bool_]:
+        """(k,) which observations are of a point behind its camera."""
+        out = np.empty(len(self.observed), dtype=bool)
+        for rows in blocks(len(out)):
+            camera, point = self.cameras[self.camera_index[rows]], self.points[self.point_index[rows]]
+            out[rows] = geometry.rotate(camera[:, :3], point)[:, 2] + camera[:, 5] >= 0.0
+        return out
+
+    def poses(self) -> tuple[Matrix, Matrix]:
+        """Centers (n, 3) of the cameras, and axes (n, 3, 3): columns to the right, down, along the view."""
+        R = geometry.matrix_of(self.cameras[:, :3])
+        centers = -np.einsum("nba,nb->na", R, self.cameras[:, 3:6])
+        return centers, np.swapaxes(R, 1, 2) * np.array([1.0, -1.0, -1.0])
+
+    def world(self, before: BalProblem | None = None, facts: Mapping[str, str] | None = None) -> World:
+        """The points and cameras as a page or a picture; `before` is the same problem as it was.
+
+        ``scene.world(start).to_html("city.html")``, ``scene.world(start).plot()``.
+        """
+        from ..report.world import World
+
+        (first, first_axes), (last, last_axes) = (before or self).poses(), self.poses()
+        points = (before or self).points, self.points
+        return World(self.name, points, (first, last), (first_axes, last_axes), facts=facts or {})
+
     def write(self, path: str | Path) -> None:
         """Write the problem as text, with all digits."""
         sizes = len(self.cameras), len(self.points), len(self.observed)
@@ -59,6 +103,11 @@ class BalProblem:
             file.writelines(f"{c} {p} {u!r} {v!r}\n" for c, p, (u, v) in rows)
             for part in (self.cameras, self.points):
                 file.writelines(f"{value!r}\n" for value in part.ravel().tolist())
+
+
+def blocks(n: int, size: int = 100_000) -> Iterator[slice]:
+    """All rows in pieces, so that what is worked out for each stays small."""
+    return (slice(start, start + size) for start in range(0, n, size))
 
 
 def read_bal(path: str | Path) -> BalProblem:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import geometry
+
+if TYPE_CHECKING:
+    from ..report.world import World
 
 Matrix = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -112,20 +115,56 @@ class ColmapModel:
                 own[position] = row
         return replace(self, images=images, points=points, intrinsics=tuple(own))
 
+    def _rows_of(self, members: Index) -> tuple[Index, Index]:
+        """Key points that cameras saw a point at, and the place of each one's camera among these."""
+        place = np.full(len(self.camera_ids), -1)
+        place[members] = np.arange(len(members))
+        own = place[self.image_camera[self.keypoint_image]]
+        rows = np.flatnonzero(self.seen & (own >= 0))
+        return rows, own[rows]
+
+    def poses(self) -> tuple[Matrix, Matrix]:
+        """Centers (n, 3) of the images, and axes (n, 3, 3): columns to the right, down, along the view."""
+        back = geometry.inverse_quaternion(self.images[:, 3:])
+        axes = [geometry.rotate_by_quaternion(back, np.tile(np.eye(3)[c], (len(back), 1))) for c in range(3)]
+        return -geometry.rotate_by_quaternion(back, self.images[:, :3]), np.stack(axes, axis=-1)
+
+    def world(self, before: ColmapModel | None = None, facts: Mapping[str, str] | None = None) -> World:
+        """The points and cameras as a page or a picture; `before` is the same model as it was.
+
+        ``model.world(start).to_html("city.html")``, ``model.world(start).plot()``.
+        """
+        from ..report.world import World
+
+        (first, first_axes), (last, last_axes) = (before or self).poses(), self.poses()
+        points, colors = ((before or self).points, self.points), self.colors if self.colors.any() else None
+        axes, named = (first_axes, last_axes), ("image", "point")
+        return World(self.name, points, (first, last), axes, colors, facts=facts or {}, names=named)
+
     def residuals(self) -> Matrix:
         """Where points appear less where they were seen, in pixels, (observations, 2)."""
-        rows = np.flatnonzero(self.seen)
-        image, point = self.keypoint_image[rows], self.keypoint_point[rows]
-        P = in_frame(self.images[image], self.points[point])
-        camera = self.image_camera[image]
-        out = np.empty((len(rows), 2))
-        for model, members in self.families().items():
-            place = np.full(len(self.camera_ids), -1)
-            place[members] = np.arange(len(members))
-            own = place[camera] >= 0
+        out = np.empty_like(self.keypoints)
+        for name, members in self.families().items():
             table = np.array([self.intrinsics[k] for k in members])
-            out[own] = CAMERA_MODELS[model].image(table[place[camera[own]]], P[own])
-        return out - self.keypoints[rows]
+            rows, place = self._rows_of(members)
+            image, point = self.images[self.keypoint_image[rows]], self.points[self.keypoint_point[rows]]
+            out[rows] = reprojection(name)(image, table[place], point, self.keypoints[rows])
+        return out[self.seen]
+
+    def behind(self) -> NDArray[np.bool_]:
+        """(observations,) which are of a point behind its camera."""
+        image = self.images[self.keypoint_image[self.seen]]
+        return np.asarray(in_frame(image, self.points[self.keypoint_point[self.seen]])[:, 2] <= 0.0)
+
+
+def reprojection(model: str) -> Callable[[Any, Any, Any, Any], Any]:
+    """Of image, camera, point and observation: where the point appears less where it was seen, (..., 2)."""
+    image_of = CAMERA_MODELS[model].image
+
+    def residual(image: Any, camera: Any, point: Any, observed: Any) -> Any:
+        return image_of(camera, in_frame(image, point)) - observed
+
+    return residual
 
 
 def in_frame(image: Any, point: Any) -> Any:

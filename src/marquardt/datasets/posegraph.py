@@ -6,15 +6,21 @@ the upper triangle row by row, translation first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import geometry
 from ..errors import FileError
+from ..geometry.chordal import anchors
 from .text import first_repeat, numbers, parse, read_text
+
+if TYPE_CHECKING:
+    from ..report.world import World
 
 Matrix = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -26,11 +32,35 @@ class _Kind:
     edge: str
     n_pose: int
     n_tangent: int
+    error: Callable[[Any, Any, Any], Any]
+
+
+def planar_error(first: Any, second: Any, measured: Any) -> Any:
+    """Of a planar edge, (..., 3): ``R_z' (R_i' (t_j - t_i) - t_z)`` and the angle, from -pi to pi."""
+    move = _turned_back(second[..., :2] - first[..., :2], first[..., 2]) - measured[..., :2]
+    turn = second[..., 2] - first[..., 2] - measured[..., 2]
+    angle = np.arctan2(np.sin(turn), np.cos(turn))
+    return np.concatenate([_turned_back(move, measured[..., 2]), angle[..., None]], axis=-1)
+
+
+def _turned_back(v: Any, angle: Any) -> Any:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([c * v[..., 0] + s * v[..., 1], c * v[..., 1] - s * v[..., 0]], axis=-1)
+
+
+def spatial_error(first: Any, second: Any, measured: Any) -> Any:
+    """Of a spatial edge, (..., 6): ``R_z' (R_i' (t_j - t_i) - t_z)`` and the vector part of
+    ``q_z^-1 q_i^-1 q_j``, its scalar not below 0: sine of half the angle times the axis, as in g2o."""
+    back, undone = geometry.inverse_quaternion(first[..., 3:]), geometry.inverse_quaternion(measured[..., 3:])
+    move = geometry.rotate_by_quaternion(back, second[..., :3] - first[..., :3]) - measured[..., :3]
+    turn = geometry.quaternion_product(undone, geometry.quaternion_product(back, second[..., 3:]))
+    side = np.where(turn[..., 3] < 0.0, -1.0, 1.0)[..., None]
+    return np.concatenate([geometry.rotate_by_quaternion(undone, move), side * turn[..., :3]], axis=-1)
 
 
 _KINDS = {
-    "SE2": _Kind("VERTEX_SE2", "EDGE_SE2", 3, 3),
-    "SE3": _Kind("VERTEX_SE3:QUAT", "EDGE_SE3:QUAT", 7, 6),
+    "SE2": _Kind("VERTEX_SE2", "EDGE_SE2", 3, 3, planar_error),
+    "SE3": _Kind("VERTEX_SE3:QUAT", "EDGE_SE3:QUAT", 7, 6, spatial_error),
 }
 
 
@@ -64,6 +94,39 @@ class PoseGraph:
         """The same measurements with other poses."""
         return replace(self, poses=poses)
 
+    def residuals(self) -> Matrix:
+        """(k, 3) or (k, 6) errors of the edges, translation first; see `planar_error`, `spatial_error`."""
+        i, j = self.edges.T
+        return np.asarray(_KINDS[self.kind].error(self.poses[i], self.poses[j], self.measurements))
+
+    def distances(self) -> Matrix:
+        """(k,) how many standard deviations each edge is off: ``sqrt(e' information e)``."""
+        e = self.residuals()
+        return np.asarray(np.sqrt(np.maximum(np.einsum("ka,kab,kb->k", e, self.information, e), 0.0)))
+
+    def anchors(self) -> NDArray[np.bool_]:
+        """(n,) the poses that are held: those fixed, and the first one of each part without any.
+
+        Raises DataError for a pose without an edge.
+        """
+        return anchors(len(self.poses), self.edges, self.fixed)
+
+    def places(self) -> Matrix:
+        """(n, 3) where the poses are; planar ones at height zero."""
+        if self.kind == "SE3":
+            return self.poses[:, :3]
+        return np.column_stack([self.poses[:, :2], np.zeros(len(self.poses))])
+
+    def world(self, before: PoseGraph | None = None, facts: Mapping[str, str] | None = None) -> World:
+        """The way and its closures as a page or a picture; `before` is the same graph as it was.
+
+        ``graph.world(start).to_html("way.html")``, ``graph.world(start).plot()``.
+        """
+        from ..report.world import World
+
+        points = (before or self).places(), self.places()
+        return World(self.name, points, links=self.edges, facts=facts or {}, names=("", "pose"))
+
     def write(self, path: str | Path) -> None:
         """Write the graph as text, with all digits."""
         kind = _KINDS[self.kind]
@@ -76,6 +139,16 @@ class PoseGraph:
             triangles = self.information[:, upper[0], upper[1]].tolist()
             for (i, j), z, omega in zip(ends, self.measurements.tolist(), triangles, strict=True):
                 file.write(f"{kind.edge} {i} {j} {_words(z)} {_words(omega)}\n")
+
+
+def whitening(information: Matrix) -> Matrix:
+    """Upper triangular matrices (k, t, t) with ``W'W`` the information; where that is singular, any."""
+    try:
+        return np.asarray(np.swapaxes(np.linalg.cholesky(information), 1, 2))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(information)
+        root = np.sqrt(np.maximum(values, 0.0))
+        return np.asarray(root[:, :, None] * np.swapaxes(vectors, 1, 2))
 
 
 def _words(values: Iterable[float]) -> str:

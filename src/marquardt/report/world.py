@@ -1,28 +1,23 @@
-"""A world before and after a solution, as one web page to turn around: points, cameras, linked poses.
-
-The page works offline: the data are inside as 32-bit floats, and a script of its own draws them on a canvas.
-"""
+"""A world before and after a solution: points, cameras, the poses of a graph and what links them."""
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 Array = NDArray[np.float64]
-MOST_POINTS = 300_000
-"""More are thinned out evenly: 27 bytes of the page are one point."""
+Pair = tuple[Array, Array]
 _RAMP = [[58.0, 100, 196], [30, 150, 178], [86, 170, 95], [216, 172, 60], [222, 110, 80]]
-_HERE = Path(__file__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,83 +42,79 @@ class World:
     names: Sequence[str] = ("camera", "point")
     """What a camera and a point are called"""
 
+    def to_html(self, path: str | Path) -> None:
+        """Write the world as a page to turn around, in one file that works offline."""
+        from .world_page import page
 
-def page(world: World) -> str:
-    """The page. Raises DataError where there is nothing to show."""
-    style, script = (_HERE.with_suffix(kind).read_text(encoding="utf-8") for kind in (".css", ".js"))
-    data = json.dumps(_data(world), allow_nan=False, separators=(",", ":"))
-    facts = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in world.facts.items())
-    return (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(world.title)}</title><style>{style}</style></head><body>"
-        "<canvas id='canvas' tabindex='0' aria-label='the world in three dimensions'></canvas>"
-        f"<div id='facts' class='panel'><h1>{escape(world.title)}</h1><dl>{facts}</dl></div>{_CONTROLS}"
-        f"<script id='world' type='application/json'>{data.replace('<', chr(92) + 'u003c')}</script>"
-        f"<script>{script}</script></body></html>\n"
-    )
+        Path(path).write_text(page(self), encoding="utf-8")
 
+    def plot(self, elevation: float = 25.0, azimuth: float | None = None) -> Figure:
+        """The world before and after as two pictures. Raises MissingPackageError without matplotlib.
 
-_CONTROLS = """
-<div id='help'>drag: turn · shift or right drag: move · wheel: zoom<br>
-double click: center · space: before and after</div>
-<div id='bar' class='panel'>
-<button id='before'>before</button>
-<input id='time' type='range' min='0' max='1' step='0.01' value='1' aria-label='from before to after'>
-<button id='after'>after</button>
-<label><input id='ghost' type='checkbox'>both</label>
-<label><input id='points' type='checkbox'>points</label>
-<label><input id='cameras' type='checkbox'>cameras</label>
-<label><input id='links' type='checkbox'>links</label>
-<label>size <input id='size' type='range' min='1' max='6' step='0.5' value='2'></label>
-<label><input id='spin' type='checkbox'>spin</label>
-<button id='reset'>reset</button>
-<button id='theme' title='light or dark'>theme</button> <button id='save'>save PNG</button>
-</div><div id='label' class='panel'></div>
-"""
+        elevation, azimuth : from where it is seen, in degrees; by default from behind the cameras.
+        """
+        from .plot_world import plot_world
+
+        return plot_world(self, elevation, azimuth)
 
 
-def _data(world: World) -> dict[str, Any]:
-    shown = _thinned(world)
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A world ready to be seen: around zero, of size one, z upwards; points that are not finite left out."""
+
+    points: Pair
+    centers: Pair
+    axes: Pair
+    colors: NDArray[np.uint8]
+    chain: NDArray[np.intp]
+    """(k, 2) links of neighbors: the way"""
+    closures: NDArray[np.intp]
+    """(k, 2) all other links"""
+    yaw: float
+    """From where it is seen at first: the direction around z, in radians, behind the cameras"""
+    flat: bool
+    """All points at one height"""
+
+
+def place(world: World, most: int) -> Placed:
+    """The world as it is seen, with at most so many points, evenly thinned.
+
+    Raises DataError where there is nothing to show.
+    """
+    shown = _thinned(world, most)
     points = tuple(np.asarray(side, dtype=np.float64)[shown] for side in world.points)
     turn, flat = _upright(world, points[1])
     middle, radius = _frame(points[1], world.centers[1], world.links is not None)
 
-    def own(x: Array) -> Array:
-        return np.asarray((x - middle) @ turn.T / radius)
+    def own(pair: Sequence[Array]) -> Pair:
+        first, last = ((side - middle) @ turn.T / radius for side in pair)
+        return first, last
 
-    axes = [np.einsum("ab,nbc->nac", turn, side) for side in world.axes]
-    heights = own(points[1])[:, 2]
-    chain = 0
+    first, last = (np.einsum("ab,nbc->nac", turn, side) for side in world.axes)
     links = np.zeros((0, 2), dtype=np.intp) if world.links is None else world.links
-    if len(links):
-        near = np.abs(np.diff(links, axis=1)[:, 0]) == 1
-        links, chain = np.vstack([links[near], links[~near]]), int(near.sum())
-        heights = np.arange(len(heights), dtype=float)  # along the way
-    sight = axes[1][:, :, 2].mean(axis=0) if len(axes[1]) else np.zeros(3)
-    yaw = float(np.arctan2(-sight[1], -sight[0])) if np.hypot(*sight[:2]) > 0.2 else -1.1
-    return {
-        "points": [_floats(own(side)) for side in points],
-        "cameras": [_floats(own(side)) for side in world.centers],
-        "axes": [_floats(side) for side in axes],
-        "colors": _packed(_colors(heights) if world.colors is None else world.colors[shown], np.uint8),
-        "links": _packed(links, np.dtype("<u4")),
-        "chain": chain,
-        "yaw": yaw,
-        "pitch": 1.2 if flat else 0.4,
-        "camera_size": _camera_size(own(world.centers[1])),
-        "camera_name": world.names[0],
-        "point_name": world.names[1],
-    }
+    near = np.abs(np.diff(links, axis=1)[:, 0]) == 1
+    seen = own(points)
+    along = seen[1][:, 2] if world.links is None else np.arange(len(points[1]), dtype=float)
+    sight = last[:, :, 2].mean(axis=0) if len(last) else np.zeros(3)
+    return Placed(
+        points=seen,
+        centers=own(world.centers),
+        axes=(first, last),
+        colors=_colors(along) if world.colors is None else world.colors[shown],
+        chain=links[near],
+        closures=links[~near],
+        yaw=float(np.arctan2(-sight[1], -sight[0])) if np.hypot(*sight[:2]) > 0.2 else -1.1,
+        flat=flat,
+    )
 
 
-def _thinned(world: World) -> NDArray[np.intp]:
+def _thinned(world: World, most: int) -> NDArray[np.intp]:
     """Which points are shown: the finite ones, every k-th of too many; all where they are linked."""
     points = np.asarray(world.points[1])
     if world.links is not None:
         return np.arange(len(points))
     finite = np.flatnonzero(np.isfinite(points).all(axis=1))
-    return finite[:: -(-len(finite) // MOST_POINTS) or 1]
+    return finite[:: -(-len(finite) // most) or 1]
 
 
 def _upright(world: World, points: Array) -> tuple[Array, bool]:
@@ -153,14 +144,6 @@ def _frame(points: Array, centers: Array, way: bool) -> tuple[Array, float]:
     return middle, radius or 1.0
 
 
-def _camera_size(centers: Array) -> float:
-    """So that neighbors do not hide each other."""
-    if len(centers) < 2:
-        return 0.06
-    apart = np.linalg.norm(np.diff(centers, axis=0), axis=1)
-    return float(np.clip(0.7 * np.median(apart), 0.01, 0.08))
-
-
 def _colors(values: Array) -> NDArray[np.uint8]:
     """From blue to red, at home on light and on dark."""
     known = values[np.isfinite(values)]
@@ -170,10 +153,9 @@ def _colors(values: Array) -> NDArray[np.uint8]:
     return np.stack(mixed, axis=-1).astype(np.uint8)
 
 
-def _floats(values: Array) -> str:
-    with np.errstate(over="ignore"):
-        return _packed(values, np.dtype("<f4"))
-
-
-def _packed(values: Any, kind: Any) -> str:
-    return base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
+def camera_size(centers: Array) -> float:
+    """So that neighbors do not hide each other."""
+    if len(centers) < 2:
+        return 0.06
+    apart = np.linalg.norm(np.diff(centers, axis=0), axis=1)
+    return float(np.clip(0.7 * np.median(apart), 0.01, 0.08))
