@@ -70,6 +70,9 @@ class Status(Enum):
     BAD_DATA = "not fitted: a value is infinite, or impossible as a count"
     BAD_START = "not fitted: the model is not finite at the start"
     NOT_DONE = "not fitted: the run ended before its turn"
+    # Ends of a large problem.
+    MAX_ITERATIONS = "iteration limit reached"
+    MAX_TIME = "time limit reached"
 
     @property
     def success(self) -> bool:
@@ -99,6 +102,8 @@ _ADVICE = {
     Status.BAD_DATA: "Mask infinite values; counts are not negative, and successes not more than trials.",
     Status.BAD_START: "Give it another start, or bounds that keep the model finite.",
     Status.NOT_DONE: "Run again; with checkpoint= a run goes on where it ended.",
+    Status.MAX_ITERATIONS: "Continue from the point reached (start=result.values), or raise max_iterations.",
+    Status.MAX_TIME: "Continue from the point reached (start=result.values), or raise max_time.",
 }
 
 

@@ -1,0 +1,73 @@
+"""Where the time goes: a system whose calls are timed by phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Arrays = list[Matrix]
+
+
+PHASES = {
+    "cost": "residuals", "linearize": "linearize", "factorize": "factorize", "step": "solve",
+    "solve": "solve", "curvature": "solve",
+}  # fmt: skip
+"""Method of a system -> phase."""
+
+
+class System(Protocol):
+    """Residuals, J and damped steps; `ReferenceSystem` explains each, the core has them all."""
+
+    def cost(self, values: Arrays) -> float: ...
+    def not_finite(self, values: Arrays) -> tuple[int, int] | None: ...
+    def squared_norms(self, values: Arrays, family: int) -> Matrix: ...
+    def set_weights(self, family: int, weights: Matrix | None) -> None: ...
+    def linearize(self, values: Arrays) -> float: ...
+    def gradient(self) -> Arrays: ...
+    def diagonal(self) -> Arrays: ...
+    def factorize(self, lam: float, frozen: Sequence[Mask] | None = None) -> bool: ...
+    def step(self) -> tuple[Arrays, float, int]: ...
+    def solve(self, rhs: Arrays) -> Arrays: ...
+    def curvature(self, deltas: Arrays) -> float: ...
+    def info(self) -> dict[str, Any]: ...
+
+
+class TimedSystem:
+    """A system with ``seconds`` by phase and the number of ``calls`` of each method.
+
+    ``at`` is the point at which J was last evaluated.
+    """
+
+    def __init__(self, system: Any) -> None:
+        self.system: System = system
+        self.at: Any = None
+        self.factor_of: Any = None
+        """Who factorized last; None: a step."""
+        self.seconds = dict.fromkeys(PHASES.values(), 0.0)
+        self.calls = dict.fromkeys(PHASES, 0)
+        for name, phase in PHASES.items():
+            setattr(self, name, self._timed(name, phase))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.system, name)
+
+    def _timed(self, name: str, phase: str) -> Callable[..., Any]:
+        method, seconds, calls = getattr(self.system, name), self.seconds, self.calls
+
+        def run(*args: Any) -> Any:
+            begin = perf_counter()
+            try:
+                return method(*args)
+            finally:
+                seconds[phase] += perf_counter() - begin
+                calls[name] += 1
+                if name == "factorize":
+                    self.factor_of = None
+
+        return run

@@ -1,0 +1,160 @@
+"""`solve`: the front door of large problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ...errors import OptionError, ParameterError, suggestion
+from .clock import TimedSystem
+from .gnc import GNC, gnc_of, minimize_gnc
+from .loop import End, Moment, minimize
+from .point import Arrays, Point, Task
+from .record import Judged, Recorder
+from .result import SolveResult
+from .settings import Method, Solver, SolveOptions
+
+_systems: WeakKeyDictionary[Any, dict[tuple[Any, ...], TimedSystem]] = WeakKeyDictionary()
+"""The structure of a compiled problem is analyzed once for each way to solve it."""
+
+
+def solve(
+    problem: Any,
+    *,
+    method: Method = "lm",
+    robust: str | GNC | None = None,
+    solver: Solver = "auto",
+    eliminate: str | None = "auto",
+    start: Mapping[str, Any] | None = None,
+    ftol: float = 1e-8,
+    xtol: float = 1e-10,
+    gtol: float = 1e-12,
+    max_iterations: int = 500,
+    max_time: float | None = None,
+    initial_damping: float | None = None,
+    threads: int | None = None,
+    callback: Callable[[Moment], Any] | None = None,
+    progress: bool = False,
+) -> SolveResult:
+    """Minimize ``1/2 Σ c² ρ(|r_i|² / c²)`` over the variables of a `Problem`, or of what ``compile()`` made of it.
+
+    method, ftol, xtol, gtol, max_iterations, max_time, initial_damping, threads, solver : see `SolveOptions`.
+    robust : ``"gnc"`` or a `GNC`: find false residuals by graduated non-convexity; ``result.weights`` tells.
+    eliminate : name of the variables that the Schur complement takes out; "auto" finds them, None: none.
+    start : values by name, in place of those of the problem.
+    callback : called with a `Moment` after each trial step; True stops.
+    progress : print a line for each step.
+
+    Raises OptionError, ParameterError (start), DataError where a residual is not finite at the start, with
+    family and item. Ctrl-C returns the best point so far with status INTERRUPTED.
+    """
+    options = SolveOptions(
+        method=method, solver=solver, ftol=ftol, xtol=xtol, gtol=gtol, max_iterations=max_iterations,
+        max_time=max_time, initial_damping=initial_damping, threads=threads,
+    )  # fmt: skip
+    gnc = gnc_of(robust)
+    begin = perf_counter()
+    compiled = problem.compile() if hasattr(problem, "compile") else problem
+    task = prepare(compiled, options, eliminate)
+    analyzed = perf_counter()
+    seconds, calls = dict(task.system.seconds), dict(task.system.calls)
+    values = _start(compiled, start)
+    recorder = Recorder(lambda: perf_counter() - analyzed, progress)
+    observe = _observer(compiled, callback, recorder)
+
+    def run(task: Task, end: End | None) -> End:
+        left = _remaining(options, recorder, perf_counter() - analyzed)
+        return minimize(task, values if end is None else end.point.values, left, recorder, observe)
+
+    end = run(task, None) if gnc is None else minimize_gnc(gnc, task, run)
+    spent = {phase: s - seconds[phase] for phase, s in task.system.seconds.items()}
+    counts = {name: n - calls[name] for name, n in task.system.calls.items()}
+    times = {"analyze": analyzed - begin, **spent, "total": perf_counter() - begin}
+    return SolveResult(end, recorder.trace(), recorder.initial_cost, times, counts, gnc is not None)
+
+
+def prepare(compiled: Any, options: SolveOptions, eliminate: str | None = "auto") -> Task:
+    """The task of a compiled problem: which variables are eliminated, and the system that evaluates it."""
+    eliminated = _eliminated(compiled, eliminate)
+    known = _systems.setdefault(compiled, {})
+    key = eliminated, options.solver, options.threads
+    if key not in known:
+        known[key] = TimedSystem(make(compiled, eliminated, options))
+    return Task.of(compiled, known[key], eliminated)
+
+
+def make(compiled: Any, eliminated: int | None, options: SolveOptions) -> Any:
+    from .system import make_system
+
+    return make_system(compiled, eliminated, options.solver, options.threads or 0)
+
+
+def _start(compiled: Any, start: Mapping[str, Any] | None) -> Arrays:
+    """Values family by family, those of the problem where `start` has none. Raises ParameterError."""
+    values = [np.array(v.values, dtype=np.float64) for v in compiled.variables]
+    names = [v.name for v in compiled.variables]
+    for name, given in (start or {}).items():
+        if name not in names:
+            raise ParameterError(f"start: there are no variables {name!r}{suggestion(name, names)}")
+        k = names.index(name)
+        array = np.ascontiguousarray(given, dtype=np.float64)
+        if array.shape != values[k].shape:
+            raise ParameterError(f"start[{name!r}] has shape {array.shape}, {values[k].shape} is needed")
+        values[k] = array.copy()
+    return values
+
+
+def _eliminated(compiled: Any, eliminate: str | None) -> int | None:
+    """Position of the variables to eliminate. Raises OptionError where residuals join them with each other."""
+    able = separable(compiled)
+    if eliminate is None or not able:
+        return None
+    names = [v.name for v in compiled.variables]
+    if eliminate == "auto":
+        sizes = [len(v.values) * v.manifold.tangent for v in compiled.variables]
+        return max(able, key=sizes.__getitem__) if len(names) > 1 else None
+    if eliminate not in names:
+        raise OptionError(f"eliminate = {eliminate!r}: there are no such variables{suggestion(eliminate, names)}")
+    if names.index(eliminate) not in able:
+        raise OptionError(
+            f"eliminate = {eliminate!r}: some residual joins two of them, so their part of J'J is not block "
+            "diagonal; 'auto' finds variables that can be eliminated"
+        )
+    return names.index(eliminate)
+
+
+def separable(compiled: Any) -> list[int]:
+    """Positions of the variables of which no residual joins two."""
+    joined = set()
+    for family in compiled.families:
+        positions = [position for position, _ in family.slots]
+        joined |= {p for p in positions if positions.count(p) > 1}
+    return [k for k in range(len(compiled.variables)) if k not in joined]
+
+
+def _observer(
+    compiled: Any, callback: Callable[[Moment], Any] | None, recorder: Recorder
+) -> Callable[[Point, Judged], bool]:
+    if callback is None:
+        return lambda point, judged: False
+    names = [v.name for v in compiled.variables]
+
+    def observe(point: Point, judged: Judged) -> bool:
+        values = dict(zip(names, point.values, strict=True))
+        at = len(recorder.rows), point.cost, values, judged.accepted, recorder.clock()
+        return callback(Moment(*at)) is True
+
+    return observe
+
+
+def _remaining(options: SolveOptions, recorder: Recorder, seconds: float) -> SolveOptions:
+    """What earlier rounds have left of the limits."""
+    if not recorder.rows:
+        return options
+    time = None if options.max_time is None else max(options.max_time - seconds, 1e-9)
+    return replace(options, max_iterations=max(options.max_iterations - len(recorder.rows), 0), max_time=time)
