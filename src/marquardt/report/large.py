@@ -23,7 +23,8 @@ def facts(result: SolveResult) -> list[str]:
     sizes = ", ".join(f"{x.shape[0]:,} {name}" for name, x in result.values.items())
     items = ", ".join(f"{f.n:,} {f.name}" for f in result._compiled.families)
     return [
-        f"variables: {sizes} ({result.n_variables:,} numbers); residuals: {items} ({result.n_residuals:,} numbers)",
+        f"variables: {sizes} ({result.n_variables:,} numbers); "
+        f"residuals: {items} ({result.n_residuals:,} numbers)",
         f"cost {result.initial_cost:.8g} -> {result.cost:.8g} in {len(result.trace)} steps, "
         f"{result.n_accepted} taken",
     ]
@@ -63,7 +64,8 @@ def fragment(result: SolveResult) -> str:
     return (
         f"<style>{STYLE}</style><div class='mq'><div class='{kind}'>{escape(result.message)}</div>"
         f"<div>{'<br>'.join(escape(line) for line in facts(result))}</div>"
-        f"<table><thead><tr>{''.join(f'<th>{escape(c)}</th>' for c in head)}</tr></thead><tbody>{table}</tbody></table>"
+        f"<table><thead><tr>{''.join(f'<th>{escape(c)}</th>' for c in head)}</tr></thead>"
+        f"<tbody>{table}</tbody></table>"
         f"<div>{'<br>'.join(escape(line) for line in _way(result))}</div>"
         f"{f'<ul>{items}</ul>' if items else ''}</div>"
     )

@@ -1,9 +1,9 @@
 """Covariance of the variables of a large problem, block by block.
 
-The matrix is ``s² H⁺`` with the pseudo-inverse of ``H = J'J`` over the tangents. Where directions without effect
-are left (a gauge), ``H⁺ = P G P``: G inverts H with as many components pinned as there are such directions,
-and P = I - N N' takes out what lies along them. So the result is that of the free scene, with the least total
-variance of all choices of a gauge (the inner constraints of Meissl 1965; Triggs et al. 2000, section 9).
+The matrix is ``s² H⁺`` with the pseudo-inverse of ``H = J'J`` over the tangents. Where directions without
+effect are left (a gauge), ``H⁺ = P G P``: G inverts H with as many components pinned as there are such
+directions, and P = I - N N' takes out what lies along them. So the result is that of the free scene, with the
+least total variance of all choices of a gauge (Triggs et al. 2000, section 9).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Covariances:
             return self._unknown(a, b)
         rows, columns = self._components(*a), self._components(*b)
         if len(columns) > len(rows):
-            return self.block(b, a).T
+            return np.asarray(self.block(b, a).T)
         return np.stack([self.column(int(j))[rows] for j in columns], axis=1)
 
     def column(self, j: int) -> Matrix:
@@ -73,7 +73,7 @@ class Covariances:
 
     def _projected(self, row: Matrix) -> Matrix:
         N = self.space.orthonormal
-        return row - N @ (N.T @ row)
+        return np.asarray(row - N @ (N.T @ row))
 
     def _factorize(self) -> None:
         system = self.point.task.system
@@ -82,18 +82,21 @@ class Covariances:
         self.point.linearized()
         if not system.factorize(0.0, _split(self.pinned, self.point)):
             raise DataError(
-                "the covariance does not exist: J'J is singular beyond the directions that result.certificate names"
+                "the covariance does not exist: J'J is singular beyond the directions that "
+                "result.certificate names"
             )
         system.factor_of = self
 
     def _components(self, family: int, index: int) -> NDArray[np.intp]:
         t = self.point.gradient[family].shape[1]
-        return np.arange(t) + int(self.first[family]) + t * index
+        return np.asarray(np.arange(t) + int(self.first[family]) + t * index, dtype=np.intp)
 
     def place(self, name: str, index: int) -> tuple[int, int]:
         """Position of a family and index of a variable in it. Raises ParameterError."""
         if name not in self.names:
-            raise ParameterError(f"there are no variables {name!r}; there are {', '.join(map(repr, self.names))}")
+            raise ParameterError(
+                f"there are no variables {name!r}; there are {', '.join(map(repr, self.names))}"
+            )
         family = self.names.index(name)
         n = len(self.point.values[family])
         if not -n <= index < n:

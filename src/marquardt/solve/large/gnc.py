@@ -1,4 +1,4 @@
-"""Graduated non-convexity: false residuals are found while the cost turns from convex to what it should be."""
+"""Graduated non-convexity: false residuals are found while the cost turns from convex to robust."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ...errors import OptionError, suggestion
+from ...errors import OptionError, Status, suggestion
 from .point import Matrix, Task
 
 Kind = Literal["truncated", "geman-mcclure"]
@@ -17,8 +17,9 @@ STEP = 1.4
 LEAST = 1e-6
 """The first control parameter of truncated squares is at least this."""
 SETTLED, SAME = 1e-4, 1e-5
-"""The end: every weight within SETTLED of 0 or 1, or a weighted cost that changes by less than SAME of itself."""
+"""The end: every weight within SETTLED of 0 or 1, or a weighted cost that changes by less than SAME of it."""
 MAX_ROUNDS = 100
+UNFINISHED = (Status.INTERRUPTED, Status.MAX_ITERATIONS, Status.MAX_TIME)
 INLIERS = 0.99
 """The default scale: so many of the residuals of unit noise are below it."""
 
@@ -44,7 +45,9 @@ class GNC:
         if self.scale is not None and not self.scale > 0.0:
             raise OptionError(f"scale = {self.scale!r}: a positive number or None is needed")
         if self.kind not in get_args(Kind):
-            raise OptionError(f"kind = {self.kind!r}: one of {', '.join(map(repr, get_args(Kind)))} is needed")
+            raise OptionError(
+                f"kind = {self.kind!r}: one of {', '.join(map(repr, get_args(Kind)))} is needed"
+            )
 
 
 def gnc_of(robust: Any) -> GNC | None:
@@ -103,33 +106,35 @@ def begin(gnc: GNC, task: Task, norms: Callable[[int], Matrix]) -> Graduated | N
     return Graduated(gnc.kind, ruled, max(LEAST, 1.0 / (2.0 * worst - 1.0)))
 
 
-def minimize_gnc(gnc: GNC, task: Task, minimize: Callable[[Task, Any], Any]) -> Any:
+def minimize_gnc(gnc: GNC, task: Task, minimize: Callable[[Task, Any, bool], Any]) -> Any:
     """Round after round from where the last one ended: weigh, minimize, and make the cost less convex.
 
-    ``minimize(task, end)`` continues from an end (None: from the start) and returns the next one.
+    ``minimize(task, end, roughly)`` continues from an end (None: from the start) and returns the next one;
+    the weights change by more than what a rough one leaves, so only the last is made to the end.
     """
     system = task.system
-    end = minimize(task, None)  # with all weights 1: the convex problem
+    end = minimize(task, None, True)  # with all weights 1: the convex problem
 
     def norms(k: int) -> Matrix:
         system.set_weights(k, None)
         return np.asarray(system.squared_norms(end.point.values, k))
 
     graduated = begin(gnc, task, norms)
-    if graduated is None:
-        return end
+    if graduated is None or end.status in UNFINISHED:
+        return end if end.status in UNFINISHED else minimize(task, end, False)
     before = np.inf
     for _ in range(MAX_ROUNDS):
         weights = graduated.weigh([norms(k) for k, _ in graduated.ruled])
-        end = minimize(replace(task, weights=weights), end)
-        if not end.status.success:
-            break
+        task = replace(task, weights=weights)
+        end = minimize(task, end, True)
+        if end.status in UNFINISHED:
+            return end
         change = abs(before - end.point.cost) <= SAME * max(end.point.cost, np.finfo(float).tiny)
         binary = all(np.all(np.minimum(w, 1.0 - w) <= SETTLED) for w in weights.values())
-        if graduated.is_last and change or gnc.kind == "truncated" and (binary or change):
+        if (change and graduated.is_last) or (gnc.kind == "truncated" and (binary or change)):
             break
         before, graduated = end.point.cost, graduated.next()
-    return end
+    return minimize(task, end, False)
 
 
 def _ruled(gnc: GNC, task: Task) -> list[int]:
@@ -139,7 +144,9 @@ def _ruled(gnc: GNC, task: Task) -> list[int]:
         return [k for k, f in enumerate(task.compiled.families) if f.loss is None]
     for name in wanted:
         if name not in names:
-            raise OptionError(f"families = {list(wanted)!r}: there is no family {name!r}{suggestion(name, names)}")
+            raise OptionError(
+                f"families = {list(wanted)!r}: there is no family {name!r}{suggestion(name, names)}"
+            )
         if task.compiled.families[names.index(name)].loss is not None:
             raise OptionError(f"family {name!r} has a loss already: leave out the loss or the family in GNC")
     return [names.index(name) for name in wanted]

@@ -57,7 +57,9 @@ def minimize(task: Task, values: Arrays, options: SolveOptions, recorder: Record
     rule, last, best, first = rule_of(options, task.eliminated is not None), None, point, len(recorder.rows)
     recorder.begin(point)
     try:
-        while (why := stopped(point, last, len(recorder.rows) - first, perf_counter() - begin, options)) is None:
+        while (
+            why := stopped(point, last, len(recorder.rows) - first, perf_counter() - begin, options)
+        ) is None:
             step = rule.step(point)
             if step is None:
                 why = Status.STALLED, "the normal equations cannot be factorized with any damping"
@@ -123,12 +125,16 @@ def _settled(last: Judged, options: SolveOptions) -> tuple[Status, str] | None:
                 f"cost tolerance reached: relative change {change:.1e} <= ftol = {options.ftol:.1e}"
             )
         if move <= options.xtol:
-            return Status.CONVERGED, f"step tolerance reached: relative step {move:.1e} <= xtol = {options.xtol:.1e}"
+            return (
+                Status.CONVERGED,
+                f"step tolerance reached: relative step {move:.1e} <= xtol = {options.xtol:.1e}",
+            )
         return None
     # A refused step is small because damping grew, so its size says nothing, unless nothing is left to gain.
     if step.predicted <= ROUNDING * cost:
         return Status.CONVERGED, (
-            f"no step can lower the cost: predicted {step.predicted / cost:.1e} of it <= {ROUNDING:.0e}, rounding"
+            f"no step can lower the cost: predicted {step.predicted / cost:.1e} of it <= "
+            f"{ROUNDING:.0e}, rounding"
         )
     if move <= np.finfo(float).eps:
         return Status.STALLED, (

@@ -93,7 +93,9 @@ class Step:
     @cached_property
     def length(self) -> float:
         """|D p|"""
-        return math.sqrt(sum(float(np.sum(d * p * p)) for d, p in zip(self.point.scale, self.deltas, strict=True)))
+        return math.sqrt(
+            sum(float(np.sum(d * p * p)) for d, p in zip(self.point.scale, self.deltas, strict=True))
+        )
 
     def shortened(self, deltas: Arrays) -> Step:
         """With other deltas: ``predicted = -g'p - |J p|²/2``."""
@@ -167,12 +169,16 @@ def dot(a: Arrays, b: Arrays) -> float:
 
 def relative_move(deltas: Arrays, values: Arrays) -> float:
     """The largest ``|p| / |x|`` of a family of variables."""
-    parts = [(float(np.linalg.norm(p)), float(np.linalg.norm(x))) for p, x in zip(deltas, values, strict=True)]
+    parts = [
+        (float(np.linalg.norm(p)), float(np.linalg.norm(x))) for p, x in zip(deltas, values, strict=True)
+    ]
     return max((p / x if x > 0.0 else p for p, x in parts), default=0.0)
 
 
 def _shaped(parts: Arrays, task: Task) -> Arrays:
-    return [np.asarray(a).reshape(len(v.values), -1) for a, v in zip(parts, task.compiled.variables, strict=True)]
+    return [
+        np.asarray(a).reshape(len(v.values), -1) for a, v in zip(parts, task.compiled.variables, strict=True)
+    ]
 
 
 def _box(variables: Any) -> tuple[Matrix, Matrix] | None:

@@ -53,8 +53,8 @@ class SolveTrace(np.ndarray[Any, Any]):
     """One row per trial step, a structured array: ``trace["cost"]``, ``trace[trace["accepted"]]``.
 
     ``iteration`` from 1 · ``cost`` where the step started, ``trial_cost`` at its end (NaN: not finite) ·
-    ``actual`` and ``predicted`` reduction, ``gain_ratio`` their quotient · ``damping`` · ``radius`` (NaN where
-    the method has none) · ``step`` = |D p| · ``gradient``: the largest cosine of a column of J with the
+    ``actual`` and ``predicted`` reduction, ``gain_ratio`` their quotient · ``damping`` · ``radius`` (NaN
+    where the method has none) · ``step`` = |D p| · ``gradient``: the largest cosine of a column of J with the
     residuals · ``cg_steps`` of conjugate gradients · ``seconds`` since the start · ``accepted``, and the
     ``verdict``: "go", or why it was refused. `print` shows the rows as a log.
     """
@@ -107,5 +107,6 @@ def line(row: Any) -> str:
     end = "" if row["accepted"] else f"  refused: {row['verdict']}"
     return (
         f"{row['iteration']:5d} {row['trial_cost']:14.7e} {row['actual']:10.2e} {row['gradient']:9.2e} "
-        f"{row['damping']:9.2e} {radius} {row['gain_ratio']:8.3g} {row['cg_steps']:4d} {row['seconds']:8.3f}{end}"
+        f"{row['damping']:9.2e} {radius} {row['gain_ratio']:8.3g} {row['cg_steps']:4d} "
+        f"{row['seconds']:8.3f}{end}"
     )

@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 Arrays = list[Matrix]
 
 LEAST, MOST = 1e-6, 1e32
-"""Between these the damping holds the squared length of a column that was scaled by 1 / (1 + its first one)."""
+"""The damping keeps the squared length of a column, scaled by 1 / (1 + its first one), between these."""
 DENSE = 3000
 """Up to so many unknowns the factor is that of a dense matrix."""
 
@@ -58,8 +58,10 @@ class ReferenceSystem:
         return None
 
     def squared_norms(self, values: Arrays, family: int) -> Matrix:
-        """|r_i|² of one family, without the weights of `set_weights` and before the loss, (n,)."""
-        return np.asarray((self.programs[family].residuals(values) ** 2).sum(axis=1))
+        """|r_i|² of one family times its weights, before the loss, (n,)."""
+        squares = (self.programs[family].residuals(values) ** 2).sum(axis=1)
+        weights = self.weights[family]
+        return np.asarray(squares if weights is None else weights * squares)
 
     def set_weights(self, family: int, weights: Matrix | None) -> None:
         """Count |r_i|² of one family by these factors, (n,); None: by 1."""
@@ -188,7 +190,7 @@ class _Program:
         """(n, rows)"""
         if self.family.callback is not None:
             return np.asarray(self.family.callback.value(values))
-        return self._run(self.value_tape, values).T
+        return np.asarray(self._run(self.value_tape, values).T)
 
     def linear(self, values: Arrays) -> tuple[Matrix, Matrix]:
         """Residuals (n, rows) and their derivatives (n, rows, tangents)."""
@@ -249,13 +251,13 @@ class _Cholesky:
         from scipy.sparse.linalg import splu
 
         self.scale = np.sqrt(A.diagonal())
+        self.dense: Any = None
         if not (self.scale > 0.0).all():
             raise np.linalg.LinAlgError("a diagonal entry is not positive")
         if A.shape[0] <= DENSE:
             dense = A.toarray() if hasattr(A, "toarray") else A
             self.dense = cho_factor(dense / self.scale[:, None] / self.scale, lower=True)
             return
-        self.dense = None
         options = {"SymmetricMode": True}
         self.sparse = splu(A.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
         if not (self.sparse.U.diagonal() > 0.0).all():
@@ -270,7 +272,7 @@ class _Cholesky:
 
 
 class _Schur:
-    """``[B E; E' C]`` with C block diagonal: ``(B - E C^-1 E') x = a - E C^-1 b``, ``y = C^-1 (b - E' x)``."""
+    """``[B E; E' C]``, C block diagonal: ``(B - E C^-1 E') x = a - E C^-1 b``, ``y = C^-1 (b - E' x)``."""
 
     def __init__(self, A: Any, inner: Mask) -> None:
         self.outer, self.inner = np.flatnonzero(~inner), np.flatnonzero(inner)

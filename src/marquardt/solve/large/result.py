@@ -102,7 +102,7 @@ class SolveResult:
         squares = np.asarray(task.system.squared_norms(self._point.values, k))
         if weights is not None:
             task.system.set_weights(k, weights)
-        return np.sqrt(squares)
+        return np.asarray(np.sqrt(squares))
 
     def percentiles(self, family: str | None = None, at: Sequence[float] = PERCENTILES) -> dict[float, float]:
         """Percentiles of `residual_norms`; 100 is the largest."""
@@ -112,7 +112,7 @@ class SolveResult:
     def worst(self, family: str | None = None, count: int = 5) -> NDArray[np.intp]:
         """The items of a family with the largest residuals, the worst first."""
         norms = self.residual_norms(family)
-        return np.argsort(-norms, kind="stable")[:count]
+        return np.asarray(np.argsort(-norms, kind="stable")[:count])
 
     @cached_property
     def weights(self) -> dict[str, Matrix]:
@@ -136,7 +136,10 @@ class SolveResult:
     def n_residuals(self) -> int:
         """Numbers that were squared and summed; items of weight zero do not count."""
         weights = self._point.task.weights
-        counts = (np.count_nonzero(weights[k]) if k in weights else f.n for k, f in enumerate(self._compiled.families))
+        counts = (
+            np.count_nonzero(weights[k]) if k in weights else f.n
+            for k, f in enumerate(self._compiled.families)
+        )
         return int(sum(n * f.rows for n, f in zip(counts, self._compiled.families, strict=True)))
 
     @property
@@ -162,10 +165,10 @@ class SolveResult:
         between two, (t, t'); ``covariance("camera")`` or with a list of indices all their blocks, (n, t, t),
         one solution of the normal equations for each tangent.
 
-        What no residual tells apart (the gauge: where the scene lies) has no variance: H⁺ is the pseudo-inverse,
-        of the scene as it is, whatever frame it is in. Fix variables to have it in their frame. A variable that
-        is not determined by itself has infinite variances. ``s²`` is `reduced_chi2`, or 1 with ``sigma_known``:
-        by default where every family has ``sqrt_information``.
+        What no residual tells apart (the gauge: where the scene lies) has no variance: H⁺ is the
+        pseudo-inverse. Fix variables to have it in their frame. A variable that is not determined by itself
+        has infinite variances. ``s²`` is `reduced_chi2`, or 1 with ``sigma_known``: by default where every
+        family has ``sqrt_information``. With a loss H is that of the weighted residuals.
 
         Raises ParameterError for an unknown name or index.
         """
@@ -214,7 +217,8 @@ class SolveResult:
         return {
             "status": self.status.name, "message": self.message, "success": self.success,
             "cost": self.cost, "initial_cost": self.initial_cost, "n_residuals": self.n_residuals,
-            "n_variables": self.n_variables, "nfev": self.nfev, "njev": self.njev, "n_accepted": self.n_accepted,
+            "n_variables": self.n_variables, "nfev": self.nfev, "njev": self.njev,
+            "n_accepted": self.n_accepted,
             "seconds": dict(self.seconds), "solver": dict(self.solver),
             "percentiles": {name: self.percentiles(name) for name in self.families},
             "values": {name: x.tolist() for name, x in self.values.items()},

@@ -11,9 +11,9 @@ import numpy as np
 from .point import Arrays, Point, Step, dot
 from .settings import SolveOptions
 
-UNDAMPED = 1e-12
-"""Damping of a Gauss-Newton step: what the residuals do not determine stays where it is, all else moves by
-1e-12 less than it should."""
+UNDAMPED = 1e-10
+"""Damping of a Gauss-Newton step, and the least of any: what is not determined stays where it is.
+With 1e-12 rounding moves a free scene so far that sphere2500 takes 11 steps, with 1e-10 seven."""
 MOST = 1e20
 """Beyond this damping nothing moves."""
 
@@ -84,7 +84,7 @@ class GaussNewton:
 
 @dataclass(frozen=True)
 class Legs:
-    """The two legs of Powell's path: to the minimum along the steepest descent, and on to Gauss-Newton's step."""
+    """The legs of Powell's path: to the lowest point of the steepest descent, on to Gauss-Newton's."""
 
     cauchy: Arrays
     newton: Step
@@ -144,7 +144,7 @@ def rule_of(options: SolveOptions, eliminates: bool) -> Rule:
         return Dogleg()
     if options.method == "gauss-newton":
         return GaussNewton()
-    return Levenberg(options.initial_damping or (1e-4 if eliminates else 1e-10))
+    return Levenberg(options.initial_damping or (1e-4 if eliminates else 1e-8))
 
 
 def _solved(point: Point, damping: float) -> Step | None:

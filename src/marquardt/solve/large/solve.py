@@ -17,10 +17,14 @@ from .loop import End, Moment, minimize
 from .point import Arrays, Point, Task
 from .record import Judged, Recorder
 from .result import SolveResult
-from .settings import Method, Solver, SolveOptions
+from .settings import Method, SolveOptions, Solver
+from .system import make_system
 
 _systems: WeakKeyDictionary[Any, dict[tuple[Any, ...], TimedSystem]] = WeakKeyDictionary()
 """The structure of a compiled problem is analyzed once for each way to solve it."""
+
+ROUGHLY = 1e-4
+"""The cost tolerance of all rounds of graduated non-convexity but the last."""
 
 
 def solve(
@@ -41,7 +45,7 @@ def solve(
     callback: Callable[[Moment], Any] | None = None,
     progress: bool = False,
 ) -> SolveResult:
-    """Minimize ``1/2 Σ c² ρ(|r_i|² / c²)`` over the variables of a `Problem`, or of what ``compile()`` made of it.
+    """Minimize ``1/2 Σ c² ρ(|r_i|² / c²)`` over the variables of a `Problem`, or of a compiled one.
 
     method, ftol, xtol, gtol, max_iterations, max_time, initial_damping, threads, solver : see `SolveOptions`.
     robust : ``"gnc"`` or a `GNC`: find false residuals by graduated non-convexity; ``result.weights`` tells.
@@ -67,8 +71,9 @@ def solve(
     recorder = Recorder(lambda: perf_counter() - analyzed, progress)
     observe = _observer(compiled, callback, recorder)
 
-    def run(task: Task, end: End | None) -> End:
+    def run(task: Task, end: End | None, roughly: bool = False) -> End:
         left = _remaining(options, recorder, perf_counter() - analyzed)
+        left = replace(left, ftol=max(left.ftol, ROUGHLY)) if roughly else left
         return minimize(task, values if end is None else end.point.values, left, recorder, observe)
 
     end = run(task, None) if gnc is None else minimize_gnc(gnc, task, run)
@@ -84,14 +89,8 @@ def prepare(compiled: Any, options: SolveOptions, eliminate: str | None = "auto"
     known = _systems.setdefault(compiled, {})
     key = eliminated, options.solver, options.threads
     if key not in known:
-        known[key] = TimedSystem(make(compiled, eliminated, options))
+        known[key] = TimedSystem(make_system(compiled, eliminated, options.solver, options.threads))
     return Task.of(compiled, known[key], eliminated)
-
-
-def make(compiled: Any, eliminated: int | None, options: SolveOptions) -> Any:
-    from .system import make_system
-
-    return make_system(compiled, eliminated, options.solver, options.threads or 0)
 
 
 def _start(compiled: Any, start: Mapping[str, Any] | None) -> Arrays:
@@ -110,7 +109,7 @@ def _start(compiled: Any, start: Mapping[str, Any] | None) -> Arrays:
 
 
 def _eliminated(compiled: Any, eliminate: str | None) -> int | None:
-    """Position of the variables to eliminate. Raises OptionError where residuals join them with each other."""
+    """Position of the variables to eliminate. Raises OptionError where a residual joins two of them."""
     able = separable(compiled)
     if eliminate is None or not able:
         return None
@@ -119,7 +118,9 @@ def _eliminated(compiled: Any, eliminate: str | None) -> int | None:
         sizes = [len(v.values) * v.manifold.tangent for v in compiled.variables]
         return max(able, key=sizes.__getitem__) if len(names) > 1 else None
     if eliminate not in names:
-        raise OptionError(f"eliminate = {eliminate!r}: there are no such variables{suggestion(eliminate, names)}")
+        raise OptionError(
+            f"eliminate = {eliminate!r}: there are no such variables{suggestion(eliminate, names)}"
+        )
     if names.index(eliminate) not in able:
         raise OptionError(
             f"eliminate = {eliminate!r}: some residual joins two of them, so their part of J'J is not block "

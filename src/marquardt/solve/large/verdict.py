@@ -1,4 +1,4 @@
-"""What is known about the end of a large problem: is it stationary, and what do the residuals not determine?"""
+"""What is known about the end of a large problem: is it stationary, and what is not determined?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DAMPING = 1e-9
 """Each round shrinks a direction of eigenvalue m beside one without effect by DAMPING / (m + DAMPING)."""
 ROUNDS = 3
 NULL = 1e-14
-"""A direction has no effect if ``|J v|² <= NULL |D v|²``: a move by 1e7 of its scale is a residual's worth."""
+"""A direction has no effect if ``|J v|² <= NULL |D v|²``."""
 LOCAL = 0.9
 """A unit direction without effect belongs to a variable alone if this part of its square is there."""
 
@@ -95,13 +95,13 @@ class SolveCertificate:
     @property
     def rank(self) -> int:
         """Directions that the residuals determine, of ``n_free``."""
-        return self.n_free - self.nullity
+        return int(self.n_free - self.nullity)
 
     @property
     def nullity(self) -> int:
         """Directions without effect."""
         space = self.null_space
-        return space.vectors.shape[1] + int(np.count_nonzero(space.idle))
+        return int(space.vectors.shape[1] + np.count_nonzero(space.idle))
 
     @cached_property
     def unobservable(self) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ class SolveCertificate:
     @property
     def gauge_freedom(self) -> int:
         """Directions without effect that belong to all variables together, such as moving the whole scene."""
-        return self.nullity - sum(count for _, _, count in self.null_space.local)
+        return int(self.nullity - sum(count for _, _, count in self.null_space.local))
 
     @cached_property
     def sentences(self) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class SolveCertificate:
 
 
 def null_space(point: Point) -> NullSpace:
-    """Directions v with ``|J v|² <= NULL |D v|²``, by subspace iteration with ``(J'J + DAMPING D²)^-1 D²``."""
+    """Directions v with ``|J v|² <= NULL |D v|²``, by inverse iteration with ``J'J + DAMPING D²``."""
     system = point.linearized().task.system
     diagonal = _joined(system.diagonal())
     none = np.zeros(diagonal.size, dtype=bool)

@@ -1,0 +1,188 @@
+"""Problems made by hand, as a compiled problem is, with derivatives by differences: what the loop is tried on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from marquardt import geometry
+
+
+class Euclidean:
+    def __init__(self, n):
+        self.ambient = self.tangent = n
+
+    def retract(self, x, d):
+        return x + d
+
+
+class Pose:
+    """Translation (3) and quaternion (4), moved in their own frame."""
+
+    ambient, tangent = 7, 6
+
+    def retract(self, x, d):
+        t = x[..., :3] + geometry.rotate_by_quaternion(x[..., 3:], d[..., :3])
+        q = geometry.quaternion_product(x[..., 3:], geometry.quaternion_of(d[..., 3:]))
+        return np.concatenate([t, q / np.linalg.norm(q, axis=-1, keepdims=True)], axis=-1)
+
+
+@dataclass(eq=False)
+class Variables:
+    name: str
+    values: Any
+    manifold: Any
+    frozen: Any = None
+    lower: Any = None
+    upper: Any = None
+
+    def __post_init__(self):
+        self.values = np.array(self.values, dtype=float)
+        if self.frozen is None:
+            self.frozen = np.zeros((len(self.values), self.manifold.tangent), dtype=bool)
+
+
+class Called:
+    """Residuals of all items, and their derivatives by the tangents by central differences."""
+
+    def __init__(self, function, slots, data, variables):
+        self.function, self.slots, self.data, self.variables = function, slots, data, variables
+
+    def value(self, values):
+        return self.function(*[values[p][i] for p, i in self.slots], *self.data)
+
+    def linear(self, values):
+        x = [values[p][i] for p, i in self.slots]
+        columns = []
+        for k, (p, _) in enumerate(self.slots):
+            manifold = self.variables[p].manifold
+            for j in range(manifold.tangent):
+                step = np.zeros((len(x[k]), manifold.tangent))
+                size = np.abs(x[k][:, j]) if manifold.ambient == manifold.tangent else 1.0
+                step[:, j] = h = 1e-6 * np.maximum(0.01, size)
+                ends = [[*x[:k], manifold.retract(x[k], s * step), *x[k + 1 :]] for s in (1.0, -1.0)]
+                up, down = (self.function(*end, *self.data) for end in ends)
+                columns.append((up - down) / np.reshape(2.0 * h, (-1, 1)))
+        return self.function(*x, *self.data), np.stack(columns, axis=-1)
+
+
+@dataclass(eq=False)
+class Family:
+    name: str
+    n: int
+    rows: int
+    slots: Any
+    callback: Any
+    loss: Any = None
+    columns: Any = ()
+    value: Any = None
+    linear: Any = None
+    sigma_known: bool = False
+
+
+@dataclass(eq=False)
+class Compiled:
+    variables: list
+    families: list
+
+    def retract(self, values, deltas):
+        return [v.manifold.retract(x, d) for v, x, d in zip(self.variables, values, deltas, strict=True)]
+
+
+def family(name, variables, function, slots, *data, loss=None):
+    """`slots`: name of the variables and index of each item."""
+    names = [v.name for v in variables]
+    slots = tuple((names.index(n), np.asarray(i, dtype=np.uint32)) for n, i in slots)
+    called = Called(function, slots, data, variables)
+    rows = called.value([v.values for v in variables]).shape[1]
+    return Family(name, len(slots[0][1]), rows, slots, called, loss)
+
+
+# ---------------------------------------------------------------------------------------- bundle adjustment
+
+
+def reprojection(camera, point, observed):
+    seen = geometry.rotate(camera[..., :3], point) + camera[..., 3:6]
+    return geometry.bal(camera[..., 6:], seen) - observed
+
+
+def scene(seed=0, n_cameras=5, n_points=40, noise=0.3, away=0.02):
+    """Cameras on an arc around a cloud, each seeing most of it: true cameras and points, the compiled problem."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-1, 1, (n_points, 3))
+    cameras = np.zeros((n_cameras, 9))
+    cameras[:, 1] = np.linspace(-0.5, 0.5, n_cameras)
+    cameras[:, :3] += 0.05 * rng.standard_normal((n_cameras, 3))
+    cameras[:, 5], cameras[:, 6], cameras[:, 7] = -5.0, 500.0, 0.01
+    i, j = np.nonzero(rng.random((n_cameras, n_points)) < 0.8)
+    observed = reprojection(cameras[i], points[j], 0.0) + noise * rng.standard_normal((i.size, 2))
+    scale = np.array([1, 1, 1, 1, 1, 1, 100, 0.1, 0.1])
+    start = cameras + away * scale * rng.standard_normal(cameras.shape)
+    variables = [
+        Variables("camera", start, Euclidean(9)),
+        Variables("point", points + away * rng.standard_normal(points.shape), Euclidean(3)),
+    ]
+    seen = family("observations", variables, reprojection, [("camera", i), ("point", j)], observed)
+    return cameras, points, Compiled(variables, [seen])
+
+
+# ------------------------------------------------------------------------------------------------ pose graphs
+
+
+def turned(angle, v):
+    c, s = np.cos(angle), np.sin(angle)
+    return np.stack([c * v[..., 0] - s * v[..., 1], s * v[..., 0] + c * v[..., 1]], axis=-1)
+
+
+def between(a, b, z, sigma=1.0):
+    """Pose b in the frame of pose a, beside what was measured; planar."""
+    t = turned(-z[..., 2], turned(-a[..., 2], b[..., :2] - a[..., :2]) - z[..., :2])
+    angle = b[..., 2] - a[..., 2] - z[..., 2]
+    return np.concatenate([t, np.arctan2(np.sin(angle), np.cos(angle))[..., None]], axis=-1) / sigma
+
+
+def grid(seed=0, n=6, noise=0.02, false=0.0, fixed=True):
+    """A walk to and fro over a square with a closure to each pose passed: true poses, false closures, compiled."""
+    rng = np.random.default_rng(seed)
+    cells = [(i, j if i % 2 == 0 else n - 1 - j) for i in range(n) for j in range(n)]
+    poses = np.column_stack([np.array(cells, dtype=float), rng.uniform(-0.3, 0.3, n * n)])
+    at = {cell: k for k, cell in enumerate(cells)}
+    pairs = [(at[i, j], at[i + 1, j]) for i in range(n - 1) for j in range(n)]
+    closures = np.array([p for p in pairs if p[1] - p[0] > 1])
+    steps = np.column_stack([np.arange(n * n - 1), np.arange(1, n * n)])
+
+    def measured(e):
+        exact = between(poses[e[:, 0]], poses[e[:, 1]], np.zeros(3))
+        return exact + noise * rng.standard_normal(exact.shape)
+
+    odometry, loops = measured(steps), measured(closures)
+    wrong = rng.permutation(len(loops))[: round(false * len(loops))]
+    loops[wrong] += rng.uniform(2, 5, (wrong.size, 3)) * rng.choice([-1, 1], (wrong.size, 3))
+    start = [poses[0]]
+    for z in odometry:
+        start.append(np.append(start[-1][:2] + turned(start[-1][2], z[:2]), start[-1][2] + z[2]))
+    variables = [Variables("pose", start, Euclidean(3))]
+    variables[0].frozen[0] = fixed
+    families = [
+        family(
+            "odometry", variables, between, [("pose", steps[:, 0]), ("pose", steps[:, 1])], odometry, noise
+        ),
+        family(
+            "closure", variables, between, [("pose", closures[:, 0]), ("pose", closures[:, 1])], loops, noise
+        ),
+    ]
+    return poses, wrong, Compiled(variables, families)
+
+
+def curve(x, y, start, loss=None, **more):
+    """A curve ``a exp(-b x) + c`` as a large problem: one variable of three numbers."""
+    variables = [Variables("p", [start], Euclidean(3), **more)]
+
+    def residual(p, x, y):
+        return (p[:, 0] * np.exp(-p[:, 1] * x) + p[:, 2] - y)[:, None]
+
+    return Compiled(
+        variables, [family("data", variables, residual, [("p", np.zeros(x.size))], x, y, loss=loss)]
+    )

@@ -1,0 +1,107 @@
+"""The core's system is the reference's, number for number."""
+
+import numpy as np
+import pytest
+
+from marquardt.solve.large.reference_system import ReferenceSystem
+from marquardt.solve.large.system import make_system
+
+from . import support
+
+CASES = {
+    "scene": (lambda: support.scene()[2], 1),
+    "scene, nothing eliminated": (lambda: support.scene()[2], None),
+    "grid": (lambda: support.grid()[2], None),
+}
+
+
+def flat(parts):
+    return np.concatenate([np.asarray(p).ravel() for p in parts])
+
+
+def close(a, b, tolerance=1e-10):
+    a, b = flat(a), flat(b)
+    return np.abs(a - b).max() <= tolerance * np.abs(b).max()
+
+
+@pytest.fixture(params=CASES)
+def pair(request):
+    make, eliminated = CASES[request.param]
+    compiled = make()
+    values = [v.values for v in compiled.variables]
+    return (
+        compiled,
+        values,
+        make_system(compiled, eliminated, threads=2),
+        ReferenceSystem(compiled, eliminated),
+    )
+
+
+def test_cost_gradient_and_diagonal_are_equal(pair):
+    _, values, core, reference = pair
+    assert core.cost(values) == pytest.approx(reference.cost(values), rel=1e-13)
+    assert core.linearize(values) == pytest.approx(reference.linearize(values), rel=1e-13)
+    assert close(core.gradient(), reference.gradient()) and close(core.diagonal(), reference.diagonal())
+
+
+@pytest.mark.parametrize("lam", [1.0, 1e-3])
+def test_steps_predictions_and_solutions_are_equal(pair, lam):
+    compiled, values, core, reference = pair
+    for system in (core, reference):
+        system.linearize(values)
+        assert system.factorize(lam)
+    (a, predicted_a, _), (b, predicted_b, _) = core.step(), reference.step()
+    assert close(a, b, 1e-9) and predicted_a == pytest.approx(predicted_b, rel=1e-10)
+    assert core.curvature(b) == pytest.approx(reference.curvature(b), rel=1e-10)
+    rng = np.random.default_rng(0)
+    rhs = [rng.standard_normal((len(v.values), v.manifold.tangent)) for v in compiled.variables]
+    assert close(core.solve(rhs), reference.solve(rhs), 1e-9)
+
+
+def test_frozen_components_take_no_step_in_either(pair):
+    compiled, values, core, reference = pair
+    rng = np.random.default_rng(1)
+    frozen = [rng.random((len(v.values), v.manifold.tangent)) < 0.3 for v in compiled.variables]
+    steps = []
+    for system in (core, reference):
+        system.linearize(values)
+        assert system.factorize(1e-2, frozen)
+        steps.append(system.step())
+    assert close(steps[0][0], steps[1][0], 1e-9) and steps[0][1] == pytest.approx(steps[1][1], rel=1e-10)
+    assert not flat(steps[0][0])[flat(frozen)].any()
+
+
+@pytest.mark.parametrize("loss", [("huber", 0.5, None), ("cauchy", 0.5, None), ("barron", 0.5, -2.0)])
+def test_losses_and_weights_are_equal(pair, loss):
+    compiled, values, *_ = pair
+    for family in compiled.families:
+        family.loss = loss
+    eliminated = 1 if len(compiled.variables) > 1 else None
+    core, reference = make_system(compiled, eliminated, threads=2), ReferenceSystem(compiled, eliminated)
+    for system in (core, reference):
+        system.set_weights(0, np.linspace(0.0, 2.0, compiled.families[0].n))
+        system.linearize(values)
+        assert system.factorize(1e-3)
+    assert core.cost(values) == pytest.approx(reference.cost(values), rel=1e-13)
+    assert close([core.squared_norms(values, 0)], [reference.squared_norms(values, 0)])
+    assert close(core.gradient(), reference.gradient()) and close(core.step()[0], reference.step()[0], 1e-9)
+
+
+def test_the_predicted_reduction_is_that_of_the_linear_model(pair):
+    _, values, core, _ = pair
+    core.linearize(values)
+    assert core.factorize(1e-2)
+    step, predicted, _ = core.step()
+    slope = flat(core.gradient()) @ flat(step)
+    assert predicted == pytest.approx(-slope - 0.5 * core.curvature(step), rel=1e-8)
+
+
+def test_the_gradient_of_a_loss_is_the_derivative_of_the_cost():
+    compiled = support.scene()[2]
+    compiled.families[0].loss = ("huber", 0.5, None)
+    core, values = make_system(compiled, 1), [v.values for v in compiled.variables]
+    core.linearize(values)
+    rng = np.random.default_rng(2)
+    way = [1e-6 * rng.standard_normal(x.shape) for x in values]
+    up, down = (core.cost([x + s * d for x, d in zip(values, way, strict=True)]) for s in (1, -1))
+    assert flat(core.gradient()) @ flat(way) == pytest.approx((up - down) / 2, rel=1e-5)
