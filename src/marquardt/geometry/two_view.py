@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
-from .rotations import quaternion_of_matrix, rotation_vector_of
+from .rotations import matrix_of, quaternion_of_matrix, rotation_vector_of
 from .triangulate import triangulate
 
 Array = NDArray[np.float64]
@@ -17,6 +17,8 @@ _SAMPLE, _ROUNDS = 8, 2048
 """Pairs in a sample; samples: with half the pairs wrong, one in 256 holds none of those."""
 _WIDTHS = (4.0, 3.0, 2.0, 1.5, 1.0, 1.0)
 """Of the fits to the pairs that agree, in tolerances: those of eight noisy pairs miss right ones."""
+_REFITS, _STEPS, _STEP = 3, 5, 1e-6
+"""Rounds of a fit to the distances themselves, its steps, and the difference for its derivatives."""
 _SCORED = 2000
 """Pairs that samples are scored on; all are looked at in the end."""
 
@@ -41,7 +43,8 @@ def two_view_start(first: Any, second: Any, tolerance: float = 2e-3, seed: int =
     The normalized eight-point method (Hartley, In defense of the eight-point algorithm, 1997) on samples of
     eight pairs (Fischler, Bolles, RANSAC, 1981), scored by the distance of Sampson (1982), made an essential
     matrix and fitted again to the pairs that agree; of the four poses that it allows, the one with most
-    points in front of both cameras. Points of one plane do not determine it: then start from another pair.
+    points in front of both cameras; last, Gauss-Newton on the distances of the pairs that agree. Points of
+    one plane do not determine the pose: then start from another pair.
 
     Parameters
     ----------
@@ -80,6 +83,11 @@ def two_view_start(first: Any, second: Any, tolerance: float = 2e-3, seed: int =
         if near.sum() < _SAMPLE:
             break
         E = _essential(_eight_point(a[None, near], b[None, near]))[0]
+    for _ in range(_REFITS):
+        near = _sampson(E[None], a, b)[0] < tolerance**2
+        R, t, X, front = _in_front(E, a, b, near)
+        R, t = _refined(R, t, a[near], b[near])
+        E = _cross_matrix(t) @ R
     near = _sampson(E[None], a, b)[0] < tolerance**2
     R, t, X, front = _in_front(E, a, b, near)
     if front.sum() < _SAMPLE:
@@ -142,6 +150,41 @@ def _sampson(E: Array, a: Array, b: Array) -> Array:
     off = np.einsum("ski,ki->sk", right, B)
     size = (right[:, :, :2] ** 2).sum(axis=2) + (left[:, :, :2] ** 2).sum(axis=2)
     return np.asarray(off**2 / np.maximum(size, 1e-300))
+
+
+def _refined(R: Array, t: Array, a: Array, b: Array) -> tuple[Array, Array]:
+    """Steps of Gauss-Newton on Sampson's distances over the five numbers of a relative pose."""
+
+    def moved(step: Array) -> tuple[Array, Array]:
+        side = t + plane @ step[3:]
+        return np.asarray(matrix_of(step[:3])) @ R, side / np.linalg.norm(side)
+
+    def off(step: Array) -> Array:
+        turned, side = moved(step)
+        return _signed(_cross_matrix(side) @ turned, a, b)
+
+    for _ in range(_STEPS if len(a) >= _SAMPLE else 0):
+        plane = np.linalg.svd(t[None])[2][1:].T  # across t: its length is one
+        here, rows = off(np.zeros(5)), np.eye(5) * _STEP
+        J = np.stack([(off(row) - off(-row)) / (2 * _STEP) for row in rows], axis=1)
+        step = -np.linalg.lstsq(J, here)[0]
+        if not (off(step) ** 2).sum() < (here**2).sum():
+            break
+        R, t = moved(step)
+    return R, t
+
+
+def _signed(E: Array, a: Array, b: Array) -> Array:
+    """Sampson's distances with their signs, (pairs,)."""
+    ones = np.ones((len(a), 1))
+    A, B = np.hstack([a, ones]), np.hstack([b, ones])
+    right, left = A @ E.T, B @ E
+    size = (right[:, :2] ** 2).sum(axis=1) + (left[:, :2] ** 2).sum(axis=1)
+    return np.asarray((right * B).sum(axis=1) / np.sqrt(np.maximum(size, 1e-300)))
+
+
+def _cross_matrix(t: Array) -> Array:
+    return np.array([[0.0, -t[2], t[1]], [t[2], 0.0, -t[0]], [-t[1], t[0], 0.0]])
 
 
 def _in_front(E: Array, a: Array, b: Array, near: NDArray[np.bool_]) -> tuple[Array, Array, Array, Any]:
