@@ -59,74 +59,95 @@ impl Walk<'_> {
     #[inline(always)]
     fn shaped<const F: bool>(self, rows: usize, width: usize, e: usize) {
         let Walk { group, families, offsets, points, tracks, mut pass } = self;
-        let mut products = Vec::new();
-        let mut track_sum = vec![0.0; e];
         let at_l = Points::parts(e)[1].clone();
-        let shape = |family: &Family| if rows == 0 { (family.rows, family.width) } else { (rows, width) };
+        let (mut products, mut sum) = (Vec::new(), vec![0.0; e]);
         for (k, t) in tracks.enumerate() {
             let l = if e > 0 { &points.of(t)[at_l.clone()] } else { &[] };
-            let sum = &mut track_sum[..e];
-            sum.fill(0.0);
-            let items =
-                group.families.iter().flat_map(|&f| families[f].track(t).map(move |p| (&families[f], p)));
+            let sum = &mut sum[..e];
+            let items = Items { group, families, t, rows, width, e };
             match &mut pass {
                 Pass::Down { eliminated, sums } => {
                     let z = &mut eliminated[k * e..][..e];
                     forward::<F>(e, l, z);
-                    for (family, place) in items {
-                        let (rows, width) = shape(family);
-                        let record = family.records.record(place);
-                        for i in 0..rows {
-                            let along = dot::<F>(&record[rows * width + i * e..][..e], z);
-                            family.scatter::<F>(place, &record[i * width..][..width], offsets, along, sums);
-                        }
-                    }
+                    items.each(
+                        #[inline(always)]
+                        |family, place, jacobian, u, _| {
+                            family.scatter::<F>(place, jacobian, offsets, dot::<F>(u, z), sums);
+                        },
+                    );
                 }
                 Pass::Back { x, eliminated } => {
-                    for (family, place) in items {
-                        let (rows, width) = shape(family);
-                        let record = family.records.record(place);
-                        for i in 0..rows {
-                            let along = family.dot::<F>(place, &record[i * width..][..width], offsets, x);
-                            add::<F>(sum, along, &record[rows * width + i * e..][..e]);
-                        }
-                    }
+                    sum.fill(0.0);
+                    items.each(
+                        #[inline(always)]
+                        |family, place, jacobian, u, _| {
+                            add::<F>(sum, family.dot::<F>(place, jacobian, offsets, x), u);
+                        },
+                    );
                     let z = &mut eliminated[k * e..][..e];
                     z.iter_mut().zip(&*sum).for_each(|(z, s)| *z -= s);
                     backward::<F>(e, l, z);
                 }
                 Pass::Apply { x, sums } => {
+                    sum.fill(0.0);
                     products.clear();
-                    for (family, place) in items.clone() {
-                        let (rows, width) = shape(family);
-                        let record = family.records.record(place);
-                        for i in 0..rows {
-                            let along = family.dot::<F>(place, &record[i * width..][..width], offsets, x);
-                            add::<F>(sum, along, &record[rows * width + i * e..][..e]);
+                    items.each(
+                        #[inline(always)]
+                        |family, place, jacobian, u, _| {
+                            let along = family.dot::<F>(place, jacobian, offsets, x);
+                            add::<F>(sum, along, u);
                             products.push(along);
-                        }
-                    }
+                        },
+                    );
                     let mut product = products.iter();
-                    for (family, place) in items {
-                        let (rows, width) = shape(family);
-                        let record = family.records.record(place);
-                        for (i, &along) in product.by_ref().take(rows).enumerate() {
-                            let left = along - dot::<F>(&record[rows * width + i * e..][..e], sum);
-                            family.scatter::<F>(place, &record[i * width..][..width], offsets, left, sums);
-                        }
-                    }
+                    items.each(
+                        #[inline(always)]
+                        |family, place, jacobian, u, _| {
+                            let left = product.next().map_or(0.0, |along| along - dot::<F>(u, sum));
+                            family.scatter::<F>(place, jacobian, offsets, left, sums);
+                        },
+                    );
                 }
                 Pass::Curvature { x, eliminated, total } => {
-                    let own = &eliminated[k * e..][..e];
-                    for (family, place) in items {
-                        let (rows, width) = shape(family);
-                        let record = family.records.record(place);
-                        for i in 0..rows {
-                            let kept = family.dot::<F>(place, &record[i * width..][..width], offsets, x);
-                            let all = kept + dot::<F>(&record[rows * (width + e) + i * e..][..e], own);
-                            **total = fma::<F>(all, all, **total);
-                        }
-                    }
+                    let d = &eliminated[k * e..][..e];
+                    items.each(
+                        #[inline(always)]
+                        |family, place, jacobian, _, own| {
+                            let along = family.dot::<F>(place, jacobian, offsets, x) + dot::<F>(own, d);
+                            **total = fma::<F>(along, along, **total);
+                        },
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// The items of a track; rows and width where all have them, so that loops have a constant length.
+struct Items<'a> {
+    group: &'a Group,
+    families: &'a [Family],
+    t: usize,
+    rows: usize,
+    width: usize,
+    e: usize,
+}
+
+impl Items<'_> {
+    /// Calls `take(family, place, row of J, row of U, row of J_e)` for every row of every item.
+    #[inline(always)]
+    fn each(&self, mut take: impl FnMut(&Family, usize, &[f64], &[f64], &[f64])) {
+        let e = self.e;
+        for &f in &self.group.families {
+            let family = &self.families[f];
+            let uniform = self.rows > 0;
+            let (rows, width) = if uniform { (self.rows, self.width) } else { (family.rows, family.width) };
+            for place in family.track(self.t) {
+                let record = family.records.record(place);
+                let (jacobian, rest) = record.split_at(rows * width);
+                for i in 0..rows {
+                    let (u, own) = (&rest[i * e..][..e], &rest[(rows + i) * e..][..e]);
+                    take(family, place, &jacobian[i * width..][..width], u, own);
                 }
             }
         }
@@ -144,5 +165,7 @@ fn dot<const F: bool>(a: &[f64], b: &[f64]) -> f64 {
 
 #[inline(always)]
 fn add<const F: bool>(sum: &mut [f64], factor: f64, row: &[f64]) {
-    sum.iter_mut().zip(row).for_each(|(s, &x)| *s = fma::<F>(factor, x, *s));
+    for (s, &x) in sum.iter_mut().zip(row) {
+        *s = fma::<F>(factor, x, *s);
+    }
 }

@@ -86,11 +86,11 @@ impl System {
         let n_pairs: usize = self.pairs.iter().map(|p| p.target.len()).sum();
         let threads = n_threads(self.threads, parts.len(), 15.0 * n_pairs as f64);
         let (groups, families, pairs, pattern) = (&self.groups, &self.families, &self.pairs, &*pattern);
-        share(threads, &mut Vec::<()>::new(), parts.into_iter(), |_, (range, first, values), ()| {
+        share(threads, &mut self.tiles, parts.into_iter(), |_, (range, first, values), tiles| {
             for (k, group) in groups.iter().enumerate() {
                 let (pairs, tracks) = (&pairs[k], &range.tracks[k][..]);
                 Assemble { group, families, pairs, pattern, range, tracks, values: &mut *values, first }
-                    .run();
+                    .run(tiles);
             }
         });
     }

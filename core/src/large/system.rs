@@ -11,6 +11,7 @@ use super::family::{Family, FamilySpec, Given, Scratch};
 use super::group::Group;
 use super::layout::{Layout, Sizes};
 use super::linearize::{Part, Sums, linearize};
+use super::lines::Lines;
 use super::pairs::{Pairs, RowRange, analyze, ranges};
 use super::points::{Points, scale_of};
 
@@ -44,6 +45,8 @@ pub struct System {
     pub(super) frozen: Option<(Vec<bool>, Vec<bool>)>,
     pub(super) threads: usize,
     pub(super) seconds: Seconds,
+    /// Memory of the threads that assemble.
+    pub(super) tiles: Vec<Lines>,
 }
 
 impl System {
@@ -78,6 +81,7 @@ impl System {
             frozen: None,
             threads,
             seconds: Seconds::default(),
+            tiles: Vec::new(),
             layout,
         }
     }
