@@ -30,6 +30,9 @@ from .errors import (
     Status,
 )
 from .options import Options
+from .solve.large.gnc import GNC
+from .solve.large.result import SolveResult
+from .solve.large.solve import solve  # after it `marquardt.solve` is the function; imports find the package
 from .solve.least_squares import least_squares
 from .solve.least_squares_result import LeastSquaresResult
 from .solve.result import Result
@@ -58,6 +61,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "GNC",
     "Blocks",
     "Comparison",
     "DataError",
@@ -75,6 +79,7 @@ __all__ = [
     "Options",
     "ParameterError",
     "Result",
+    "SolveResult",
     "Status",
     "blocks",
     "compare",
@@ -85,6 +90,7 @@ __all__ = [
     "geometry",
     "least_squares",
     "models",
+    "solve",
 ]
 
 if hasattr(sys.modules.get("xarray"), "register_dataarray_accessor"):  # loaded before: da.marquardt is known

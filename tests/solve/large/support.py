@@ -1,4 +1,4 @@
-"""Problems made by hand, as a compiled problem is, with derivatives by differences: what the loop is tried on."""
+"""Problems made by hand in the form of a compiled problem, with derivatives by differences."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def reprojection(camera, point, observed):
 
 
 def scene(seed=0, n_cameras=5, n_points=40, noise=0.3, away=0.02):
-    """Cameras on an arc around a cloud, each seeing most of it: true cameras and points, the compiled problem."""
+    """Cameras on an arc before a cloud: true cameras, true points, the compiled problem."""
     rng = np.random.default_rng(seed)
     points = rng.uniform(-1, 1, (n_points, 3))
     cameras = np.zeros((n_cameras, 9))
@@ -144,7 +144,7 @@ def between(a, b, z, sigma=1.0):
 
 
 def grid(seed=0, n=6, noise=0.02, false=0.0, fixed=True):
-    """A walk to and fro over a square with a closure to each pose passed: true poses, false closures, compiled."""
+    """A walk to and fro over a square with closures: true poses, which are false, the compiled problem."""
     rng = np.random.default_rng(seed)
     cells = [(i, j if i % 2 == 0 else n - 1 - j) for i in range(n) for j in range(n)]
     poses = np.column_stack([np.array(cells, dtype=float), rng.uniform(-0.3, 0.3, n * n)])
@@ -186,3 +186,16 @@ def curve(x, y, start, loss=None, **more):
     return Compiled(
         variables, [family("data", variables, residual, [("p", np.zeros(x.size))], x, y, loss=loss)]
     )
+
+
+def grid_again(compiled, truth, seed, noise=0.02):
+    """The same graph with other noise, started at the truth."""
+    rng = np.random.default_rng(1000 + seed)
+    variables = [Variables("pose", truth, Euclidean(3), compiled.variables[0].frozen)]
+    families = []
+    for f in compiled.families:
+        (_, i), (_, j) = f.slots
+        exact = between(truth[i], truth[j], np.zeros(3))
+        z = exact + noise * rng.standard_normal(exact.shape)
+        families.append(family(f.name, variables, between, [("pose", i), ("pose", j)], z, noise))
+    return Compiled(variables, families)

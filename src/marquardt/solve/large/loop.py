@@ -159,7 +159,8 @@ def _check_start(task: Task, start: Point) -> None:
     for position, index in family.slots:
         variables = task.compiled.variables[position]
         at = int(index[found[1]])
-        parts.append(f"{variables.name}[{at}] = {np.array2string(start.values[position][at], precision=6)}")
+        value = np.array2string(start.values[position][at], precision=6, max_line_width=10**6)
+        parts.append(f"{variables.name}[{at}] = {value}")
     raise DataError(
         f"residual {found[1]} of {family.name!r} is not finite at the start, where {', '.join(parts)}. "
         "Check these start values and the data of that item, or leave it out."

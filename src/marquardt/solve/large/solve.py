@@ -86,7 +86,7 @@ def solve(
 def prepare(compiled: Any, options: SolveOptions, eliminate: str | None = "auto") -> Task:
     """The task of a compiled problem: which variables are eliminated, and the system that evaluates it."""
     eliminated = _eliminated(compiled, eliminate)
-    known = _systems.setdefault(compiled, {})
+    known = _systems.setdefault(getattr(compiled, "structure", compiled), {})
     key = eliminated, options.solver, options.threads
     if key not in known:
         known[key] = TimedSystem(make_system(compiled, eliminated, options.solver, options.threads))
@@ -111,12 +111,12 @@ def _start(compiled: Any, start: Mapping[str, Any] | None) -> Arrays:
 def _eliminated(compiled: Any, eliminate: str | None) -> int | None:
     """Position of the variables to eliminate. Raises OptionError where a residual joins two of them."""
     able = separable(compiled)
-    if eliminate is None or not able:
-        return None
     names = [v.name for v in compiled.variables]
+    if eliminate is None:
+        return None
     if eliminate == "auto":
         sizes = [len(v.values) * v.manifold.tangent for v in compiled.variables]
-        return max(able, key=sizes.__getitem__) if len(names) > 1 else None
+        return max(able, key=sizes.__getitem__) if able and len(names) > 1 else None
     if eliminate not in names:
         raise OptionError(
             f"eliminate = {eliminate!r}: there are no such variables{suggestion(eliminate, names)}"

@@ -53,7 +53,8 @@ class CoreSystem:
 
     def linearize(self, values: Arrays) -> float:
         for k, callback in self.callbacks:
-            self.core.give(k, *_flat(callback.linear(values)))
+            residuals, jacobian = _flat(callback.linear(values))
+            self.core.give(k, residuals, jacobian)
         return float(self.core.linearize(_flat(values)))
 
     def gradient(self) -> Arrays:
@@ -85,7 +86,7 @@ class CoreSystem:
     def _give(self, values: Arrays) -> None:
         """Let the core know the residuals of functions that are called back."""
         for k, callback in self.callbacks:
-            self.core.give(k, *_flat([callback.value(values)]), NONE)
+            self.core.give(k, _flat([callback.value(values)])[0], NONE)
 
 
 def _family(family: Any) -> tuple[Any, ...]:
