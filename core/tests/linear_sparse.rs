@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use marquardt_core::linear::blocks::{BlockMatrix, BlockPattern};
-use marquardt_core::linear::sparse::{Cholesky, Kind, NotPositive};
+use marquardt_core::linear::sparse::pcg::Preconditioner;
+use marquardt_core::linear::sparse::precondition::{BlockJacobi, Clusters, Identity};
+use marquardt_core::linear::sparse::{Cholesky, Kind, NotPositive, pcg};
 
 /// Numbers in -1..1 from a linear congruence.
 fn numbers(n: usize, mut seed: u64) -> Vec<f64> {
@@ -120,4 +122,90 @@ fn threads_do_not_change_a_bit() {
         let one = run(1);
         assert!([2, 3, 0].into_iter().all(|threads| run(threads) == one));
     }
+}
+
+#[test]
+fn blocks_of_the_inverse_are_those_of_the_solutions_with_unit_columns() {
+    for (name, pattern) in patterns() {
+        let a = positive(pattern, 4);
+        let (n, p) = (a.pattern.dimension(), &a.pattern);
+        for kind in [Kind::Dense, Kind::Sparse] {
+            let mut cholesky = Cholesky::analyze(p, kind, 1);
+            cholesky.factorize(&a).unwrap();
+            let mut inverse = vec![0.0; n * n];
+            (0..n).for_each(|i| inverse[i * n + i] = 1.0);
+            cholesky.solve(&mut inverse, n);
+            let blocks = p.n_blocks() as u32;
+            let near = (0..blocks).flat_map(|i| p.row(i as usize).map(move |k| (i, k)));
+            let mut wanted: Vec<(u32, u32)> = near.map(|(i, k)| (i, p.columns[k])).collect();
+            wanted.extend((1..blocks).map(|i| (i / 2, i))); // above the diagonal, and most of them not stored
+            for (&(i, j), block) in wanted.iter().zip(cholesky.inverse_blocks(&wanted)) {
+                let entries = p.rows(i as usize).flat_map(|r| p.rows(j as usize).map(move |c| (r, c)));
+                assert_eq!(block.len(), p.rows(i as usize).len() * p.rows(j as usize).len());
+                for ((r, c), found) in entries.zip(&block) {
+                    assert!((inverse[c * n + r] - found).abs() < 1e-14, "{name} {kind:?} {i} {j}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn conjugate_gradients_come_to_the_solution_with_every_preconditioner() {
+    for (name, pattern) in patterns() {
+        let a = positive(pattern, 5);
+        let b = numbers(a.pattern.dimension(), 6);
+        let solve = |m: &dyn Preconditioner| {
+            let (x, steps) = pcg(&a, m, &b, 1e-14, 500);
+            let e = error(&a, &x, &b);
+            assert!(e < 1e-6 && steps < 500, "{name}: {e} after {steps}");
+            steps
+        };
+        let plain = solve(&Identity);
+        let jacobi = solve(&BlockJacobi::of(&a).unwrap());
+        let clusters = solve(&Clusters::new(&a, 8, 1).unwrap());
+        let all = Clusters::new(&a, 1000, 1).unwrap();
+        assert!(clusters <= jacobi + 2 && jacobi <= plain, "{name}: {clusters} {jacobi} {plain}");
+        assert!(solve(&all) <= 2, "{name}: one cluster for each part is the matrix itself");
+    }
+}
+
+#[test]
+fn conjugate_gradients_stop_when_the_gain_stops_growing() {
+    let a = positive(BlockPattern::new(vec![3; 400], (1..400).map(|i| (i, i - 1))), 9);
+    let (n, m) = (a.pattern.dimension(), BlockJacobi::of(&a).unwrap());
+    let b = numbers(n, 10);
+    let gain = |steps: usize| {
+        let (x, taken) = pcg(&a, &m, &b, 0.0, steps);
+        let mut ax = vec![0.0; n];
+        a.multiply(&x, &mut ax);
+        assert_eq!(taken, steps);
+        (0..n).map(|i| x[i] * (0.5 * ax[i] - b[i])).sum::<f64>()
+    };
+    let (_, steps) = pcg(&a, &m, &b, 0.01, 500);
+    let ratio = |i: usize| i as f64 * (gain(i) - gain(i - 1)) / gain(i);
+    assert!((2..20).contains(&steps) && ratio(steps) < 0.01 && (1..steps).all(|i| ratio(i) >= 0.01));
+}
+
+#[test]
+fn a_zero_right_hand_side_and_an_indefinite_matrix_take_no_step() {
+    let mut a = positive(BlockPattern::new(vec![2, 2], [(0, 1)]), 11);
+    assert_eq!(pcg(&a, &Identity, &[0.0; 4], 0.1, 500), (vec![0.0; 4], 0));
+    a.values.iter_mut().for_each(|v| *v = -*v);
+    assert_eq!(pcg(&a, &Identity, &[1.0; 4], 0.1, 500), (vec![0.0; 4], 0));
+    assert_eq!(BlockJacobi::of(&a).err(), Some(NotPositive { block: 0 }));
+}
+
+#[test]
+fn clusters_follow_the_strong_connections() {
+    let pattern = Arc::new(BlockPattern::new(vec![2; 6], (1..6).map(|i| (i, i - 1))));
+    let mut a = BlockMatrix::zeros(&pattern);
+    for i in 0..6 {
+        a.block_mut(pattern.diagonal(i)).copy_from_slice(&[1.0, 0.0, 0.0, 1.0]);
+        if let Some(k) = i.checked_sub(1).and_then(|j| pattern.find(i, j)) {
+            a.block_mut(k).fill(if i == 2 || i == 4 { 0.01 } else { 0.1 });
+        }
+    }
+    assert_eq!(Clusters::new(&a, 2, 1).unwrap().cluster, [0, 0, 2, 2, 4, 4]);
+    assert_eq!(Clusters::new(&a, 1, 1).unwrap().cluster, [0, 1, 2, 3, 4, 5]);
 }

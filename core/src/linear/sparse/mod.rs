@@ -2,7 +2,10 @@
 
 mod factor;
 mod front;
+mod inverse;
 mod order;
+pub mod pcg;
+pub mod precondition;
 mod solve;
 mod symbolic;
 
@@ -10,6 +13,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use self::factor::Worker;
+pub use self::pcg::pcg;
 use self::symbolic::Symbolic;
 use super::blocks::{BlockMatrix, BlockPattern};
 
@@ -84,6 +88,12 @@ impl Cholesky {
     pub fn solve(&self, rhs: &mut [f64], n_rhs: usize) {
         assert_eq!(rhs.len(), n_rhs * self.pattern.dimension(), "size of the right-hand sides");
         solve::solve(&self.symbolic, &self.values, rhs, n_rhs, &self.pattern.offsets);
+    }
+
+    /// The blocks (i, j) of A^-1, row-major. Where L has the block they cost about as much as a factorization, all
+    /// together; elsewhere each block column costs as many solutions as it has scalar columns.
+    pub fn inverse_blocks(&self, wanted: &[(u32, u32)]) -> Vec<Vec<f64>> {
+        inverse::blocks(&self.symbolic, &self.values, wanted, &self.pattern.offsets)
     }
 
     /// Dense or sparse.

@@ -66,6 +66,8 @@ pub(super) struct Symbolic {
     /// Scalar starts of the block rows in elimination order, and the dimension.
     pub offsets: Vec<usize>,
     pub nodes: Vec<Node>,
+    /// The node of each block column.
+    pub node_of: Vec<u32>,
     pub rows: Vec<u32>,
     pub tiles: Vec<Tile>,
     /// Numbers of the factor, zeros within the nodes included.
@@ -115,7 +117,7 @@ impl Symbolic {
     fn new(p: &BlockPattern, graph: &Graph, order: Vec<usize>, groups: Vec<Range<usize>>) -> Self {
         let new = order::inverse(&order);
         let offsets = running(order.iter().map(|&i| p.sizes[i] as usize));
-        let (mut nodes, rows) = structure(graph, &order, &new, &offsets, groups);
+        let (mut nodes, rows, node_of) = structure(graph, &order, &new, &offsets, groups);
         let mut tiles = Vec::new();
         for node in &mut nodes {
             let start = tiles.len();
@@ -123,8 +125,18 @@ impl Symbolic {
             node.tiles = start..tiles.len();
         }
         let size = nodes.last().map_or(0, Node::end);
-        let mut s =
-            Self { order, offsets, nodes, rows, tiles, size, flops: 0.0, subtrees: vec![], top: vec![] };
+        let mut s = Self {
+            order,
+            offsets,
+            nodes,
+            node_of,
+            rows,
+            tiles,
+            size,
+            flops: 0.0,
+            subtrees: vec![],
+            top: vec![],
+        };
         s.list_entries(p, graph, &new);
         s.list_updates();
         s.divide();
@@ -165,6 +177,28 @@ impl Symbolic {
             place[k] = at as u32;
             at += self.size_of(k);
         }
+    }
+
+    /// Where these blocks, ascending, are among the scalar rows of node s; they are all there.
+    pub fn places<'a>(&'a self, s: usize, blocks: &'a [u32]) -> impl Iterator<Item = usize> + 'a {
+        let (columns, mut below) = (&self.nodes[s].columns, self.below(s).iter());
+        let (origin, mut at) = (self.offsets[columns.start], self.nodes[s].width);
+        blocks.iter().map(move |&k| {
+            if (k as usize) < columns.end {
+                return self.offsets[k as usize] - origin;
+            }
+            at += below.by_ref().take_while(|&&b| b != k).map(|&b| self.size_of(b as usize)).sum::<usize>();
+            let place = at;
+            at += self.size_of(k as usize);
+            place
+        })
+    }
+
+    /// The scalar row of block row a in the node of block column b <= a, where the factor has that block.
+    pub fn find(&self, a: usize, b: usize) -> Option<usize> {
+        let s = self.node_of[b] as usize;
+        let known = a < self.nodes[s].columns.end || self.below(s).binary_search(&(a as u32)).is_ok();
+        known.then(|| self.places(s, &[a as u32]).next()).flatten()
     }
 
     /// Which tile each block column is in.
@@ -302,17 +336,17 @@ fn merged(
     joined.into_iter().rev().map(|(blocks, ..)| blocks).collect()
 }
 
-/// The nodes and all their block rows.
+/// The nodes, all their block rows, and the node of each block column.
 fn structure(
     graph: &Graph,
     order: &[usize],
     new: &[usize],
     offsets: &[usize],
     groups: Vec<Range<usize>>,
-) -> (Vec<Node>, Vec<u32>) {
+) -> (Vec<Node>, Vec<u32>, Vec<u32>) {
     let mut node_of = vec![0; order.len()];
     for (s, group) in groups.iter().enumerate() {
-        node_of[group.clone()].fill(s);
+        node_of[group.clone()].fill(s as u32);
     }
     let (mut nodes, mut rows): (Vec<Node>, Vec<u32>) = (Vec::new(), Vec::new());
     let mut children = vec![Vec::new(); groups.len()];
@@ -335,7 +369,7 @@ fn structure(
         own.sort_unstable();
         let width = offsets[columns.end] - offsets[columns.start];
         let below: usize = own.iter().map(|&k| offsets[k as usize + 1] - offsets[k as usize]).sum();
-        let parent = own.first().map_or(NONE, |&k| node_of[k as usize] as u32);
+        let parent = own.first().map_or(NONE, |&k| node_of[k as usize]);
         if parent != NONE {
             children[parent as usize].push(s);
         }
@@ -344,7 +378,7 @@ fn structure(
         nodes.push(Node { columns, rows: begin..rows.len(), width, height, start, tiles: 0..0, parent });
         start += width * height;
     }
-    (nodes, rows)
+    (nodes, rows, node_of)
 }
 
 /// The tiles of a node: whole block columns, at least `TILE` scalar columns each but for the last.
