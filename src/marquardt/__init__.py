@@ -30,6 +30,9 @@ from .errors import (
     Status,
 )
 from .options import Options
+from .problem.large import manifolds
+from .problem.large.manifolds import Manifold
+from .problem.large.problem import Problem
 from .solve.large.gnc import GNC
 from .solve.large.result import SolveResult
 from .solve.large.solve import solve  # after it `marquardt.solve` is the function; imports find the package
@@ -71,6 +74,7 @@ __all__ = [
     "FormulaError",
     "GroupFit",
     "LeastSquaresResult",
+    "Manifold",
     "ManyFits",
     "MarquardtError",
     "MissingPackageError",
@@ -78,6 +82,7 @@ __all__ = [
     "OptionError",
     "Options",
     "ParameterError",
+    "Problem",
     "Result",
     "SolveResult",
     "Status",
@@ -89,6 +94,7 @@ __all__ = [
     "fit_many",
     "geometry",
     "least_squares",
+    "manifolds",
     "models",
     "solve",
 ]

@@ -1,0 +1,163 @@
+"""From declared residuals to a family of programs, or to a callback where they cannot be traced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import DataError, Untraceable
+from .callback import FunctionCallback, GraphCallback
+from .compiled import Callback, Family, Values
+from .items import item_trace, vector_of_item
+from .lowering import Whitening, programs
+from .residuals import Residuals
+
+Columns = list[Values]
+
+
+def compile_family(declared: Residuals, positions: Mapping[str, int]) -> Family:
+    """The family of these residuals; `positions` are those of the variables by name.
+
+    Raises ModelError where the function fails or its result does not suit.
+    """
+    slots = tuple((positions[v.name], index) for v, index in declared.slots)
+    reason = ""
+    if declared.jacobian is None:
+        try:
+            return _traced(declared, slots)
+        except Untraceable as error:
+            reason = str(error)
+    return _called(declared, slots, reason)
+
+
+# ------------------------------------------------------------------------------------------------ traced
+
+
+def _traced(declared: Residuals, slots: Any) -> Family:
+    trace = item_trace(declared)
+    rows = len(trace.outputs)
+    whitening, extra = _whitening(declared, rows)
+    made = programs(trace, [v.variables.manifold for v, _ in declared.slots], whitening)
+    columns = _data_columns(declared, made.used) + extra
+    loss = None if declared.loss is None else declared.loss.native()
+    if (missing := made.missing) is None:
+        value, linear = made.specs()
+        family = Family(
+            declared.name, declared.n, rows, slots, tuple(columns), value, linear, loss,
+            sigma_known=declared.sigma_known,
+        )  # fmt: skip
+    else:
+        called: Callback = GraphCallback(made, slots, columns, declared.n)
+        family = Family(
+            declared.name, declared.n, rows, slots, (), None, None, loss, called,
+            f"exact (traced), by NumPy: the core has no kernel for `{missing}`", declared.sigma_known,
+        )  # fmt: skip
+    return family
+
+
+def _data_columns(declared: Residuals, used: Sequence[int]) -> Columns:
+    """The data columns that are needed, numbered over all data arrays."""
+    flat = [(d.reshape(len(d), -1), j) for d in declared.data for j in range(int(np.prod(d.shape[1:])))]
+    return [np.ascontiguousarray(flat[k][0][:, flat[k][1]]) for k in used]
+
+
+def _whitening(declared: Residuals, rows: int) -> tuple[Whitening | None, Columns]:
+    """Weights and square roots of information as entries of a matrix, and their columns."""
+    factor = _matrix(declared, rows)
+    if factor is None:
+        return None, []
+    columns: Columns = []
+    entries: list[tuple[float | int | None, ...]] = []
+    for i in range(rows):
+        row: list[float | int | None] = []
+        for j in range(rows):
+            entry = factor[:, i, j]
+            if not entry.any():
+                row.append(None)
+            elif (entry == entry[0]).all():
+                row.append(float(entry[0]))
+            elif (known := _known(columns, entry)) is not None:
+                row.append(known)
+            else:
+                row.append(len(columns))
+                columns.append(np.ascontiguousarray(entry))
+        entries.append(tuple(row))
+    return Whitening(tuple(entries), len(columns)), columns
+
+
+def _known(columns: Columns, entry: Values) -> int | None:
+    return next((k for k, c in enumerate(columns) if np.array_equal(c, entry)), None)
+
+
+def _matrix(declared: Residuals, rows: int) -> Values | None:
+    """What residuals are multiplied by, (1 or n, rows, rows); None: nothing. Raises DataError."""
+    W, weight = declared.sqrt_information, declared.weight
+    if W is not None and W.shape[1] != rows:
+        raise DataError(
+            f"{declared.name!r}: sqrt_information is {W.shape[1]} x {W.shape[1]}, but an item has "
+            f"{rows} residuals"
+        )
+    if weight is None:
+        return W
+    root = np.sqrt(weight)[:, None, None]
+    return root * (np.eye(rows)[None] if W is None else W)
+
+
+# -------------------------------------------------------------------------------------------- called back
+
+
+def _called(declared: Residuals, slots: Any, reason: str) -> Family:
+    """The function called with arrays of all items, or item by item if it cannot take them."""
+    rows = len(vector_of_item(declared, 0))
+    together = _takes_all(declared)
+    function = declared.function if together else _one_by_one(declared.function, declared.n)
+
+    def call(*given: Any) -> Any:
+        n_values = len(declared.slots)
+        return function(*declared.placed(given[:n_values], given[n_values:]))
+
+    def own(*given: Any) -> Any:
+        assert declared.jacobian is not None
+        n_values = len(declared.slots)
+        return declared.jacobian(*declared.placed(given[:n_values], given[n_values:]))
+
+    matrix = _matrix(declared, rows)
+    manifolds = [v.variables.manifold for v, _ in declared.slots]
+    callback = FunctionCallback(
+        declared.name, call, None if declared.jacobian is None else own, slots, manifolds, declared.data,
+        declared.n, rows, matrix,
+    )  # fmt: skip
+    how = "own Jacobian" if declared.jacobian is not None else f"finite differences: {reason}"
+    how += "" if together else "; called item by item, as it does not take arrays (n, components)"
+    loss = None if declared.loss is None else declared.loss.native()
+    return Family(
+        declared.name, declared.n, rows, slots, (), None, None, loss, callback, how, declared.sigma_known
+    )
+
+
+def _takes_all(declared: Residuals) -> bool:
+    """Does the function give for arrays of items what it gives for each of them?"""
+    some = slice(0, min(declared.n, 3))
+    values = [v.variables.values[index[some]] for v, index in declared.slots]
+    k = len(values[0])
+    if declared.n == 1:
+        return True
+    try:
+        with np.errstate(all="ignore"):
+            found = np.asarray(declared.function(*declared.placed(values, [d[some] for d in declared.data])))
+        each = np.stack([vector_of_item(declared, i) for i in range(k)])
+        return found.shape[0] == k and np.allclose(found.reshape(k, -1), each, equal_nan=True)
+    except Exception:
+        return False
+
+
+def _one_by_one(function: Callable[..., Any], n: int) -> Callable[..., Any]:
+    def each(*arguments: Any) -> Any:
+        arrays = [isinstance(a, np.ndarray) and a.ndim > 0 for a in arguments]
+        pairs = list(zip(arguments, arrays, strict=True))
+        rows = [function(*[a[i] if row else a for a, row in pairs]) for i in range(n)]
+        return np.stack([np.ravel(np.asarray(row, dtype=np.float64)) for row in rows])
+
+    return each

@@ -1,0 +1,221 @@
+"""From the expressions of one item to the programs of a family: residuals, and derivatives by the tangents.
+
+With r(x) and the motion ``y(d) = retract(x, d)``, the derivative by the tangent is that of ``r(y(d))`` at
+d = 0: ``dr/dx · dy/dd``. Both factors are exact, by the rules of the graph; dy/dd is sparse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import Untraceable
+from ...expr.derive import jacobian
+from ...expr.graph import Graph, Node, reachable, rebuilt
+from ...expr.tape import TapeSpec, in_core, lower
+from ..programs import core_tape
+from .manifolds import Manifold
+from .tracing import ItemTrace, trace_item
+
+Values = NDArray[np.float64]
+Row = list[Node]
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """What multiplies the residuals of an item: a constant (k, k) matrix, or columns for its entries.
+
+    ``entries[i][j]`` is a number, the index of a column behind those of the data, or None for zero.
+    """
+
+    entries: tuple[tuple[float | int | None, ...], ...]
+    n_columns: int
+
+
+@dataclass(frozen=True, eq=False)
+class Programs:
+    """Expressions of a family over its inputs, and which of the data columns they hold."""
+
+    graph: Graph
+    value: tuple[Node, ...]
+    linear: tuple[Node, ...]
+    n_inputs: int
+    used: tuple[int, ...]
+
+    @property
+    def missing(self) -> str | None:
+        """An operation without a kernel in the core."""
+        return in_core(self.linear)
+
+    def specs(self) -> tuple[TapeSpec, TapeSpec]:
+        value = lower(self.graph, self.value, 0, n_columns=self.n_inputs)
+        return value, lower(self.graph, self.linear, 0, n_columns=self.n_inputs)
+
+
+def programs(trace: ItemTrace, manifolds: Sequence[Manifold], whitening: Whitening | None) -> Programs:
+    """The programs of a family whose first arguments are values on these manifolds, in the order of inputs.
+
+    Raises Untraceable where a manifold's own functions cannot be traced.
+    """
+    key = (tuple(manifolds), whitening)
+    if key not in trace.lowered:
+        trace.lowered[key] = _programs(trace, manifolds, whitening)
+    found: Programs = trace.lowered[key]
+    return found
+
+
+def _programs(trace: ItemTrace, manifolds: Sequence[Manifold], whitening: Whitening | None) -> Programs:
+    n_values = sum(_ambient(m) for m in manifolds)
+    graph = Graph()
+    used = sorted(
+        int(n.value) for n in reachable(trace.outputs) if n.op == "data" and int(n.value) >= n_values
+    )
+    places = {k: k for k in range(n_values)} | {k: n_values + i for i, k in enumerate(used)}
+    last = max(places, default=-1)
+    leaves = [graph.data(places.get(k, 0)) for k in range(last + 1)]
+    value = rebuilt(graph, trace.outputs, (), leaves or [graph.const(0.0)])
+    n_inputs = len(places)
+    if whitening is not None:
+        value = _whitened(graph, value, whitening, n_inputs)
+        n_inputs += whitening.n_columns
+    x = [graph.data(k) for k in range(n_values)]
+    slopes = _by_tangents(graph, jacobian(graph, value, x), x, manifolds)
+    linear = [*value, *(d for row in slopes for d in row)]
+    return Programs(graph, tuple(value), tuple(linear), n_inputs, tuple(k - n_values for k in used))
+
+
+def _whitened(graph: Graph, rows: Row, whitening: Whitening, first: int) -> Row:
+    """``W r``, its entries numbers or columns."""
+    out = []
+    for entries in whitening.entries:
+        total = graph.const(0.0)
+        for entry, r in zip(entries, rows, strict=True):
+            if entry is not None:
+                factor = graph.data(first + entry) if isinstance(entry, int) else graph.const(entry)
+                total = graph.add(total, graph.mul(factor, r))
+        out.append(total)
+    return out
+
+
+def _by_tangents(graph: Graph, rows: list[Row], x: Row, manifolds: Sequence[Manifold]) -> list[Row]:
+    """Derivatives by values to derivatives by tangents, slot by slot."""
+    out: list[Row] = [[] for _ in rows]
+    at = 0
+    for manifold in manifolds:
+        end = at + _ambient(manifold)
+        if manifold.flat:
+            for row, found in zip(out, rows, strict=True):
+                row += found[at:end]
+        else:
+            motion = tangent_map(manifold)
+            slopes = _moved(graph, motion, x[at:end])
+            for row, found in zip(out, rows, strict=True):
+                row += _product(graph, found[at:end], slopes, manifold.tangent)
+        at = end
+    return out
+
+
+def _product(graph: Graph, row: Row, slopes: list[Row], tangent: int) -> Row:
+    out = []
+    for j in range(tangent):
+        total = graph.const(0.0)
+        for a, slope in zip(row, slopes, strict=True):
+            if not (_is_zero(a) or _is_zero(slope[j])):
+                total = graph.add(total, graph.mul(a, slope[j]))
+        out.append(total)
+    return out
+
+
+def _is_zero(node: Node) -> bool:
+    return node.op == "const" and node.value == 0.0
+
+
+def _ambient(manifold: Manifold) -> int:
+    assert manifold.ambient is not None
+    return manifold.ambient
+
+
+# --------------------------------------------------------------------------------------------- the motion
+
+
+@dataclass(frozen=True, eq=False)
+class TangentMap:
+    """``retract(x, d)``, and its derivative by d at d = 0: data leaves are x, then d."""
+
+    graph: Graph
+    value: tuple[Node, ...]
+    slopes: tuple[tuple[Node, ...], ...]
+
+
+@lru_cache(maxsize=64)
+def tangent_map(manifold: Manifold) -> TangentMap:
+    """The motion of a manifold as expressions. Raises Untraceable."""
+    a, t = _ambient(manifold), manifold.tangent
+    traced = trace_item(manifold.retract, (_example(manifold), np.zeros(t)))
+    if len(traced.outputs) != a:
+        raise Untraceable(f"a result of {len(traced.outputs)} components, not {a}", None, "retract")
+    graph = traced.graph
+    d = [graph.data(a + j) for j in range(t)]
+    rows = jacobian(graph, traced.outputs, d)
+    still = [graph.data(k) for k in range(a)] + [graph.const(0.0)] * t
+    flat = rebuilt(graph, [entry for row in rows for entry in row], (), still)
+    slopes = tuple(tuple(flat[i * t : (i + 1) * t]) for i in range(a))
+    return TangentMap(graph, traced.outputs, slopes)
+
+
+def _moved(graph: Graph, motion: TangentMap, x: Row) -> list[Row]:
+    """The derivative of the motion at x, in another graph."""
+    t = len(motion.slopes[0])
+    flat = rebuilt(graph, [entry for row in motion.slopes for entry in row], (), x)
+    return [flat[i * t : (i + 1) * t] for i in range(len(motion.slopes))]
+
+
+def _example(manifold: Manifold) -> Values:
+    """A point of the manifold to trace at: it decides nothing."""
+    x = np.linspace(0.3, 0.7, _ambient(manifold))
+    return manifold.project(x)
+
+
+class TapeMotion:
+    """``retract`` of many values by the core."""
+
+    def __init__(self, manifold: Manifold) -> None:
+        motion = tangent_map(manifold)
+        if (missing := in_core(motion.value)) is not None:
+            raise Untraceable(missing, None, "retract")
+        self.manifold = manifold
+        n = _ambient(manifold) + manifold.tangent
+        self.tape: Any = core_tape(lower(motion.graph, motion.value, 0, n_columns=n))
+
+    def __call__(self, x: Values, d: Values) -> Values:
+        columns = [np.ascontiguousarray(c) for c in (*x.T, *d.T)]
+        return self.manifold.project(np.ascontiguousarray(self.tape.run(np.empty(0), columns, len(x)).T))
+
+
+class PlainMotion:
+    """``retract`` as it was written."""
+
+    def __init__(self, manifold: Manifold) -> None:
+        self.manifold = manifold
+
+    def __call__(self, x: Values, d: Values) -> Values:
+        if self.manifold.flat:
+            return x + d
+        moved = np.asarray(self.manifold.retract(x, d), dtype=np.float64)
+        return np.ascontiguousarray(self.manifold.project(moved))
+
+
+@lru_cache(maxsize=64)
+def motion_of(manifold: Manifold) -> TapeMotion | PlainMotion:
+    """How values on a manifold move: by the core where its ``retract`` can be traced."""
+    if manifold.flat:
+        return PlainMotion(manifold)
+    try:
+        return TapeMotion(manifold)
+    except Untraceable:
+        return PlainMotion(manifold)

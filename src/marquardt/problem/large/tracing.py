@@ -1,0 +1,99 @@
+"""One call of a plain function with small arrays of symbols: the expressions of one item."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import Untraceable
+from ...expr.graph import Graph, Node, rebuilt
+from ...expr.trace import Trace, trace
+from ...expr.trace.fingerprint import Fingerprint
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemTrace:
+    """A function of small arrays as expressions: ``outputs`` in the flat order of its result.
+
+    Data leaf k is component k of all arguments, one after the other. ``lowered`` is what was made of it.
+    """
+
+    graph: Graph
+    outputs: tuple[Node, ...]
+    shape: tuple[int, ...]
+    fingerprint: Fingerprint
+    lowered: dict[Hashable, Any] = field(default_factory=dict)
+
+
+def trace_item(
+    function: Callable[..., Any], arguments: Sequence[Any], order: Sequence[int] | None = None
+) -> ItemTrace:
+    """Trace ``function(*arguments)`` with symbols for the arguments at the places `order`, by default all.
+
+    Data leaves count their components in that order; other arguments are settings and stay as they are.
+    Raises Untraceable, also where a branch depends on the values: it would have to be another for each item.
+    """
+    order = range(len(arguments)) if order is None else order
+    names = _names(function, len(arguments))
+    if names is None:
+        names, function = [f"argument_{k}" for k in range(len(arguments))], _by_name(function, len(arguments))
+    settings = {names[k]: a for k, a in enumerate(arguments) if k not in order}
+    found = trace(function, (), {names[k]: arguments[k] for k in order}, settings)
+    if found.guards:
+        raise BranchesOnValues(found.guards[0].where)
+    if found.complex:
+        raise Untraceable("a complex result", None, getattr(function, "__name__", "the function"))
+    graph = Graph()
+    components = [graph.data(k) for k in range(len(found.param_names))]
+    return ItemTrace(graph, tuple(_rows(found, graph, components)), found.shape, found.fingerprint)
+
+
+def _by_name(function: Callable[..., Any], n: int) -> Callable[..., Any]:
+    """A function of n positional arguments, called by name."""
+
+    def named(**given: Any) -> Any:
+        return function(*[given[f"argument_{k}"] for k in range(n)])
+
+    return named
+
+
+class BranchesOnValues(Untraceable):
+    """A branch that is another for each item."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(where)
+        self.args = (f"{where} may go another way for each item; np.where can be traced",)
+
+
+def _rows(found: Trace, graph: Graph, components: Sequence[Node]) -> list[Node]:
+    """The expression of each element of the result; what the function brought along becomes constants."""
+    size = int(np.prod(found.shape))
+    rows: list[Node | None] = [None] * size
+    for family in found.families:
+        columns = [c.extract(()) for c in family.columns]
+        for i in range(family.n_rows):
+            constants = [graph.const(float(c[i])) for c in columns]
+            # `rebuilt` takes no constants for data where there are none.
+            made = rebuilt(graph, family.outputs, components, constants)
+            for rows_of, node in zip(family.rows, made, strict=True):
+                rows[int(rows_of[i])] = node
+    assert all(node is not None for node in rows)
+    return [node for node in rows if node is not None]
+
+
+def _names(function: Any, n: int) -> list[str] | None:
+    """Names of the first n parameters; None where they cannot be given by name."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    if len(parameters) < n or any(p.kind is not p.POSITIONAL_OR_KEYWORD for p in parameters[:n]):
+        return None
+    return [p.name for p in parameters[:n]]
