@@ -2,7 +2,7 @@
 
 A manifold is two plain NumPy functions over the last axis: ``retract(x, d)`` moves x, (..., ambient), by a
 tangent d, (..., tangent), and ``local(x, y)`` is the tangent that leads from x to y. Rotations move in their
-own frame: ``q * exp(d)``. Poses hold the translation first, then the quaternion (x, y, z, w), as g2o files do.
+own frame: ``q * exp(d)``. Poses hold the translation first, then the quaternion (x, y, z, w), as in g2o.
 
 >>> import numpy as np
 >>> x = np.array([1.0, 2.0, np.pi / 2])

@@ -95,7 +95,7 @@ def _numbers(name: str, values: Any) -> Values:
 
 def proper(name: str, array: Values, manifold: Manifold) -> Values:
     """Values that are finite and on their manifold, as a copy. Raises ParameterError with the index."""
-    bad = ~np.isfinite(array).all(axis=1)
+    bad = np.asarray(~np.isfinite(array).all(axis=1))
     if bad.any():
         k = int(np.argmax(bad))
         raise ParameterError(
