@@ -56,19 +56,38 @@ Exit code: 0 every fit that has data is certified; 1 some are not; 2 bad input; 
 done is written."""
 
 
+_SOLVE_HELP = """\
+Solve a large problem: rebuild a world from images, straighten a way from measurements along it.
+
+  marquardt solve problem.txt --html view.html          (bundle adjustment, format BAL)
+  marquardt solve graph.g2o --start chordal --out straight.g2o
+  marquardt solve colmap/sparse/0 --loss huber:1 --ply cloud.ply --out better
+
+A file is read as it is, with gzip or with bzip2. A COLMAP model is a folder with cameras.txt, images.txt and
+points3D.txt. --out writes the solution in the format that was read, --ply the points with the cameras as a
+cloud, --html a view of before and after to turn around in a browser, one file that works offline.
+
+Exit code: 0 a tolerance was reached; 1 any other end; 2 bad input; 130 interrupted, the best point so far is
+reported and written."""
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = argparse.ArgumentParser(
         prog="marquardt", description="Nonlinear least squares with results that tell the truth."
     )
     top.add_argument("--version", action="version", version=f"marquardt {marquardt.__version__}")
-    commands = top.add_subparsers(dest="command", metavar="{fit,batch,models,nist,mgh,demo}")
+    commands = top.add_subparsers(dest="command", metavar="{fit,batch,solve,models,nist,mgh,demo}")
     _add_fit(commands.add_parser(
         "fit", help="fit a formula to a file", description=_FIT_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ))  # fmt: skip
     _add_batch(commands.add_parser(
         "batch", help="fit a formula to every pixel, trace or group of a file", description=_BATCH_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ))  # fmt: skip
+    _add_solve(commands.add_parser(
+        "solve", help="solve a large problem: bundle adjustment, a pose graph", description=_SOLVE_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ))  # fmt: skip
     models = commands.add_parser(
@@ -229,6 +248,36 @@ def _add_batch(batch: argparse.ArgumentParser) -> None:
     batch.add_argument("--quiet", action="store_true", help="no line of progress")
 
 
+def _add_solve(solve: argparse.ArgumentParser) -> None:
+    solve.add_argument("file", metavar="FILE", help="BAL problem, g2o pose graph, or COLMAP folder")
+    solve.add_argument(
+        "--loss", metavar="NAME:SCALE",
+        help="for false observations: huber:1, cauchy:2, ...; the scale in pixels or standard deviations",
+    )  # fmt: skip
+    solve.add_argument(
+        "--robust", metavar="gnc[:SCALE]",
+        help="find false observations by graduated non-convexity; the scale is the largest error believed",
+    )  # fmt: skip
+    solve.add_argument(
+        "--fix", action="append", default=[], metavar="NAME:INDEX,...",
+        help="hold at their start: camera:0, camera:0-9, point:17, pose:3, image:0",
+    )  # fmt: skip
+    solve.add_argument(
+        "--start", default="file", choices=("file", "chordal"), help="of a pose graph: chordal needs no start"
+    )
+    solve.add_argument("--method", default="lm", choices=("lm", "dogleg", "gauss-newton"))
+    solve.add_argument("--solver", default="auto", choices=("auto", "dense", "sparse", "pcg"))
+    solve.add_argument("--max-iterations", type=int, metavar="NUMBER", help="most steps (default: 500)")
+    solve.add_argument("--max-time", type=float, metavar="SECONDS", help="most seconds")
+    solve.add_argument("--ftol", type=float, metavar="NUMBER", help="smallest relative change of the cost")
+    solve.add_argument("--threads", type=int, metavar="NUMBER", help="default: all cores")
+    solve.add_argument("--covariance", action="store_true", help="print how well places are known")
+    solve.add_argument("--out", metavar="FILE", help="where the solution is written")
+    solve.add_argument("--ply", metavar="FILE", help="write points and cameras as a cloud")
+    solve.add_argument("--html", metavar="FILE", help="write a view of before and after as a web page")
+    solve.add_argument("--quiet", action="store_true", help="no line for each step")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; `argv` defaults to the arguments of the process. Returns the exit code."""
     top = parser()
@@ -262,6 +311,8 @@ def _run(arguments: argparse.Namespace) -> int:
         from .fit import run
     elif arguments.command == "batch":
         from .batch import run
+    elif arguments.command == "solve":
+        from .solve import run
     elif arguments.command == "models":
         from .models import run
     elif arguments.command == "nist":

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from .. import geometry
 from ..errors import FileError
+from .held import Held, held_masks
 from .text import first_repeat, numbers, parse, read_text, whole
 
 if TYPE_CHECKING:
+    from ..problem.large.problem import Problem
     from ..report.world import World
 
 Matrix = NDArray[np.float64]
@@ -76,6 +78,25 @@ class BalProblem:
             camera, point = self.cameras[self.camera_index[rows]], self.points[self.point_index[rows]]
             out[rows] = geometry.rotate(camera[:, :3], point)[:, 2] + camera[:, 5] >= 0.0
         return out
+
+    def problem(self, loss: Any = None, fixed: Held | None = None) -> Problem:
+        """The problem to solve: families "camera" and "point", residuals "reprojection".
+
+        fixed : what is held where it is, ``{"camera": [0]}``.
+        """
+        from ..problem.large.problem import Problem
+
+        masks = held_masks(fixed, {"camera": self.cameras.shape, "point": self.points.shape})
+        problem = Problem()
+        camera = problem.variables("camera", self.cameras, fixed=masks["camera"])
+        point = problem.variables("point", self.points, fixed=masks["point"])
+        seen = camera[self.camera_index], point[self.point_index], self.observed
+        problem.residuals(reprojection, *seen, loss=loss, name="reprojection")
+        return problem
+
+    def with_result(self, result: Any) -> BalProblem:
+        """The same observations with the cameras and points of a solution."""
+        return self.with_values(result["camera"], result["point"])
 
     def poses(self) -> tuple[Matrix, Matrix]:
         """Centers (n, 3) of the cameras, and axes (n, 3, 3): columns to the right, down, along the view."""

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import geometry
+from .held import Held, held_masks
 
 if TYPE_CHECKING:
+    from ..problem.large.problem import Problem
     from ..report.world import World
 
 Matrix = NDArray[np.float64]
@@ -115,6 +117,41 @@ class ColmapModel:
                 own[position] = row
         return replace(self, images=images, points=points, intrinsics=tuple(own))
 
+    def problem(self, loss: Any = None, fixed: Held | None = None) -> Problem:
+        """The problem to solve: families "image" and "point", one of each camera model by its name, residuals
+        "reprojection" of each.
+
+        Parameters of a camera are shared by its images. Centers of images (cx, cy) are held, as COLMAP does:
+        poses take their place.
+
+        fixed : what is held where it is besides, ``{"image": [0], "PINHOLE": [0]}``.
+        """
+        from ..problem.large.problem import Problem
+
+        families = self.families()
+        widths = {name: len(CAMERA_MODELS[name].parameters) for name in families}
+        sizes = {"image": (len(self.images), 6), "point": self.points.shape}
+        masks = held_masks(fixed, sizes | {name: (len(families[name]), widths[name]) for name in families})
+        problem = Problem()
+        image = problem.variables("image", self.images, manifold="SE3", fixed=masks["image"])
+        point = problem.variables("point", self.points, fixed=masks["point"])
+        for name, members in families.items():
+            table = np.array([self.intrinsics[k] for k in members])
+            mask = np.tile([p in ("cx", "cy") for p in CAMERA_MODELS[name].parameters], (len(members), 1))
+            own = masks[name]
+            lens = problem.variables(name, table, fixed=mask if own is None else mask | own)
+            rows, place = self._rows_of(members)
+            problem.residuals(
+                reprojection(name),
+                image[self.keypoint_image[rows]],
+                lens[place],
+                point[self.keypoint_point[rows]],
+                self.keypoints[rows],
+                loss=loss,
+                name=f"reprojection {name}",
+            )
+        return problem
+
     def _rows_of(self, members: Index) -> tuple[Index, Index]:
         """Key points that cameras saw a point at, and the place of each one's camera among these."""
         place = np.full(len(self.camera_ids), -1)
@@ -122,6 +159,12 @@ class ColmapModel:
         own = place[self.image_camera[self.keypoint_image]]
         rows = np.flatnonzero(self.seen & (own >= 0))
         return rows, own[rows]
+
+    def with_result(self, result: Any) -> ColmapModel:
+        """The same observations with the poses, points and cameras of a solution."""
+        return self.with_values(
+            result["image"], result["point"], {name: result[name] for name in self.families()}
+        )
 
     def poses(self) -> tuple[Matrix, Matrix]:
         """Centers (n, 3) of the images, and axes (n, 3, 3): columns to the right, down, along the view."""

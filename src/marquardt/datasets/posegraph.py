@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from .. import geometry
 from ..errors import FileError
 from ..geometry.chordal import anchors
+from .held import Held, held_masks
 from .text import first_repeat, numbers, parse, read_text
 
 if TYPE_CHECKING:
+    from ..problem.large.problem import Problem
     from ..report.world import World
 
 Matrix = NDArray[np.float64]
@@ -110,6 +112,29 @@ class PoseGraph:
         Raises DataError for a pose without an edge.
         """
         return anchors(len(self.poses), self.edges, self.fixed)
+
+    def problem(self, loss: Any = None, fixed: Held | None = None) -> Problem:
+        """The problem to solve: family "pose", residuals "edge".
+
+        fixed : what is held where it is, ``{"pose": [0]}``, besides `anchors`.
+        """
+        from ..problem.large.problem import Problem
+
+        kind = _KINDS[self.kind]
+        mask = held_masks(fixed, {"pose": (len(self.poses), kind.n_tangent)})["pose"]
+        anchored = np.repeat(self.anchors()[:, None], kind.n_tangent, axis=1)
+        problem = Problem()
+        pose = problem.variables(
+            "pose", self.poses, manifold=self.kind, fixed=anchored if mask is None else anchored | mask
+        )
+        ends = pose[self.edges[:, 0]], pose[self.edges[:, 1]]
+        root = whitening(self.information)
+        problem.residuals(kind.error, *ends, self.measurements, sqrt_information=root, loss=loss, name="edge")
+        return problem
+
+    def with_result(self, result: Any) -> PoseGraph:
+        """The same measurements with the poses of a solution."""
+        return self.with_poses(np.asarray(result["pose"]))
 
     def places(self) -> Matrix:
         """(n, 3) where the poses are; planar ones at height zero."""

@@ -167,7 +167,7 @@ def _refined(R: Array, t: Array, a: Array, b: Array) -> tuple[Array, Array]:
         plane = np.linalg.svd(t[None])[2][1:].T  # across t: its length is one
         here, rows = off(np.zeros(5)), np.eye(5) * _STEP
         J = np.stack([(off(row) - off(-row)) / (2 * _STEP) for row in rows], axis=1)
-        step = -np.linalg.lstsq(J, here)[0]
+        step = np.asarray(-np.linalg.lstsq(J, here)[0], dtype=np.float64)
         if not (off(step) ** 2).sum() < (here**2).sum():
             break
         R, t = moved(step)
