@@ -93,9 +93,8 @@ class Step:
     @cached_property
     def length(self) -> float:
         """|D p|"""
-        return math.sqrt(
-            sum(float(np.sum(d * p * p)) for d, p in zip(self.point.scale, self.deltas, strict=True))
-        )
+        pairs = zip(self.point.scale, self.deltas, strict=True)
+        return math.sqrt(sum(float(np.einsum("ij,ij,ij->", d, p, p)) for d, p in pairs))
 
     def shortened(self, deltas: Arrays) -> Step:
         """With other deltas: ``predicted = -g'p - |J p|²/2``."""
@@ -123,7 +122,7 @@ class Point:
     def scale(self) -> Arrays:
         """D²: the diagonal of J'J, 1 where that is zero."""
         diagonal = _shaped(self.linearized().task.system.diagonal(), self.task)
-        return [np.where(d > 0.0, d, 1.0) for d in diagonal]
+        return [d if d.min(initial=1.0) > 0.0 else np.where(d > 0.0, d, 1.0) for d in diagonal]
 
     @cached_property
     def at_bound(self) -> list[Mask] | None:
@@ -158,20 +157,26 @@ class Point:
         if self.cost <= 0.0:
             return 0.0
         pairs = zip(self.gradient, self.scale, strict=True)
-        largest = max((float(np.max(g * g / d, initial=0.0)) for g, d in pairs), default=0.0)
+        largest = max((_largest_ratio(g, d) for g, d in pairs), default=0.0)
         return math.sqrt(largest / (2.0 * self.cost))
 
 
+def _largest_ratio(g: Matrix, d: Matrix) -> float:
+    """max g² / d"""
+    ratios = np.square(g)
+    ratios /= d
+    return float(ratios.max(initial=0.0))
+
+
+# einsum where dot would do: BLAS wakes threads of its own, which then wait beside those of the core.
 def dot(a: Arrays, b: Arrays) -> float:
     """The inner product of tangents."""
-    return sum(float(np.vdot(x, y)) for x, y in zip(a, b, strict=True))
+    return sum(float(np.einsum("ij,ij->", x, y)) for x, y in zip(a, b, strict=True))
 
 
 def relative_move(deltas: Arrays, values: Arrays) -> float:
     """The largest ``|p| / |x|`` of a family of variables."""
-    parts = [
-        (float(np.linalg.norm(p)), float(np.linalg.norm(x))) for p, x in zip(deltas, values, strict=True)
-    ]
+    parts = [(math.sqrt(dot([p], [p])), math.sqrt(dot([x], [x]))) for p, x in zip(deltas, values, strict=True)]
     return max((p / x if x > 0.0 else p for p, x in parts), default=0.0)
 
 

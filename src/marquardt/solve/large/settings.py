@@ -22,7 +22,7 @@ class SolveOptions:
     """
 
     method: Method = "lm"
-    """How steps are made. "lm": ``(J'J + damping D²) p = -J'f``, the damping by Nielsen's rule; "dogleg":
+    """How steps are made. "lm": ``(J'J + damping D²) p = -J'f``, the damping by the gain ratio; "dogleg":
     Powell's path to the Gauss-Newton step in the region ``|D p| <= radius``; "gauss-newton":
     ``J'J p = -J'f``, taken even uphill."""
 
@@ -46,7 +46,7 @@ class SolveOptions:
     """Most seconds; the step under way is finished."""
 
     initial_damping: float | None = None
-    """First damping of "lm". None: 1e-4 where a family is eliminated (bundle adjustment), 1e-8 where none is:
+    """First damping of "lm". None: 3e-5 where a family is eliminated (bundle adjustment), 1e-8 where none is:
     pose graphs are nearly linear, and damping holds back just what their weak measurements must decide."""
 
     threads: int | None = None

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ...errors import OptionError, ParameterError, suggestion
+from ...errors import OptionError, ParameterError, Status, suggestion
 from .clock import TimedSystem
 from .gnc import GNC, gnc_of, minimize_gnc
 from .loop import End, Moment, minimize
@@ -25,6 +25,8 @@ _systems: WeakKeyDictionary[Any, dict[tuple[Any, ...], TimedSystem]] = WeakKeyDi
 
 ROUGHLY = 1e-4
 """The cost tolerance of all rounds of graduated non-convexity but the last."""
+FEW = 10
+"""Most steps of such a round: the next one weighs the residuals anew in any case."""
 
 
 def solve(
@@ -73,8 +75,13 @@ def solve(
 
     def run(task: Task, end: End | None, roughly: bool = False) -> End:
         left = _remaining(options, recorder, perf_counter() - analyzed)
-        left = replace(left, ftol=max(left.ftol, ROUGHLY)) if roughly else left
-        return minimize(task, values if end is None else end.point.values, left, recorder, observe)
+        at = values if end is None else end.point.values
+        if not roughly:
+            return minimize(task, at, left, recorder, observe)
+        few = replace(left, ftol=max(left.ftol, ROUGHLY), max_iterations=min(left.max_iterations, FEW))
+        found = minimize(task, at, few, recorder, observe)
+        is_capped = found.status is Status.MAX_ITERATIONS and few.max_iterations < left.max_iterations
+        return replace(found, status=Status.STALLED) if is_capped else found
 
     end = run(task, None) if gnc is None else minimize_gnc(gnc, task, run)
     spent = {phase: s - seconds[phase] for phase, s in task.system.seconds.items()}
