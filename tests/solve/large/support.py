@@ -7,26 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from marquardt import geometry
-
-
-class Euclidean:
-    def __init__(self, n):
-        self.ambient = self.tangent = n
-
-    def retract(self, x, d):
-        return x + d
-
-
-class Pose:
-    """Translation (3) and quaternion (4), moved in their own frame."""
-
-    ambient, tangent = 7, 6
-
-    def retract(self, x, d):
-        t = x[..., :3] + geometry.rotate_by_quaternion(x[..., 3:], d[..., :3])
-        q = geometry.quaternion_product(x[..., 3:], geometry.quaternion_of(d[..., 3:]))
-        return np.concatenate([t, q / np.linalg.norm(q, axis=-1, keepdims=True)], axis=-1)
+import marquardt as mq
+from marquardt import geometry, manifolds
+from marquardt.problem.large import compiled as large
 
 
 @dataclass(eq=False)
@@ -86,6 +69,7 @@ class Family:
 class Compiled:
     variables: list
     families: list
+    with_values = large.Compiled.with_values
 
     def retract(self, values, deltas):
         return [v.manifold.retract(x, d) for v, x, d in zip(self.variables, values, deltas, strict=True)]
@@ -104,6 +88,7 @@ def family(name, variables, function, slots, *data, loss=None):
 
 
 def reprojection(camera, point, observed):
+    """Of one observation or of many."""
     seen = geometry.rotate(camera[..., :3], point) + camera[..., 3:6]
     return geometry.bal(camera[..., 6:], seen) - observed
 
@@ -121,8 +106,8 @@ def scene(seed=0, n_cameras=5, n_points=40, noise=0.3, away=0.02):
     scale = np.array([1, 1, 1, 1, 1, 1, 100, 0.1, 0.1])
     start = cameras + away * scale * rng.standard_normal(cameras.shape)
     variables = [
-        Variables("camera", start, Euclidean(9)),
-        Variables("point", points + away * rng.standard_normal(points.shape), Euclidean(3)),
+        Variables("camera", start, manifolds.Euclidean(9)),
+        Variables("point", points + away * rng.standard_normal(points.shape), manifolds.Euclidean(3)),
     ]
     seen = family("observations", variables, reprojection, [("camera", i), ("point", j)], observed)
     return cameras, points, Compiled(variables, [seen])
@@ -163,7 +148,7 @@ def grid(seed=0, n=6, noise=0.02, false=0.0, fixed=True):
     start = [poses[0]]
     for z in odometry:
         start.append(np.append(start[-1][:2] + turned(start[-1][2], z[:2]), start[-1][2] + z[2]))
-    variables = [Variables("pose", start, Euclidean(3))]
+    variables = [Variables("pose", start, manifolds.Euclidean(3))]
     variables[0].frozen[0] = fixed
     families = [
         family(
@@ -178,7 +163,7 @@ def grid(seed=0, n=6, noise=0.02, false=0.0, fixed=True):
 
 def curve(x, y, start, loss=None, **more):
     """A curve ``a exp(-b x) + c`` as a large problem: one variable of three numbers."""
-    variables = [Variables("p", [start], Euclidean(3), **more)]
+    variables = [Variables("p", [start], manifolds.Euclidean(3), **more)]
 
     def residual(p, x, y):
         return (p[:, 0] * np.exp(-p[:, 1] * x) + p[:, 2] - y)[:, None]
@@ -191,7 +176,7 @@ def curve(x, y, start, loss=None, **more):
 def grid_again(compiled, truth, seed, noise=0.02):
     """The same graph with other noise, started at the truth."""
     rng = np.random.default_rng(1000 + seed)
-    variables = [Variables("pose", truth, Euclidean(3), compiled.variables[0].frozen)]
+    variables = [Variables("pose", truth, manifolds.Euclidean(3), compiled.variables[0].frozen)]
     families = []
     for f in compiled.families:
         (_, i), (_, j) = f.slots
@@ -199,3 +184,33 @@ def grid_again(compiled, truth, seed, noise=0.02):
         z = exact + noise * rng.standard_normal(exact.shape)
         families.append(family(f.name, variables, between, [("pose", i), ("pose", j)], z, noise))
     return Compiled(variables, families)
+
+
+def seen_from(a, b, z):
+    """Pose b in the frame of pose a, beside what was measured; spatial."""
+    back, undo = geometry.inverse_quaternion(a[3:]), geometry.inverse_quaternion(z[3:])
+    t = geometry.rotate_by_quaternion(undo, geometry.rotate_by_quaternion(back, b[:3] - a[:3]) - z[:3])
+    q = geometry.quaternion_product(undo, geometry.quaternion_product(back, b[3:]))
+    return np.concatenate([t, q[:3] * np.where(q[3] < 0.0, -1.0, 1.0)])
+
+
+def spatial(seed=0, n=12, noise=0.01, away=0.1):
+    """A ring of spatial poses with chords, all measured, as a `Problem`."""
+    rng = np.random.default_rng(seed)
+    angle = np.linspace(0.0, 2.0 * np.pi, n, endpoint=False)
+    w = np.stack([0.2 * np.sin(angle), 0.2 * np.cos(angle), angle], axis=1)
+    ring = np.stack([np.cos(angle), np.sin(angle), 0.1 * angle], axis=1)
+    truth = np.hstack([ring, geometry.quaternion_of(w)])
+    i = np.concatenate([np.arange(n), np.arange(n)])
+    j = np.concatenate([(np.arange(n) + 1) % n, (np.arange(n) + 3) % n])
+    a, b = truth[i], truth[j]
+    back = geometry.inverse_quaternion(a[:, 3:])
+    t = geometry.rotate_by_quaternion(back, b[:, :3] - a[:, :3]) + noise * rng.standard_normal((i.size, 3))
+    turn = geometry.quaternion_of(noise * rng.standard_normal((i.size, 3)))
+    q = geometry.quaternion_product(geometry.quaternion_product(back, b[:, 3:]), turn)
+    start = manifolds.SE3.retract(truth, away * rng.standard_normal((n, 6)))
+    problem = mq.Problem()
+    pose = problem.variables("pose", start, manifold="SE3")
+    whitening = np.eye(6) / noise * np.array([1, 1, 1, 2, 2, 2])[:, None]
+    problem.residuals(seen_from, pose[i], pose[j], np.hstack([t, q]), sqrt_information=whitening, name="edge")
+    return problem

@@ -189,7 +189,7 @@ def test_steps_that_cannot_be_evaluated_are_refused():
         with np.errstate(invalid="ignore"):
             return np.stack([np.log(p[:, 0]) - y, p[:, 1]], axis=1)
 
-    variables = [support.Variables("p", [[50.0, 1.0]], support.Euclidean(2))]
+    variables = [support.Variables("p", [[50.0, 1.0]], mq.manifolds.Euclidean(2))]
     data = support.family("data", variables, logarithm, [("p", [0])], np.array([-1.0]))
     result = mq.solve(support.Compiled(variables, [data]), initial_damping=1e-10)
     assert "not finite" in result.trace["verdict"]

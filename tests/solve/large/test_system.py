@@ -1,14 +1,37 @@
 """The core's system is the reference's, number for number."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import marquardt as mq
 from marquardt.solve.large.reference_system import ReferenceSystem
 from marquardt.solve.large.system import make_system
 
 from . import support
 
+
+def traced_scene():
+    """The scene as programs of the core, with a prior on the cameras."""
+    compiled = support.scene()[2]
+    (_, i), (_, j) = compiled.families[0].slots
+    problem = mq.Problem()
+    start = [v.values for v in compiled.variables]
+    camera = problem.variables("camera", start[0], prior=(start[0], 0.1 * np.abs(start[0]) + 0.1))
+    point = problem.variables("point", start[1])
+    observed = compiled.families[0].callback.data[0]
+    problem.residuals(support.reprojection, camera[i], point[j], observed, weight=2.0)
+    return problem.compile()
+
+
+def traced_poses():
+    return support.spatial().compile()
+
+
 CASES = {
+    "traced scene": (traced_scene, 1),
+    "traced spatial poses": (traced_poses, None),
     "scene": (lambda: support.scene()[2], 1),
     "scene, nothing eliminated": (lambda: support.scene()[2], None),
     "grid": (lambda: support.grid()[2], None),
@@ -74,8 +97,7 @@ def test_frozen_components_take_no_step_in_either(pair):
 @pytest.mark.parametrize("loss", [("huber", 0.5, None), ("cauchy", 0.5, None), ("barron", 0.5, -2.0)])
 def test_losses_and_weights_are_equal(pair, loss):
     compiled, values, *_ = pair
-    for family in compiled.families:
-        family.loss = loss
+    compiled = replace(compiled, families=[replace(f, loss=loss) for f in compiled.families])
     eliminated = 1 if len(compiled.variables) > 1 else None
     core, reference = make_system(compiled, eliminated, threads=2), ReferenceSystem(compiled, eliminated)
     for system in (core, reference):

@@ -31,7 +31,7 @@ class GNC:
     scale : what |r| a residual may have to be believed. None: where 99 % of residuals of unit noise are,
         the root of chi-square's quantile for as many rows; right where residuals are in standard deviations.
     kind : the cost in the end, "truncated" squares ``min(|r|², scale²)`` or "geman-mcclure".
-    families : names of the families that may hold false residuals; None: all.
+    families : names of the families that may hold false residuals; None: all without a loss but priors.
 
     >>> GNC(scale=3.0, families=["closure"]).kind
     'truncated'
@@ -141,7 +141,8 @@ def _ruled(gnc: GNC, task: Task) -> list[int]:
     names = [f.name for f in task.compiled.families]
     wanted = gnc.families
     if wanted is None:
-        return [k for k, f in enumerate(task.compiled.families) if f.loss is None]
+        priors = {f"prior of {v.name}" for v in task.compiled.variables}
+        return [k for k, f in enumerate(task.compiled.families) if f.loss is None and f.name not in priors]
     for name in wanted:
         if name not in names:
             raise OptionError(

@@ -176,7 +176,9 @@ def dot(a: Arrays, b: Arrays) -> float:
 
 def relative_move(deltas: Arrays, values: Arrays) -> float:
     """The largest ``|p| / |x|`` of a family of variables."""
-    parts = [(math.sqrt(dot([p], [p])), math.sqrt(dot([x], [x]))) for p, x in zip(deltas, values, strict=True)]
+    parts = [
+        (math.sqrt(dot([p], [p])), math.sqrt(dot([x], [x]))) for p, x in zip(deltas, values, strict=True)
+    ]
     return max((p / x if x > 0.0 else p for p, x in parts), default=0.0)
 
 

@@ -10,11 +10,11 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from ...errors import OptionError, ParameterError, Status, suggestion
+from ...errors import OptionError, Status, suggestion
 from .clock import TimedSystem
 from .gnc import GNC, gnc_of, minimize_gnc
 from .loop import End, Moment, minimize
-from .point import Arrays, Point, Task
+from .point import Point, Task
 from .record import Judged, Recorder
 from .result import SolveResult
 from .settings import Method, SolveOptions, Solver
@@ -66,10 +66,11 @@ def solve(
     gnc = gnc_of(robust)
     begin = perf_counter()
     compiled = problem.compile() if hasattr(problem, "compile") else problem
+    compiled = compiled if start is None else compiled.with_values(start)
     task = prepare(compiled, options, eliminate)
     analyzed = perf_counter()
     seconds, calls = dict(task.system.seconds), dict(task.system.calls)
-    values = _start(compiled, start)
+    values = [np.array(v.values, dtype=np.float64) for v in compiled.variables]
     recorder = Recorder(lambda: perf_counter() - analyzed, progress)
     observe = _observer(compiled, callback, recorder)
 
@@ -98,21 +99,6 @@ def prepare(compiled: Any, options: SolveOptions, eliminate: str | None = "auto"
     if key not in known:
         known[key] = TimedSystem(make_system(compiled, eliminated, options.solver, options.threads))
     return Task.of(compiled, known[key], eliminated)
-
-
-def _start(compiled: Any, start: Mapping[str, Any] | None) -> Arrays:
-    """Values family by family, those of the problem where `start` has none. Raises ParameterError."""
-    values = [np.array(v.values, dtype=np.float64) for v in compiled.variables]
-    names = [v.name for v in compiled.variables]
-    for name, given in (start or {}).items():
-        if name not in names:
-            raise ParameterError(f"start: there are no variables {name!r}{suggestion(name, names)}")
-        k = names.index(name)
-        array = np.ascontiguousarray(given, dtype=np.float64)
-        if array.shape != values[k].shape:
-            raise ParameterError(f"start[{name!r}] has shape {array.shape}, {values[k].shape} is needed")
-        values[k] = array.copy()
-    return values
 
 
 def _eliminated(compiled: Any, eliminate: str | None) -> int | None:
