@@ -5,8 +5,12 @@ import pytest
 
 import marquardt as mq
 from marquardt.problem.losses import Loss
-from marquardt.solve.large import solve as front
+from marquardt.solve.large.clock import TimedSystem
+from marquardt.solve.large.loop import minimize
+from marquardt.solve.large.point import Task
+from marquardt.solve.large.record import Recorder
 from marquardt.solve.large.reference_system import ReferenceSystem
+from marquardt.solve.large.settings import SolveOptions
 
 from . import support
 
@@ -22,13 +26,10 @@ def test_spatial_poses_are_found_by_every_method(method):
 def test_the_core_takes_the_same_way_as_the_reference():
     compiled = support.spatial().compile()
     ours = mq.solve(compiled)
-    task = front.prepare(compiled, mq.solve.__globals__["SolveOptions"]())
-    reference = front.TimedSystem(ReferenceSystem(compiled))
-    recorder = front.Recorder(lambda: 0.0, False)
-    end = front.minimize(
-        front.Task.of(compiled, reference, task.eliminated), [v.values for v in compiled.variables],
-        front.SolveOptions(), recorder, lambda point, judged: False,
-    )  # fmt: skip
+    task = Task.of(compiled, TimedSystem(ReferenceSystem(compiled)), None)
+    recorder = Recorder(lambda: 0.0, False)
+    values = [v.values for v in compiled.variables]
+    end = minimize(task, values, SolveOptions(), recorder, lambda point, judged: False)
     theirs = recorder.trace()
     assert len(theirs) == len(ours.trace) and end.status is ours.status
     for column in ("trial_cost", "predicted", "damping"):
@@ -67,11 +68,8 @@ def test_a_huber_loss_keeps_what_outliers_would_spoil():
         problem.residuals(lambda p, x, y: p[0] * x + p[1] - y, line, x, y, loss=loss)
         return mq.solve(problem)["line"][0]
 
-    assert (
-        np.abs(declared(Loss("huber", 0.1)) - [2.0, 1.0]).max()
-        < 0.1
-        < np.abs(declared(None) - [2.0, 1.0]).max()
-    )
+    robust, plain = (np.abs(declared(loss) - [2.0, 1.0]).max() for loss in (Loss("huber", 0.1), None))
+    assert robust < 0.1 < plain
 
 
 def test_a_point_on_the_sphere_stays_on_it():
