@@ -18,9 +18,13 @@ pub struct Family<'py>(
     usize,
     Vec<(usize, PyReadonlyArray1<'py, u32>)>,
     Vec<Column>,
-    Option<(Py<Tape>, Py<Tape>)>,
+    Option<(Program, Program)>,
     Option<Loss>,
 );
+
+/// A tape over the items, and per slot the tape that makes its table.
+#[derive(FromPyObject)]
+pub struct Program(Py<Tape>, Vec<Option<Py<Tape>>>);
 
 #[pyclass(module = "marquardt._core")]
 pub struct System(large::System);
@@ -215,20 +219,35 @@ fn spec(family: Family<'_>, sizes: &[Sizes]) -> PyResult<FamilySpec> {
     if columns.iter().any(|c| c.len() != n) {
         return wrong("a data column of another length");
     }
-    let programs = programs.map(|(value, linear)| (value.get().0.clone(), linear.get().0.clone()));
-    if let Some((value, linear)) = &programs {
-        let ambient: usize = slots.iter().map(|s| sizes[s.0].ambient).sum();
-        let tangent: usize = slots.iter().map(|s| sizes[s.0].tangent).sum();
-        let inputs = ambient + columns.len();
-        let known = [(value, rows), (linear, rows * (1 + tangent))];
-        if known.iter().any(|(t, n)| (t.n_params(), t.n_inputs(), t.n_outputs()) != (0, inputs, *n)) {
-            return wrong("programs of other inputs or outputs");
+    let tangent: usize = slots.iter().map(|s| sizes[s.0].tangent).sum();
+    let programs = match programs {
+        None => None,
+        Some((value, linear)) => {
+            let ambient: Vec<usize> = slots.iter().map(|s| sizes[s.0].ambient).collect();
+            let checked = |p: Program, outputs| program(p, &ambient, columns.len(), outputs);
+            Some((checked(value, rows)?, checked(linear, rows * (1 + tangent))?))
         }
-    }
+    };
     let loss = match loss.map(Loss::into_cost).transpose()? {
         None => None,
         Some((Cost::Robust(robust), _)) => Some(robust),
         Some(_) => return wrong("a likelihood in place of a loss"),
     };
     Ok(FamilySpec { rows, slots, columns, programs, loss })
+}
+
+fn program(p: Program, ambient: &[usize], n_columns: usize, n_outputs: usize) -> PyResult<large::Program> {
+    let tape = p.0.get().0.clone();
+    let tables: Vec<Option<_>> = p.1.into_iter().map(|t| t.map(|t| t.get().0.clone())).collect();
+    let fits = |(t, &n): (&Option<marquardt_core::tape::Tape>, &usize)| {
+        t.as_ref().is_none_or(|t| (t.n_params(), t.n_inputs()) == (0, n))
+    };
+    let width =
+        |(t, &n): (&Option<marquardt_core::tape::Tape>, &usize)| t.as_ref().map_or(n, |t| t.n_outputs());
+    let inputs = n_columns + tables.iter().zip(ambient).map(width).sum::<usize>();
+    let shape = (tape.n_params(), tape.n_inputs(), tape.n_outputs(), tables.len());
+    if shape != (0, inputs, n_outputs, ambient.len()) || !tables.iter().zip(ambient).all(fits) {
+        return Err(PyValueError::new_err("a family of residuals has programs of other inputs or outputs"));
+    }
+    Ok(large::Program { tape, tables })
 }

@@ -1,5 +1,7 @@
 //! A family of residuals: one traced function over many items, each with variables and data of its own.
 
+use std::borrow::Cow;
+
 use pulp::{Simd, WithSimd};
 
 use crate::loss::Robust;
@@ -17,9 +19,20 @@ pub struct FamilySpec {
     /// Data, one number per item and column.
     pub columns: Vec<Vec<f64>>,
     /// Residuals; and residuals with their derivatives, row by row. None: both are given from outside.
-    pub programs: Option<(Tape, Tape)>,
+    pub programs: Option<(Program, Program)>,
     pub loss: Option<Robust>,
 }
+
+/// A program over the items. Its inputs are, slot by slot, the columns of a table with a row per variable, or the
+/// numbers of the variable where there is no table; then the data.
+pub struct Program {
+    pub tape: Tape,
+    /// What makes the table of a slot from the numbers of a variable.
+    pub tables: Vec<Option<Tape>>,
+}
+
+/// What the inputs of a slot are read from: rows of so many numbers, one per variable.
+pub type Source<'a> = (Cow<'a, [f64]>, usize);
 
 pub struct Slot {
     pub variable: usize,
@@ -56,7 +69,7 @@ pub struct Family {
     /// Numbers from one record to the next.
     pub stride: usize,
     columns: Vec<Vec<f64>>,
-    programs: Option<(Tape, Tape)>,
+    programs: Option<(Program, Program)>,
     /// Which output of the second program stands at each place of a record.
     output_at: Vec<Option<usize>>,
     given: Option<Given>,
@@ -173,7 +186,7 @@ impl Family {
     /// Residuals and derivatives of the items start..end, at most `BLOCK` of them, into their records.
     pub fn linearize(
         &self,
-        values: &[&[f64]],
+        sources: &[Source],
         start: usize,
         end: usize,
         records: &mut [f64],
@@ -182,7 +195,7 @@ impl Family {
         let Some((_, program)) = &self.programs else {
             return self.fill(start, end, records);
         };
-        self.run(program, values, start, end, s, |outputs| {
+        self.run(&program.tape, sources, start, end, s, |outputs| {
             let at = |k: &Option<usize>| k.map_or(Operand::Scalar(0.0), |k| outputs[k]);
             let columns: Vec<Operand> = self.output_at.iter().map(at).collect();
             let records = &mut records[..(end - start) * self.stride];
@@ -191,7 +204,7 @@ impl Family {
     }
 
     /// Squared norms of the items start..end without their weights.
-    pub fn squares(&self, values: &[&[f64]], start: usize, end: usize, s: &mut Scratch, out: &mut [f64]) {
+    pub fn squares(&self, sources: &[Source], start: usize, end: usize, s: &mut Scratch, out: &mut [f64]) {
         out.fill(0.0);
         let Some((program, _)) = &self.programs else {
             let given = self.given.as_ref().map_or(&[][..], |g| &g.residuals);
@@ -201,7 +214,7 @@ impl Family {
             }
             return;
         };
-        self.run(program, values, start, end, s, |outputs| {
+        self.run(&program.tape, sources, start, end, s, |outputs| {
             for output in outputs {
                 match *output {
                     Operand::Column(c) => out.iter_mut().zip(c).for_each(|(sum, &r)| *sum += r * r),
@@ -215,7 +228,7 @@ impl Family {
     fn run(
         &self,
         program: &Tape,
-        values: &[&[f64]],
+        sources: &[Source],
         start: usize,
         end: usize,
         s: &mut Scratch,
@@ -223,7 +236,7 @@ impl Family {
     ) {
         let len = end - start;
         assert!(len <= BLOCK);
-        self.gather(values, start, end, &mut s.gathered);
+        self.gather(sources, start, end, &mut s.gathered);
         let mut inputs: Vec<&[f64]> = s.gathered.iter().map(|c| &c.0[..len]).collect();
         inputs.extend(self.columns.iter().map(|c| &c[start..end]));
         let rows = Rows { start: 0, len };
@@ -234,16 +247,29 @@ impl Family {
         take(&outputs.collect::<Vec<_>>());
     }
 
-    /// The variables of the items start..end as columns.
-    fn gather(&self, values: &[&[f64]], start: usize, end: usize, columns: &mut Vec<Column>) {
-        columns.resize(self.slots.iter().map(|s| s.ambient).sum(), Column::default());
-        let mut rest = &mut columns[..];
-        for slot in &self.slots {
-            let (own, others) = rest.split_at_mut(slot.ambient);
+    /// What the inputs of the slots are read from, for the residuals alone or with their derivatives.
+    pub fn sources<'a>(&self, values: &[&'a [f64]], derivatives: bool) -> Vec<Source<'a>> {
+        let Some((value, linear)) = &self.programs else { return Vec::new() };
+        let tables = if derivatives { &linear.tables } else { &value.tables };
+        let source = |(slot, table): (&Slot, &Option<Tape>)| {
             let values = values[slot.variable];
+            match table {
+                None => (Cow::Borrowed(values), slot.ambient),
+                Some(tape) => (Cow::Owned(rows_of(tape, values, slot.ambient)), tape.n_outputs()),
+            }
+        };
+        self.slots.iter().zip(tables).map(source).collect()
+    }
+
+    /// The inputs of the slots of the items start..end as columns.
+    fn gather(&self, sources: &[Source], start: usize, end: usize, columns: &mut Vec<Column>) {
+        columns.resize(sources.iter().map(|s| s.1).sum(), Column::default());
+        let mut rest = &mut columns[..];
+        for (slot, (rows, width)) in self.slots.iter().zip(sources) {
+            let (own, others) = rest.split_at_mut(*width);
             for (i, &v) in slot.index[start..end].iter().enumerate() {
-                let value = &values[v as usize * slot.ambient..][..slot.ambient];
-                own.iter_mut().zip(value).for_each(|(column, &x)| column.0[i] = x);
+                let row = &rows[v as usize * width..][..*width];
+                own.iter_mut().zip(row).for_each(|(column, &x)| column.0[i] = x);
             }
             rest = others;
         }
@@ -297,6 +323,20 @@ impl WithSimd for Transpose<'_> {
             }
         }
     }
+}
+
+/// The table of a slot: a row of the tape's outputs for each variable.
+fn rows_of(tape: &Tape, values: &[f64], ambient: usize) -> Vec<f64> {
+    let (n, width) = (values.len() / ambient, tape.n_outputs());
+    let columns: Vec<Vec<f64>> =
+        (0..ambient).map(|c| values.iter().skip(c).step_by(ambient).copied().collect()).collect();
+    let inputs: Vec<&[f64]> = columns.iter().map(|c| &c[..]).collect();
+    let mut outputs = vec![0.0; n * width];
+    if n > 0 {
+        let mut parts: Vec<&mut [f64]> = outputs.chunks_mut(n).collect();
+        tape.run(Level::best(), &[], &inputs, &mut parts, &mut Workspace::new());
+    }
+    (0..n * width).map(|k| outputs[k % width * n + k / width]).collect()
 }
 
 /// The items by eliminated variable, those of one by their first kept variable: most pairs then stand the right way

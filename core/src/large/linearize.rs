@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::tape::{BLOCK, Level, has_fma};
 
-use super::family::{Family, Scratch};
+use super::family::{Family, Scratch, Source};
 use super::fused::fma;
 use super::group::Group;
 use super::points::Points;
@@ -49,7 +49,7 @@ pub fn linearize(
     group: &Group,
     families: &[Family],
     offsets: &[usize],
-    values: &[&[f64]],
+    sources: &[Vec<Source>],
     part: Part,
     s: &mut Scratch,
 ) {
@@ -64,7 +64,7 @@ pub fn linearize(
             for a in places.clone().step_by(BLOCK) {
                 let b = places.end.min(a + BLOCK);
                 let own = &mut records[(a - first) * family.stride..];
-                family.linearize(values, a, b, own, s);
+                family.linearize(&sources[f], a, b, own, s);
                 sums.cost += weigh(family, a, b, own);
             }
         }

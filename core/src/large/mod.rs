@@ -20,7 +20,7 @@ mod solve;
 mod system;
 mod weigh;
 
-pub use family::{Family, FamilySpec, Given};
+pub use family::{Family, FamilySpec, Given, Program};
 pub use layout::{Layout, Sizes};
 pub use solve::Step;
 pub use system::{Seconds, System};

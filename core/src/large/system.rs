@@ -128,6 +128,7 @@ impl System {
         let pieces: Vec<(usize, usize)> = (0..self.families.len())
             .flat_map(|f| (0..self.families[f].n).step_by(BLOCK).map(move |i| (f, i)))
             .collect();
+        let sources: Vec<_> = self.families.iter().map(|f| f.sources(values, false)).collect();
         let mut terms = vec![0.0; pieces.len()];
         let threads = n_threads(self.threads, pieces.len(), 2e3 * pieces.len() as f64);
         share(
@@ -138,7 +139,7 @@ impl System {
                 let family = &self.families[f];
                 let end = family.n.min(start + BLOCK);
                 let mut squares = [0.0; BLOCK];
-                family.squares(values, start, end, scratch, &mut squares[..end - start]);
+                family.squares(&sources[f], start, end, scratch, &mut squares[..end - start]);
                 *term = (start..end).zip(squares).map(|(place, s)| family.term(place, s)).sum();
             },
         );
@@ -148,11 +149,12 @@ impl System {
     /// Squared norms of a family's items, weighted, before the loss.
     pub fn squared_norms(&self, values: Values, family: usize) -> Vec<f64> {
         let family = &self.families[family];
+        let sources = family.sources(values, false);
         let (mut norms, mut scratch) = (vec![0.0; family.n], Scratch::default());
         for start in (0..family.n).step_by(BLOCK) {
             let end = family.n.min(start + BLOCK);
             let mut squares = [0.0; BLOCK];
-            family.squares(values, start, end, &mut scratch, &mut squares[..end - start]);
+            family.squares(&sources, start, end, &mut scratch, &mut squares[..end - start]);
             for (place, s) in (start..end).zip(squares) {
                 norms[family.order[place] as usize] = family.weights.as_ref().map_or(s, |w| w[place] * s);
             }
@@ -164,6 +166,8 @@ impl System {
     pub fn linearize(&mut self, values: Values) -> f64 {
         let n = self.layout.n_kept;
         self.sums.reset(n);
+        let sources: Vec<_> = self.families.iter().map(|f| f.sources(values, true)).collect();
+        let sources = &sources[..];
         let mut records: Vec<_> = self.families.iter_mut().map(|f| std::mem::take(&mut f.records)).collect();
         for group in &self.groups {
             let mut sums = vec![Sums::default(); group.jobs.len()];
@@ -187,7 +191,7 @@ impl System {
             let threads = n_threads(self.threads, parts.len(), 50.0 * n_items as f64);
             let (families, offsets) = (&self.families, &self.layout.offset);
             share(threads, &mut Vec::<Scratch>::new(), parts.into_iter(), |_, part, scratch| {
-                linearize(group, families, offsets, values, part, scratch);
+                linearize(group, families, offsets, sources, part, scratch);
             });
             sums.iter().for_each(|s| self.sums.add(s));
         }

@@ -7,7 +7,6 @@ import pytest
 
 import marquardt as mq
 from marquardt import geometry
-from marquardt.problem.programs import core_tape
 
 
 def reprojection(camera, point, observed):
@@ -26,13 +25,8 @@ def city(n_cameras=4, n_points=30, seed=0):
 
 def run(compiled, family, linear=False):
     """Outputs (n, outputs) of a program of a family."""
-    inputs = [
-        np.ascontiguousarray(c)
-        for position, index in family.slots
-        for c in compiled.variables[position].values[index].T
-    ]
-    tape = core_tape(family.linear if linear else family.value)
-    return np.asarray(tape.run(np.empty(0), [*inputs, *family.columns], family.n)).T
+    program = family.linear if linear else family.value
+    return program.run([v.values for v in compiled.variables], family.slots, family.columns)
 
 
 def reference(compiled, family, function, *data):

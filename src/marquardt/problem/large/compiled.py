@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ParameterError, suggestion
-from ...expr.tape import TapeSpec
 from .manifolds import Manifold
+from .program import Program
 
 Values = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -71,8 +71,8 @@ class Family:
     rows: int
     slots: tuple[tuple[int, Index], ...]
     columns: tuple[Values, ...]
-    value: TapeSpec | None
-    linear: TapeSpec | None
+    value: Program | None
+    linear: Program | None
     loss: tuple[Any, ...] | None = None
     callback: Callback | None = None
     derivative: str = "exact (traced)"

@@ -12,6 +12,7 @@ from .callback import FunctionCallback, GraphCallback
 from .compiled import Callback, Family, Values
 from .items import item_trace, vector_of_item
 from .lowering import Whitening, programs
+from .program import REPAID
 from .residuals import Residuals
 
 Columns = list[Values]
@@ -43,7 +44,9 @@ def _traced(declared: Residuals, slots: Any) -> Family:
     columns = _data_columns(declared, made.used) + extra
     loss = None if declared.loss is None else declared.loss.native()
     if (missing := made.missing) is None:
-        value, linear = made.specs()
+        families = [v.variables for v, _ in declared.slots]
+        repaid = tuple(declared.n >= REPAID * len(v.values) for v in families)
+        value, linear = made.made(tuple(v.values.shape[1] for v in families), repaid)
         family = Family(
             declared.name, declared.n, rows, slots, tuple(columns), value, linear, loss,
             sigma_known=declared.sigma_known,

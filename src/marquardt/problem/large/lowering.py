@@ -7,7 +7,7 @@ d = 0: ``dr/dx · dy/dd``. Both factors are exact, by the rules of the graph; dy
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from ...errors import Untraceable
 from ...expr.derive import jacobian
 from ...expr.graph import Graph, Node, reachable, rebuilt
-from ...expr.tape import TapeSpec, in_core, lower
+from ...expr.tape import in_core, lower
 from ..programs import core_tape
 from .manifolds import Manifold
+from .program import Program, program
 from .tracing import ItemTrace, trace_item
 
 Values = NDArray[np.float64]
@@ -46,15 +47,20 @@ class Programs:
     linear: tuple[Node, ...]
     n_inputs: int
     used: tuple[int, ...]
+    known: dict[tuple[bool, ...], tuple[Program, Program]] = field(default_factory=dict)
 
     @property
     def missing(self) -> str | None:
         """An operation without a kernel in the core."""
         return in_core(self.linear)
 
-    def specs(self) -> tuple[TapeSpec, TapeSpec]:
-        value = lower(self.graph, self.value, 0, n_columns=self.n_inputs)
-        return value, lower(self.graph, self.linear, 0, n_columns=self.n_inputs)
+    def made(self, widths: tuple[int, ...], repaid: tuple[bool, ...]) -> tuple[Program, Program]:
+        """Residuals, and residuals with derivatives, of slots of so many components, some of them with
+        tables."""
+        if repaid not in self.known:
+            value = program(self.graph, self.value, widths, self.n_inputs, repaid)
+            self.known[repaid] = value, program(self.graph, self.linear, widths, self.n_inputs, repaid)
+        return self.known[repaid]
 
 
 def programs(trace: ItemTrace, manifolds: Sequence[Manifold], whitening: Whitening | None) -> Programs:

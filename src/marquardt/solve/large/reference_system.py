@@ -179,18 +179,14 @@ class _Program:
     """The residuals of one family and their derivatives by the tangents."""
 
     def __init__(self, family: Any) -> None:
-        from ...problem.programs import core_tape
-
         self.family = family
         self.loss = _loss(family.loss)
-        if family.callback is None:
-            self.value_tape, self.linear_tape = core_tape(family.value), core_tape(family.linear)
 
     def residuals(self, values: Arrays) -> Matrix:
         """(n, rows)"""
         if self.family.callback is not None:
             return np.asarray(self.family.callback.value(values))
-        return np.asarray(self._run(self.value_tape, values).T)
+        return np.asarray(self._run(self.family.value, values))
 
     def linear(self, values: Arrays) -> tuple[Matrix, Matrix]:
         """Residuals (n, rows) and their derivatives (n, rows, tangents)."""
@@ -198,7 +194,7 @@ class _Program:
         if self.family.callback is not None:
             r, J = self.family.callback.linear(values)
             return np.asarray(r), np.asarray(J)
-        out = self._run(self.linear_tape, values).T
+        out = self._run(self.family.linear, values)
         return out[:, :rows], out[:, rows:].reshape(n, rows, -1)
 
     def cost(self, r: Matrix, weights: Matrix | None) -> float:
@@ -228,11 +224,8 @@ class _Program:
         root = np.sqrt(slope)
         return root[:, None] / along[:, None] * r, root[:, None, None] * across
 
-    def _run(self, tape: Any, values: Arrays) -> Matrix:
-        inputs = [values[position][index, j] for position, index in self.family.slots
-                  for j in range(values[position].shape[1])]  # fmt: skip
-        inputs = [np.ascontiguousarray(column) for column in [*inputs, *self.family.columns]]
-        return np.asarray(tape.run(np.empty(0), inputs, self.family.n))
+    def _run(self, program: Any, values: Arrays) -> Matrix:
+        return np.asarray(program.run(values, self.family.slots, self.family.columns))
 
 
 def _loss(native: Any) -> Loss | None:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ... import _core
-from ...problem.programs import core_tape
 from .clock import Arrays, Mask, Matrix
 
 NONE = np.empty(0)
@@ -94,7 +93,7 @@ def _family(family: Any) -> tuple[Any, ...]:
     columns = [np.ascontiguousarray(column, dtype=np.float64) for column in family.columns]
     programs = None
     if family.callback is None:
-        programs = core_tape(family.value), core_tape(family.linear)
+        programs = family.value.native(), family.linear.native()
     return family.rows, slots, columns if programs else [], programs, family.loss
 
 
