@@ -16,12 +16,14 @@ MOST_POINTS = 20_000
 _CORNERS = np.array([[-0.8, -0.6, 1.0], [0.8, -0.6, 1.0], [0.8, 0.6, 1.0], [-0.8, 0.6, 1.0]])
 
 
-def plot_world(world: World, elevation: float = 25.0, azimuth: float | None = None) -> Figure:
+def plot_world(
+    world: World, titles: tuple[str, str], elevation: float = 25.0, azimuth: float | None = None
+) -> Figure:
     """Points, cameras and links, before on the left and after on the right; flat worlds from above."""
     seen = place(world, MOST_POINTS)
-    figure = new_figure(9.6, 4.4)
+    figure = new_figure(10.0, 4.4)
     turn = np.degrees(seen.yaw) if azimuth is None else azimuth
-    for k, title in enumerate(("before", "after")):
+    for k, title in enumerate(titles):
         three = {} if seen.flat else {"projection": "3d"}
         axes = figure.add_subplot(1, 2, k + 1, **three)
         (_draw_flat if seen.flat else _draw)(axes, seen, k)
@@ -30,15 +32,15 @@ def plot_world(world: World, elevation: float = 25.0, azimuth: float | None = No
         if seen.flat:
             axes.set_aspect("equal")
         else:
-            _look(axes, elevation, turn, 1.1 if len(seen.chain) else 0.8)
+            _look(axes, elevation, turn, *((1.1, 1.0) if len(seen.chain) else (0.95, 0.6)))
     return figure
 
 
-def _look(axes: Any, elevation: float, azimuth: float, size: float) -> None:
+def _look(axes: Any, elevation: float, azimuth: float, size: float, height: float) -> None:
     axes.view_init(elevation, azimuth)
-    for limits in (axes.set_xlim, axes.set_ylim, axes.set_zlim):
-        limits(-size, size)
-    axes.set_box_aspect((1, 1, 1), zoom=1.45)
+    for limits, part in ((axes.set_xlim, 1.0), (axes.set_ylim, 1.0), (axes.set_zlim, height)):
+        limits(-size * part, size * part)
+    axes.set_box_aspect((1, 1, height), zoom=1.5)
 
 
 def _draw(axes: Any, seen: Placed, k: int) -> None:
@@ -49,7 +51,7 @@ def _draw(axes: Any, seen: Placed, k: int) -> None:
     way = bool(len(seen.chain))
     if not way:
         size = float(np.clip(6000 / max(len(points), 1), 0.4, 6))
-        axes.scatter(*points[near].T, s=size, c=seen.colors[near] / 255.0, linewidths=0)
+        axes.scatter(*points[near].T, s=size, c=seen.colors[near] / 255.0, linewidths=0, depthshade=False)
     for links, color, width in ((seen.closures, ACCENT, 0.3), (seen.chain, CALM, 0.7)):
         if len(links):
             axes.add_collection3d(Line3DCollection(points[links], colors=color, linewidths=width))

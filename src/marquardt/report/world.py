@@ -48,14 +48,20 @@ class World:
 
         Path(path).write_text(page(self), encoding="utf-8")
 
-    def plot(self, elevation: float = 25.0, azimuth: float | None = None) -> Figure:
+    def plot(
+        self,
+        titles: tuple[str, str] = ("before", "after"),
+        elevation: float = 25.0,
+        azimuth: float | None = None,
+    ) -> Figure:
         """The world before and after as two pictures. Raises MissingPackageError without matplotlib.
 
+        titles : what stands above them.
         elevation, azimuth : from where it is seen, in degrees; by default from behind the cameras.
         """
         from .plot_world import plot_world
 
-        return plot_world(self, elevation, azimuth)
+        return plot_world(self, titles, elevation, azimuth)
 
 
 @dataclass(frozen=True, eq=False)
