@@ -33,6 +33,7 @@ from .options import Options
 from .problem.large import manifolds
 from .problem.large.manifolds import Manifold
 from .problem.large.problem import Problem
+from .problem.robust import Arctan, Barron, Cauchy, GemanMcClure, Huber, SoftL1, Tukey, Welsch
 from .solve.large.gnc import GNC
 from .solve.large.result import SolveResult
 from .solve.large.solve import solve  # after it `marquardt.solve` is the function; imports find the package
@@ -65,14 +66,19 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "GNC",
+    "Arctan",
+    "Barron",
     "Blocks",
+    "Cauchy",
     "Comparison",
     "DataError",
     "FileError",
     "FitResult",
     "FitTable",
     "FormulaError",
+    "GemanMcClure",
     "GroupFit",
+    "Huber",
     "LeastSquaresResult",
     "Manifold",
     "ManyFits",
@@ -84,8 +90,11 @@ __all__ = [
     "ParameterError",
     "Problem",
     "Result",
+    "SoftL1",
     "SolveResult",
     "Status",
+    "Tukey",
+    "Welsch",
     "blocks",
     "compare",
     "datasets",

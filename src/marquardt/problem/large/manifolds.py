@@ -219,11 +219,11 @@ def _along_between(x: Any, y: Any) -> Any:
     mirror, s, size = _mirror(x)
     across = -s * (y[..., :-1] - mirror[..., :-1] * (_sum(mirror * y) / size))
     square = _sum(across * across)
-    tiny = square < 1e-8
-    sine = np.sqrt(np.where(tiny, 1.0, square))
     cosine = _sum(x * y)
+    near = (square < 1e-8) & (cosine > 0.0)
+    sine = np.sqrt(np.where(near | (square == 0.0), 1.0, square))
     # Beside x the angle over its sine is 1 + sine²/6, exact to 1e-17.
-    ratio = np.where(tiny & (cosine > 0.0), 1.0 + square / 6.0, np.arctan2(sine, cosine) / sine)
+    ratio = np.where(near, 1.0 + square / 6.0, np.arctan2(sine, cosine) / sine)
     return ratio * across
 
 
