@@ -13,8 +13,8 @@ from marquardt.problem.large.manifolds import manifold_of
 
 M = mq.manifolds
 ALL = [
-    M.Euclidean(4), M.SO2, M.SO3, M.RotationVector, M.SE2, M.SE3, M.Sim3, M.Sphere(2), M.Sphere(3), M.Sphere(5),
-    M.Product(M.SE3, "SO2", M.Sphere(3), M.Euclidean(2)),
+    M.Euclidean(4), M.SO2, M.SO3, M.RotationVector, M.SE2, M.SE3, M.Sim3, M.Sphere(2), M.Sphere(3),
+    M.Sphere(5), M.Product(M.SE3, "SO2", M.Sphere(3), M.Euclidean(2)),
 ]  # fmt: skip
 ANGLES = [0.0, 1e-300, 1e-160, 1e-8, 1e-4, 1e-3, 0.999, 1.001, 3.0]
 
@@ -44,7 +44,9 @@ def test_no_step_moves_nothing(manifold):
 @pytest.mark.parametrize("size", ANGLES)
 def test_local_finds_the_step(manifold, size):
     x, d = points(manifold), steps(manifold, size)
-    assert np.allclose(manifold.local(x, manifold.retract(x, d)), d, rtol=0, atol=3e-15)
+    # Toward the opposite point of a sphere the sine of the angle hides its direction.
+    rounding = 2e-15 * max(1.0, size / max(np.sin(size), 1e-300))
+    assert np.allclose(manifold.local(x, manifold.retract(x, d)), d, rtol=0, atol=rounding)
 
 
 @each
@@ -125,9 +127,7 @@ def test_an_own_manifold_is_three_plain_things():
 
 def test_an_own_manifold_that_cannot_be_traced_is_called_back():
     def retract(x, d):
-        return np.asarray([float(v) * np.exp(float(s)) for v, s in zip(x.ravel(), d.ravel())]).reshape(
-            x.shape
-        )
+        return np.array([float(str(v)) for v in x.ravel()]).reshape(x.shape) * np.exp(d)
 
     positive = mq.Manifold(retract, lambda x, y: np.log(y / x), tangent=1)
     problem = mq.Problem()
