@@ -34,6 +34,17 @@ impl Points {
         self.0[point / POINTS].0[(point % POINTS) * WIDTH + lane] = value;
     }
 
+    /// All points of the fit in a lane.
+    #[inline(always)]
+    pub(super) fn fill(&mut self, lane: usize, values: impl Iterator<Item = f64>) {
+        let mut to = self.0.iter_mut().flat_map(|block| block.0[..BLOCK].chunks_exact_mut(WIDTH));
+        values.for_each(|value| {
+            if let Some(point) = to.next() {
+                point[lane] = value;
+            }
+        });
+    }
+
     pub(super) fn n_blocks(&self) -> usize {
         self.0.len()
     }
@@ -206,13 +217,33 @@ impl Run<'_> {
         for i in code {
             let (low, rest) = cells.split_at_mut(i.dst);
             let Some((d, high)) = rest.split_first_mut() else { return };
-            let operand = |source: Source| match source {
-                Source::Constant(value) => Operand::Scalar(value),
-                Source::Input(j) => Operand::Column(&inputs[j].0[block].0[..n]),
-                Source::Cell(j) if j < i.dst => Operand::Column(&low[j].0[..n]),
-                Source::Cell(j) => Operand::Column(&high[j - i.dst - 1].0[..n]),
-            };
-            apply::<F>(i.op, &mut d.0[..n], i.src.map(operand), room);
+            let from = From { inputs, block, n, low, high };
+            let [a, b, c] = i.src;
+            apply::<F>(i.op, &mut d.0[..n], [from.get(a), from.get(b), from.get(c)], room);
         }
+    }
+}
+
+/// What an instruction may read: all cells but the one it writes, which is between `low` and `high`.
+#[derive(Clone, Copy)]
+struct From<'a> {
+    inputs: &'a [Points],
+    block: usize,
+    n: usize,
+    low: &'a [Column],
+    high: &'a [Column],
+}
+
+impl<'a> From<'a> {
+    /// (Not a closure, nor by `map`: those are left as functions, 3 % of the time of small fits.)
+    #[inline(always)]
+    fn get(self, source: Source) -> Operand<'a> {
+        let column = match source {
+            Source::Constant(value) => return Operand::Scalar(value),
+            Source::Input(j) => &self.inputs[j].0[self.block],
+            Source::Cell(j) if j < self.low.len() => &self.low[j],
+            Source::Cell(j) => &self.high[j - self.low.len() - 1],
+        };
+        Operand::Column(&column.0[..self.n])
     }
 }

@@ -21,7 +21,10 @@ mod plan;
 mod product;
 mod robust;
 mod run;
+mod small;
+mod step;
 mod tape;
+mod wide;
 
 pub use data::{Data, Numbers, Table};
 pub use each::{Each, End};

@@ -1,4 +1,4 @@
-//! Sums over the points of a block, and the small dense algebra of a group of fits, lane by lane.
+//! Sums over the points of a block, for a group of fits.
 
 use pulp::{Simd, WithSimd};
 
@@ -109,6 +109,11 @@ impl WithSimd for Weigh<'_> {
     }
 }
 
+#[inline(always)]
+fn vectors<S: Simd>(column: &Column, points: usize) -> &[S::f64s] {
+    S::as_simd_f64s(&column.0[..points * WIDTH]).0
+}
+
 struct Products<'a> {
     columns: &'a [&'a Column],
     residuals: &'a Column,
@@ -122,6 +127,62 @@ impl WithSimd for Products<'_> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
+        // All sums of few columns at once, as long as there are registers for them: each number is read once.
+        match self.columns.len() {
+            1 => self.at_once::<S, 1>(s),
+            2 => self.at_once::<S, 2>(s),
+            3 => self.at_once::<S, 3>(s),
+            4 if S::REGISTER_COUNT >= 32 => self.at_once::<S, 4>(s),
+            5 if S::REGISTER_COUNT >= 32 => self.at_once::<S, 5>(s),
+            _ => self.one_by_one(s),
+        }
+    }
+}
+
+impl Products<'_> {
+    #[inline(always)]
+    fn at_once<S: Simd, const P: usize>(self, s: S) {
+        let Products { columns, residuals, likely, points, out } = self;
+        let (v, zero) = (WIDTH / S::F64_LANES, s.splat_f64s(0.0));
+        let r = vectors::<S>(residuals, points);
+        let mut d = [r; P];
+        for j in 0..P {
+            d[j] = vectors::<S>(columns[j], points);
+        }
+        let cost = if likely { &mut out.pearson } else { &mut out.cost };
+        let (gradient, normal) = (&mut out.gradient[..P], &mut out.normal[..P * (P + 1) / 2]);
+        for l in 0..v {
+            let (mut squares, mut g, mut h) = (zero, [zero; P], [[zero; P]; P]);
+            for i in (l..r.len()).step_by(v) {
+                let f = r[i];
+                squares = ma(s, f, f, squares);
+                for a in 0..P {
+                    let da = d[a][i];
+                    g[a] = ma(s, da, f, g[a]);
+                    for b in 0..=a {
+                        h[a][b] = ma(s, da, d[b][i], h[a][b]);
+                    }
+                }
+            }
+            let add = |row: &mut Row, sum| {
+                let to = &mut S::as_mut_simd_f64s(&mut row.0).0[l];
+                *to = s.add_f64s(*to, sum);
+            };
+            add(cost, s.mul_f64s(s.splat_f64s(0.5), squares));
+            let mut entries = normal.iter_mut();
+            for a in 0..P {
+                add(&mut gradient[a], g[a]);
+                for b in 0..=a {
+                    if let Some(entry) = entries.next() {
+                        add(entry, h[a][b]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn one_by_one<S: Simd>(self, s: S) {
         let Products { columns, residuals, likely, points, out } = self;
         let p = columns.len();
         let r = S::as_simd_f64s(&residuals.0[..POINTS * WIDTH]).0;
@@ -160,101 +221,6 @@ impl WithSimd for Products<'_> {
                 }
             }
             row += a + 1;
-        }
-    }
-}
-
-/// Factors L D L' of a group of normal matrices with `1 + damping` times their diagonal: lower triangles by rows, L with
-/// ones on its diagonal, whose place D^-1 takes. No square roots, and no scaling: the damping is that of columns of
-/// length one. Returns the smallest pivot of each beside its diagonal; a matrix that is not positive definite has one
-/// of at most 0, or NaN.
-#[inline(always)]
-pub fn factorize(normal: &[Row], p: usize, damping: &Row, out: &mut [Row], room: &mut [Row]) -> Row {
-    let mut least = Row([f64::INFINITY; WIDTH]);
-    let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
-    for i in 0..p {
-        for j in 0..i {
-            let mut s = normal[at(i, j)];
-            for k in 0..j {
-                let (x, y) = (&room[k], &out[at(j, k)]); // room holds L D of this row
-                for l in 0..WIDTH {
-                    s.0[l] -= x.0[l] * y.0[l];
-                }
-            }
-            room[j] = s;
-        }
-        let diagonal = normal[at(i, i)];
-        let mut pivot = diagonal;
-        for l in 0..WIDTH {
-            pivot.0[l] += damping.0[l] * diagonal.0[l];
-        }
-        for j in 0..i {
-            let (inverse, x) = (out[at(j, j)], room[j]);
-            let entry = &mut out[at(i, j)];
-            for l in 0..WIDTH {
-                let e = x.0[l] * inverse.0[l];
-                pivot.0[l] -= x.0[l] * e;
-                entry.0[l] = e;
-            }
-        }
-        let inverse = &mut out[at(i, i)];
-        for l in 0..WIDTH {
-            let part = pivot.0[l] - least.0[l] * diagonal.0[l];
-            let smaller = (part < 0.0) | part.is_nan();
-            least.0[l] = if smaller { pivot.0[l] / diagonal.0[l] } else { least.0[l] };
-            inverse.0[l] = 1.0 / pivot.0[l];
-        }
-    }
-    least
-}
-
-/// Solves L D L' x = b for each fit, in place; returns b'x.
-#[inline(always)]
-pub fn solve(factor: &[Row], p: usize, b: &mut [Row]) -> Row {
-    let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
-    let mut squares = Row::default();
-    for i in 0..p {
-        let mut s = b[i];
-        for k in 0..i {
-            let (f, x) = (&factor[at(i, k)], &b[k]);
-            for l in 0..WIDTH {
-                s.0[l] -= f.0[l] * x.0[l];
-            }
-        }
-        b[i] = s;
-    }
-    for i in (0..p).rev() {
-        let (mut s, d) = (b[i], &factor[at(i, i)]);
-        for l in 0..WIDTH {
-            let z = s.0[l];
-            s.0[l] = z * d.0[l];
-            squares.0[l] += s.0[l] * z;
-        }
-        for k in i + 1..p {
-            let (f, x) = (&factor[at(k, i)], &b[k]);
-            for l in 0..WIDTH {
-                s.0[l] -= f.0[l] * x.0[l];
-            }
-        }
-        b[i] = s;
-    }
-    squares
-}
-
-/// (L D L')^-1 of one fit, lower triangle by rows; `inverse` is room for L^-1.
-pub fn invert(factor: &[Row], p: usize, lane: usize, inverse: &mut [f64], out: &mut [f64]) {
-    let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
-    for j in 0..p {
-        inverse[at(j, j)] = 1.0;
-        for i in j + 1..p {
-            let s: f64 = (j..i).map(|k| factor[at(i, k)].0[lane] * inverse[at(k, j)]).sum();
-            inverse[at(i, j)] = -s;
-        }
-    }
-    for i in 0..p {
-        for j in 0..=i {
-            let weighted = |k: usize| inverse[at(k, i)] * inverse[at(k, j)] * factor[at(k, k)].0[lane];
-            out[at(i, j)] = (i..p).map(weighted).sum();
         }
     }
 }

@@ -93,17 +93,14 @@ struct Range<'a, 'd> {
 
 impl Range<'_, '_> {
     fn run<M: LaneModel>(mut self, level: Level, model: &mut M, lanes: &mut Lanes) {
-        let p = self.data.free.len();
-        let triangle = p * (p + 1) / 2;
-        let (mut inverse, mut room) = (vec![0.0; triangle], vec![0.0; triangle]);
         (0..WIDTH).for_each(|lane| self.refill(lane, model, lanes));
         while self.fits.iter().any(Option::is_some) {
             lanes.advance(level, model);
             for lane in 0..WIDTH {
-                if let Some(fit) = self.fits[lane]
-                    && lanes.has_ended(lane)
+                if let Some(verdict) = lanes.verdict(lane)
+                    && let Some(fit) = self.fits[lane]
                 {
-                    self.write(fit, lane, lanes, &mut inverse, &mut room);
+                    self.write(fit, lane, lanes, verdict);
                     self.refill(lane, model, lanes);
                 }
             }
@@ -134,25 +131,26 @@ impl Range<'_, '_> {
         }
     }
 
-    fn write(&mut self, fit: usize, lane: usize, lanes: &mut Lanes, inverse: &mut [f64], room: &mut [f64]) {
+    fn write(&mut self, fit: usize, lane: usize, lanes: &Lanes, verdict: Verdict) {
         let p = self.data.free.len();
-        let at = |i: usize, j: usize| i * (i + 1) / 2 + j;
-        let end = lanes.end(lane, &mut self.ends.x[fit * p..][..p], inverse, room);
-        self.ends.cost[fit] = end.cost;
-        self.ends.nfev[fit] = end.nfev as i32;
-        self.ends.rss[fit] = end.rss;
-        self.ends.status[fit] = match end.verdict {
+        let ends = &mut self.ends;
+        ends.x[fit * p..][..p].iter_mut().zip(lanes.parameters(lane)).for_each(|(to, x)| *to = x);
+        ends.cost[fit] = lanes.cost(lane);
+        ends.nfev[fit] = lanes.nfev(lane) as i32;
+        ends.rss[fit] = lanes.squares(lane);
+        ends.status[fit] = match verdict {
             Verdict::Converged => Status::Converged as i8,
             Verdict::AtBound => Status::ConvergedAtBound as i8,
             Verdict::Doubtful => -1,
         };
-        for i in 0..p {
-            self.ends.variance[fit * p + i] = end.covariance[at(i, i)];
-        }
-        if let Some(covariance) = &mut self.ends.covariance {
+        let variance = &mut ends.variance[fit * p..][..p];
+        variance.iter_mut().enumerate().for_each(|(i, to)| *to = lanes.covariance(lane, i, i));
+        if let Some(covariance) = &mut ends.covariance {
+            let own = &mut covariance[fit * p * p..][..p * p];
             for i in 0..p {
-                for j in 0..p {
-                    covariance[(fit * p + i) * p + j] = end.covariance[at(i.max(j), i.min(j))];
+                for j in 0..=i {
+                    (own[i * p + j], own[j * p + i]) =
+                        (lanes.covariance(lane, i, j), lanes.covariance(lane, i, j));
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! A model and its derivatives by a tape, point by point.
 
-use super::data::{Data, Table};
+use super::data::{Data, Numbers, Table};
 use super::machine::{Machine, POINTS, Points};
 use super::normal::{Block, accumulate};
 use super::{LaneModel, Row, Size, Sums};
@@ -69,10 +69,14 @@ impl LaneModel for TapeLanes<'_> {
         }
         let mut size = Size { n_points: m, squares: 0.0 };
         let Some(weights) = &mut self.weights else {
-            for i in 0..m {
-                let y = data.y.at(fit * m + i);
-                self.y.set(i, lane, y);
-                size.squares += y * y;
+            let squares = &mut size.squares;
+            let mut own = |y: f64| {
+                *squares += y * y;
+                y
+            };
+            match data.y {
+                Numbers::Double(y) => self.y.fill(lane, y[fit * m..][..m].iter().copied().map(own)),
+                Numbers::Single(y) => self.y.fill(lane, y[fit * m..][..m].iter().map(|&y| own(f64::from(y)))),
             }
             return size;
         };
