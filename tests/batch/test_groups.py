@@ -226,6 +226,31 @@ def test_an_interruption_leaves_the_rest_not_done():
     assert (np.isfinite(found["a"]) == (found["status"] == "converged")).all()
 
 
+def test_a_run_goes_on_where_it_ended(tmp_path):
+    options = {"by": BY, "start": MADE.start, "checkpoint": tmp_path / "run"}
+    part = mq.fit_groups(TABLE, FORMULA, **options, progress=lambda progress: True)
+    assert "not done" in part["status"]
+    found = mq.fit_groups(TABLE, FORMULA, **options)
+    whole = mq.fit_groups(TABLE, FORMULA, BY, start=MADE.start)
+    for name, values in whole.items():
+        np.testing.assert_array_equal(found[name], values)
+    files = sorted(path.name for path in (tmp_path / "run").iterdir())
+    assert len(files) > 1 and all(name.endswith("-rows.npz") for name in files)
+    calls = []
+    mq.fit_groups(TABLE, FORMULA, **options, progress=calls.append)
+    assert not calls  # nothing was left to do
+
+
+def test_a_checkpoint_of_other_groups_is_refused(tmp_path):
+    mq.fit_groups(TABLE, FORMULA, BY, start=MADE.start, checkpoint=tmp_path / "run")
+    other = TABLE | {"y": TABLE["y"] + 1}
+    with pytest.raises(mq.FileError, match="is of another run, with other data"):
+        mq.fit_groups(other, FORMULA, BY, start=MADE.start, checkpoint=tmp_path / "run")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(mq.FileError, match="cannot be made a folder: it is a file"):
+        mq.fit_groups(TABLE, FORMULA, BY, start=MADE.start, checkpoint=tmp_path / "file")
+
+
 WRONG = [
     ({"by": "plat"}, DataError, r"by: the data have no column 'plat'; did you mean 'plate'\?"),
     ({"model": "z ~ a*exp(-t/tau)"}, mq.FormulaError, "`z` is not a column"),
@@ -239,6 +264,7 @@ WRONG = [
     ({"sigma": np.eye(G.size) + 0.1}, OptionError, r"covariance matrix cannot be had with fit_groups"),
     ({"data": [1, 2]}, DataError, "a table is needed: pandas, polars, pyarrow or a mapping"),
     ({"data": pl.DataFrame(TABLE).lazy()}, DataError, r"give lazy.collect\(\)"),
+    ({"ties": {"b": "a/10"}}, OptionError, r"fit_groups\(\) has no ties=: write what is tied into the model"),
     ({"model": "y ~ status*t"}, DataError, "'status' is the name of a column of the result"),
 ]
 

@@ -227,6 +227,11 @@ def test_fits_that_fell_aside_are_brought_back_by_their_neighbors() -> None:
             r"'tau' has the shape \(41,\), with which the model does not give 24 numbers",
             {"start": {"a": 2, "tau": np.ones(41), "c": 0}},
         ),
+        (OptionError, r"fit_many\(\) has no prior=: keep the parameter in bounds=", {"prior": {"a": (2, 1)}}),
+        (OptionError, r"has no ties=: write what is tied into the model", {"ties": {"c": "a/10"}}),
+        (OptionError, r"has no method=: many fits have one method", {"method": "dogleg"}),
+        (OptionError, r"has no by=: groups of the rows of a table are for fit_groups", {"by": "plate"}),
+        (TypeError, r"has no argument 'strat'; did you mean 'start'\?", {"strat": START}),
         (DataError, r"mask is a masked array", {"mask": np.ma.masked_equal(np.arange(24), 3)}),
     ],
 )

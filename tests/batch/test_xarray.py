@@ -145,6 +145,20 @@ def test_the_accessors_are_there_after_importing_both_and_marquardt_alone_loads_
     assert out.stdout.split() == ["False", "False", "True", "True"]
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        "xarray, marquardt.batch.xarray",
+        "marquardt.batch.xarray, xarray",
+        "marquardt, xarray, marquardt.batch.xarray",
+    ],
+)
+def test_the_one_import_makes_the_accessors_known_in_any_order(order):
+    code = f"import {order}; print(xarray.DataArray.marquardt.__name__, xarray.Dataset.marquardt.__name__)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["DataArrayFits", "DatasetFits"]
+
+
 # --------------------------------------------------------------------------- curvefit, beside that of xarray
 
 

@@ -19,13 +19,8 @@ def chunk_of(job: Job, at: Array | slice) -> Chunk:
     """Some of the fits, in full: missing values are masked, trials divided by."""
     y = job.y[at]
     y = y if y.dtype == np.float32 else np.asarray(y, dtype=np.float64)
-    counts = ~np.isnan(y)
     weights = None if job.weights is None else _of(job.weights, at)
-    if job.mask is not None:
-        counts &= _of(job.mask, at)
-    if weights is not None:
-        counts &= weights > 0.0
-    whole = bool(counts.all())
+    counts = _counted(job, at, y, weights)
     if job.trials is not None:
         n = _of(job.trials, at)
         y = y / n
@@ -33,19 +28,37 @@ def chunk_of(job: Job, at: Array | slice) -> Chunk:
     if weights is not None and weights.shape[-1] != y.shape[1]:
         shape = y.shape if weights.ndim == 2 else y.shape[1:]
         weights = np.broadcast_to(weights, shape)
-    if weights is not None and weights.ndim == 2 and not whole:
+    if weights is not None and weights.ndim == 2 and counts is not None:
         weights = np.where(counts, weights, 0.0)
     lower, upper = (_of(side, at) for side in job.box)
     return Chunk(
         x=tuple(_of(part, at) for part in job.x),
-        y=y if whole else np.where(counts, y, y.dtype.type(0)),
+        y=y if counts is None else np.where(counts, y, y.dtype.type(0)),
         weights=None if weights is None else np.ascontiguousarray(weights),
-        mask=None if whole else counts,
+        mask=counts,
         start=job.start if job.start.ndim == 1 else job.start[at],
         lower=lower,
         upper=upper,
         fixed=None if job.fixed is None else job.fixed[at],
     )
+
+
+def _counted(job: Job, at: Array | slice, y: Array, weights: Array | None) -> Array | None:
+    """True where a point counts; None: all do."""
+    if job.mask is None and weights is None and all_finite(y):
+        return None
+    counts: Array = ~np.isnan(y)
+    if job.mask is not None:
+        counts &= _of(job.mask, at)
+    if weights is not None:
+        counts &= weights > 0.0
+    return None if counts.all() else counts
+
+
+def all_finite(y: Array) -> bool:
+    """Is every value finite? Told by their sum where that is finite, which makes no array as large."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(y.sum())) or bool(np.isfinite(y).all())
 
 
 def _of(values: Array, at: Any) -> Array:
@@ -83,7 +96,8 @@ def not_for_fitting(job: Job, chunk: Chunk) -> Array:
     why = np.full(len(chunk), -1, dtype=np.int8)
     if p > 1:
         why[_constant(chunk)] = CODES[Status.CONSTANT]
-    why[~np.isfinite(chunk.y).all(axis=1)] = CODES[Status.BAD_DATA]
+    if not all_finite(chunk.y):
+        why[~np.isfinite(chunk.y).all(axis=1)] = CODES[Status.BAD_DATA]
     if job.family is not None:
         bad = (chunk.y < 0.0) | (chunk.y > 1.0) if job.family == "binomial" else chunk.y < 0.0
         why[bad.any(axis=1)] = CODES[Status.BAD_DATA]

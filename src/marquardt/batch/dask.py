@@ -115,6 +115,8 @@ def fit_groups(
     if not hasattr(data, "map_partitions"):
         raise DataError(f"data is a {type(data).__name__}, not a dask DataFrame: use marquardt.fit_groups")
     by = [by] if isinstance(by, str) else list(by)
+    if options.pop("checkpoint", None) is not None:
+        raise OptionError("checkpoint= is for one process: write the partitions found, to_parquet()")
     options["threads"] = threads
     sample = data._meta_nonempty
     numbers = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from ..curve.data import Data
 from ..curve.partition import Partition, names_of, partition
 from ..curve.setup import Request, Setup, from_function
 from ..curve.setup_formula import from_formula
-from ..errors import DataError, OptionError, Status
+from ..errors import DataError, FileError, OptionError, Status
 from ..expr.formula import Formula
 from ..report.many import words
 from .buckets import Block, blocks
 from .engine import STATUSES
 from .many import fit_many
 from .own import by_group
+from .refused import refuse
 from .result import ManyFits
 from .tables import kind_of, like
 
@@ -46,6 +48,8 @@ def fit_groups(
     precision: str = "double",
     threads: int | None = None,
     progress: Any = None,
+    checkpoint: Any = None,
+    **others: Any,
 ) -> Any:
     """Fit each group of rows of a table by itself; returns a table of the same kind, one row per group.
 
@@ -60,6 +64,8 @@ def fit_groups(
     fixed : as in `fit`, or by group like `start`, then for every group.
     missing : "drop" leaves out rows without label or with a missing value; "error" names the first.
     precision, threads, progress : as in `fit_many`.
+    checkpoint : a folder, made where there is none. What is done is kept there, in a file for groups of about
+        as many rows, and a run with the same arguments goes on where that ended, whatever ended it.
 
     The columns of the result: those of `by` as they are in the data, for each parameter its estimate and
     "... stderr", then "status" (`Status` in lower case), "points" that counted, and "reduced_chi2". Groups
@@ -76,7 +82,10 @@ def fit_groups(
     >>> list(found), found["a"].round(6).tolist()
     (['plate', 'a', 'a stderr', 'b', 'b stderr', 'status', 'points', 'reduced_chi2'], [3.0, 5.0])
     """
+    if others:
+        refuse("fit_groups", others, OPTIONS)
     kind_of(data)
+    folder = _folder(checkpoint)
     tried = np.asarray(column(data, trials) if isinstance(trials, str) else trials)
     setup = _prepare(model, Request(x, y, data, None, bounds, None, sigma, weights, missing, None, None))
     parameters, n_rows = setup.parameters.names, setup.data.y.size + setup.data.dropped
@@ -97,6 +106,8 @@ def fit_groups(
         }
         if trials is not None:
             told["trials"] = tried if tried.ndim == 0 else block.take(tried[rows])
+        if folder is not None:
+            told["checkpoint"] = folder / f"{block.rows.shape[1]}-rows.npz"
         many = _fit(model, setup, block, told | _weighting(setup.data, block) | options | stop.option)
         table.fill(block.groups, many)
         if many.interrupted or stop.asked:
@@ -104,6 +115,21 @@ def fit_groups(
     if names is None:
         return like(data, [], found.first[:0], {"group": np.asarray(found.labels)} | table.finished(kept))
     return like(data, names, found.first, table.finished(kept))
+
+
+OPTIONS = tuple(fit_groups.__kwdefaults__)
+
+
+def _folder(given: Any) -> Path | None:
+    if given is None:
+        return None
+    folder = Path(given)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        why = "it is a file" if folder.is_file() else error.strerror
+        raise FileError(f"checkpoint {folder} cannot be made a folder: {why}") from None
+    return folder
 
 
 def _prepare(model: Any, given: Request) -> Setup:

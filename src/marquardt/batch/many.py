@@ -17,6 +17,7 @@ from .engine import Ends, Engine, blank
 from .job import Job, job_of
 from .neighbours import from_neighbours
 from .progress import Progress, Watch, watch_of
+from .refused import refuse
 from .result import ManyFits
 from .start import Starts, broken_off
 
@@ -48,6 +49,7 @@ def fit_many(
     threads: int | None = None,
     progress: bool | Callable[[Progress], Any] | None = None,
     checkpoint: Any = None,
+    **others: Any,
 ) -> ManyFits:
     """Fit one model to many sets of data: every pixel, every well, every spot.
 
@@ -73,6 +75,8 @@ def fit_many(
     checkpoint : a name that ends in ``.npz`` or ``.zarr``. What is done is written there chunk by chunk, and
         a run with the same arguments goes on where that ended, whatever ended it.
 
+    Options of `fit` that many fits do not have, ``ties, prior, method``, are refused with what to do instead.
+
     Every fit ends with the status `fit` would give it. What goes wrong in one is its status, counted in
     the summary; what is wrong with the arguments is an error before any work. Ctrl-C ends the run: what
     is done is returned, the rest is NOT_DONE.
@@ -86,6 +90,8 @@ def fit_many(
     array([0.5, 1. , 2. ])
     """
     began = time.perf_counter()
+    if others:
+        refuse("fit_many", others, OPTIONS)
     threads = Options(threads=threads).threads  # which checks it
     neighbours, start = _neighbours(start)
     job = job_of(
@@ -113,6 +119,9 @@ def fit_many(
     if done < len(job):
         tell_broken_off(done, len(job), store)
     return ManyFits.of(job, ends, time.perf_counter() - began, engine.remark)
+
+
+OPTIONS = tuple(fit_many.__kwdefaults__)
 
 
 def _neighbours(start: Any) -> tuple[bool, Any]:
