@@ -47,12 +47,28 @@ class TimedSystem:
     def __init__(self, system: Any) -> None:
         self.system: System = system
         self.at: Any = None
+        self.weights: dict[int, Matrix | None] = {}
         self.factor_of: Any = None
         """Who factorized last; None: a step."""
         self.seconds = dict.fromkeys(PHASES.values(), 0.0)
         self.calls = dict.fromkeys(PHASES, 0)
         for name, phase in PHASES.items():
             setattr(self, name, self._timed(name, phase))
+
+    def set_weights(self, family: int, weights: Matrix | None) -> None:
+        """As the system's; they are remembered."""
+        self.system.set_weights(family, weights)
+        self.weights[family] = weights
+
+    def plain_squares(self, values: Arrays, family: int) -> Matrix:
+        """|r_i|² of one family as if it had no weights, (n,)."""
+        weights = self.weights.get(family)
+        if weights is not None:
+            self.system.set_weights(family, None)
+        squares = np.asarray(self.system.squared_norms(values, family))
+        if weights is not None:
+            self.system.set_weights(family, weights)
+        return squares
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.system, name)

@@ -112,12 +112,10 @@ def minimize_gnc(gnc: GNC, task: Task, minimize: Callable[[Task, Any, bool], Any
     ``minimize(task, end, roughly)`` continues from an end (None: from the start) and returns the next one;
     the weights change by more than what a rough one leaves, so only the last is made to the end.
     """
-    system = task.system
     end = minimize(task, None, True)  # with all weights 1: the convex problem
 
     def norms(k: int) -> Matrix:
-        system.set_weights(k, None)
-        return np.asarray(system.squared_norms(end.point.values, k))
+        return task.system.plain_squares(end.point.values, k)
 
     graduated = begin(gnc, task, norms)
     if graduated is None or end.status in UNFINISHED:

@@ -94,15 +94,8 @@ class SolveResult:
 
     def residual_norms(self, family: str | None = None) -> Matrix:
         """|r_i| of each item of a family, whitened, before the loss and without weights, (n,)."""
-        k = self._family(family)
-        task = self._point.task
-        weights = task.weights.get(k)
-        if weights is not None:
-            task.system.set_weights(k, None)
-        squares = np.asarray(task.system.squared_norms(self._point.values, k))
-        if weights is not None:
-            task.system.set_weights(k, weights)
-        return np.asarray(np.sqrt(squares))
+        system = self._point.task.system
+        return np.asarray(np.sqrt(system.plain_squares(self._point.values, self._family(family))))
 
     def percentiles(self, family: str | None = None, at: Sequence[float] = PERCENTILES) -> dict[float, float]:
         """Percentiles of `residual_norms`; 100 is the largest."""
