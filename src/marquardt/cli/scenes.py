@@ -20,6 +20,8 @@ from ..report.errors3d import error_line, largest_line, worst_line
 
 Kind = Literal["bal", "colmap", "graph"]
 LABELS = {"out": "solution", "ply": "cloud", "html": "view"}
+MOST_BLOCKS = 100
+"""Each block of the covariance solves the normal equations for its tangents."""
 _POINT, _CAMERA = (200, 200, 200), (220, 60, 40)
 
 
@@ -123,15 +125,20 @@ class Scene:
         )  # fmt: skip
 
     def certainty(self, result: Any) -> Iterator[str]:
-        """Standard deviations of the translations that are known least."""
-        blocks = np.asarray(result.covariance(self.cameras))
+        """Standard deviations of the translations that are known least, of many cameras an even sample."""
+        n = len(result[self.cameras])
+        looked = np.unique(np.linspace(0, n - 1, min(n, MOST_BLOCKS)).round().astype(np.intp))
+        blocks = np.asarray(result.covariance(self.cameras, looked))
         rows = {"bal": slice(3, 6), "colmap": slice(0, 3), "graph": slice(0, 3 if blocks.shape[1] > 3 else 2)}
         own = blocks[:, rows[self.kind], rows[self.kind]]
         sd = np.sqrt(np.maximum(np.einsum("naa->n", own), 0.0))
         order = np.argsort(-sd, kind="stable")[:5]
-        told = ", ".join(f"{k} ({sd[k]:.3g})" for k in order)
+        told = ", ".join(f"{looked[k]} ({sd[k]:.3g})" for k in order)
         median = float(np.median(sd))
-        yield f"standard deviation of translations: median {median:.3g}; largest of {self.cameras} {told}"
+        some = f" ({len(looked)} of {n} looked at)" if len(looked) < n else ""
+        yield (
+            f"standard deviation of translations{some}: median {median:.3g}; largest of {self.cameras} {told}"
+        )
 
     def write(self, path: str) -> None:
         """In the format it was read in."""
