@@ -44,19 +44,20 @@ def chunk_of(job: Job, at: Array | slice) -> Chunk:
 
 
 def _counted(job: Job, at: Array | slice, y: Array, weights: Array | None) -> Array | None:
-    """True where a point counts; None: all do."""
-    if job.mask is None and weights is None and all_finite(y):
+    """True where a point counts; None: all do, and are finite."""
+    finite = _all_finite(y)
+    if job.mask is None and weights is None and finite:
         return None
     counts: Array = ~np.isnan(y)
     if job.mask is not None:
         counts &= _of(job.mask, at)
     if weights is not None:
         counts &= weights > 0.0
-    return None if counts.all() else counts
+    return None if finite and counts.all() else counts
 
 
-def all_finite(y: Array) -> bool:
-    """Is every value finite? Told by their sum where that is finite, which makes no array as large."""
+def _all_finite(y: Array) -> bool:
+    """Told by their sum where that is finite: one pass, which makes no array as large."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(y.sum())) or bool(np.isfinite(y).all())
 
@@ -70,12 +71,13 @@ def some(chunk: Chunk, at: Array) -> Chunk:
     """Some fits of a chunk."""
     if len(at) == len(chunk):
         return chunk
+    mask = None if chunk.mask is None else chunk.mask[at]
     return replace(
         chunk,
         x=tuple(_of(part, at) for part in chunk.x),
         y=chunk.y[at],
         weights=None if chunk.weights is None else _of(chunk.weights, at),
-        mask=None if chunk.mask is None else chunk.mask[at],
+        mask=None if mask is None or mask.all() else mask,
         start=_of(chunk.start, at),
         lower=_of(chunk.lower, at),
         upper=_of(chunk.upper, at),
@@ -96,7 +98,7 @@ def not_for_fitting(job: Job, chunk: Chunk) -> Array:
     why = np.full(len(chunk), -1, dtype=np.int8)
     if p > 1:
         why[_constant(chunk)] = CODES[Status.CONSTANT]
-    if not all_finite(chunk.y):
+    if chunk.mask is not None or job.trials is not None:
         why[~np.isfinite(chunk.y).all(axis=1)] = CODES[Status.BAD_DATA]
     if job.family is not None:
         bad = (chunk.y < 0.0) | (chunk.y > 1.0) if job.family == "binomial" else chunk.y < 0.0

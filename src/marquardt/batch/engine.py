@@ -44,7 +44,7 @@ class Chunk:
     """Square roots of the weights, 1/sigma where that is known, (m,) or (k, m); with a family how often each
     point counts (its trials, times its weight)."""
     mask: Array | None
-    """(k, m), True where a point counts; None: all."""
+    """(k, m), True where a point counts; None: all do."""
     start: Array
     """Free parameters, (p,) for all fits or (k, p)."""
     lower: Array

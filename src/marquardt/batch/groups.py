@@ -117,7 +117,7 @@ def fit_groups(
     return like(data, names, found.first, table.finished(kept))
 
 
-OPTIONS = tuple(fit_groups.__kwdefaults__)
+OPTIONS = tuple(fit_groups.__kwdefaults__ or ())
 
 
 def _folder(given: Any) -> Path | None:

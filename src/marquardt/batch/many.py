@@ -121,7 +121,7 @@ def fit_many(
     return ManyFits.of(job, ends, time.perf_counter() - began, engine.remark)
 
 
-OPTIONS = tuple(fit_many.__kwdefaults__)
+OPTIONS = tuple(fit_many.__kwdefaults__ or ())
 
 
 def _neighbours(start: Any) -> tuple[bool, Any]:
