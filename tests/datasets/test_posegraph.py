@@ -166,3 +166,27 @@ def test_the_way_is_shown_flat_or_in_space() -> None:
     flat, deep = parse_g2o(PLANAR, "two.g2o"), parse_g2o(SPATIAL, "three.g2o")
     assert flat.places()[:, 2].tolist() == [0, 0] and deep.places()[1].tolist() == [1, 2, 3]
     assert flat.world().links is flat.edges
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("1_0", "'1_0' is not a number"),
+        ("0x10", "'0x10' is not a number"),
+        ("1e999", "a number is not finite"),
+        ("\x07", "line 6: this is not a file of plain text"),
+        ("é", "line 6: this is not a file of plain text"),
+    ],
+)
+def test_what_is_a_number_in_python_only_or_none_is_refused(word: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "odd.g2o"
+    path.write_text(PLANAR.replace("0 5 1 0 1.5", f"0 5 {word} 0 1.5"), encoding="utf-8")
+    with pytest.raises(FileError, match=said):
+        read_g2o(path)
+
+
+def test_names_and_quaternions_beyond_all_bounds_are_refused() -> None:
+    with pytest.raises(FileError, match=r"pose 1e\+300 is not a whole number"):
+        parse_g2o(PLANAR.replace("VERTEX_SE2 5", "VERTEX_SE2 1e300"), "a.g2o")
+    with pytest.raises(FileError, match="line 2: the quaternion is huge"):
+        parse_g2o(SPATIAL.replace("0 0 0.6 0.8000001", "0 0 1e200 1"), "a.g2o")

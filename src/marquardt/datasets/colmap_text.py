@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import FileError, suggestion
 from .colmap import CAMERA_MODELS, ColmapModel, Index, Matrix
-from .text import numbers, parse, read_text
+from .text import integers, numbers, parse, quaternion_lengths, read_text
 
 FILES = ("cameras.txt", "images.txt", "points3D.txt")
 
@@ -194,13 +194,13 @@ def _ragged(
         raise FileError(f"{origin}, line {lines[k]}: {what}; here are {words[k]} numbers")
     if values is None or values.size != words.sum() or not np.isfinite(values).all():
         for text, line in zip(texts, lines, strict=True):
-            _numbers(text.split(), origin, line)
+            _numbers(text.encode("ascii", "replace").decode().split(), origin, line)
         raise AssertionError("unreachable: some line is at fault")
     return values, (words - first) // group
 
 
 def _unique(values: Matrix, what: str, origin: str, lines: Index) -> Index:
-    ids = values.astype(np.intp)
+    ids = integers(values)
     again = np.ones(ids.size, dtype=bool)
     again[np.unique(ids, return_index=True)[1]] = False
     for wrong, said in ((ids != values, "is not a whole number"), (again, "is there twice")):
@@ -224,10 +224,7 @@ def _places(values: Matrix, ids: Index, what: str, origin: str, lines: Index) ->
 
 def _poses(heads: Matrix, origin: str, lines: Index) -> Matrix:
     q = heads[:, [2, 3, 4, 1]]
-    length = np.linalg.norm(q, axis=1)
-    if (length == 0).any():
-        raise FileError(f"{origin}, line {lines[int(np.argmin(length))]}: the quaternion is zero")
-    return np.column_stack([heads[:, 5:8], q / length[:, None]])
+    return np.column_stack([heads[:, 5:8], q / quaternion_lengths(q, lines, origin)[:, None]])
 
 
 def _compare_tracks(
@@ -239,7 +236,7 @@ def _compare_tracks(
     places = _places(rows[:, 0], image_ids, "image", origin, lines[owner])
     sizes = np.bincount(image, minlength=len(image_ids))
     first = np.concatenate([[0], np.cumsum(sizes)])[:-1]
-    number = rows[:, 1].astype(np.intp)
+    number = integers(rows[:, 1])
     wrong = (number != rows[:, 1]) | (number < 0) | (number >= sizes[places])
     if wrong.any():
         k = int(np.argmax(wrong))

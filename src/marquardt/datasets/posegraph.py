@@ -18,7 +18,7 @@ from .. import geometry
 from ..errors import FileError
 from ..geometry.chordal import anchors
 from .held import Held, held_masks
-from .text import first_repeat, numbers, parse, read_text
+from .text import first_repeat, integers, numbers, parse, quaternion_lengths, read_text
 
 if TYPE_CHECKING:
     from ..problem.large.problem import Problem
@@ -276,7 +276,7 @@ def _table(
 
 
 def _ids(values: Matrix, lines: list[int], origin: str) -> Index:
-    ids = values.astype(np.intp)
+    ids = integers(values)
     for wrong, what in ((ids != values, "is not a whole number"), (_repeated(ids), "is there twice")):
         if wrong.any():
             k = int(np.argmax(wrong))
@@ -331,8 +331,5 @@ def _normal(poses: Matrix, lines: list[int], origin: str) -> Matrix:
     """Poses with quaternions of length 1: files round them to six digits."""
     out: Matrix = poses.copy()
     if poses.shape[1] == 7:
-        length = np.linalg.norm(poses[:, 3:], axis=1)
-        if (length == 0.0).any():
-            raise FileError(f"{origin}, line {lines[int(np.argmin(length))]}: the quaternion is zero")
-        out[:, 3:] /= length[:, None]
+        out[:, 3:] /= quaternion_lengths(poses[:, 3:], lines, origin)[:, None]
     return out

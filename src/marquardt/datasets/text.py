@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import re
 import warnings
 import zlib
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from ..errors import FileError
 
 Vector = NDArray[np.float64]
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 _PACKED = {b"\x1f\x8b": gzip.decompress, b"BZh": bz2.decompress}
 
 
@@ -26,6 +28,9 @@ def read_text(path: str | Path, encoding: str = "ascii") -> str:
         for magic, unpack in _PACKED.items():
             if content.startswith(magic):
                 content = unpack(content)
+        if (odd := _CONTROL.search(content)) is not None:
+            line = content.count(b"\n", 0, odd.start()) + 1
+            raise FileError(f"{path}, line {line}: this is not a file of plain text")
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
@@ -49,9 +54,16 @@ def numbers(text: str) -> Vector | None:
 def parse(word: str, origin: str, line: int) -> float:
     """One number; FileError names file and line where it is none."""
     try:
+        if "_" in word or not word.isascii():  # numbers to Python, but to nobody else
+            raise ValueError
         return float(word)
     except ValueError:
         raise FileError(f"{origin}, line {line}: {word!r} is not a number") from None
+
+
+def integers(values: Vector) -> NDArray[np.intp]:
+    """Values as integers; those that are none, or are too large, come out as others."""
+    return np.where(np.abs(values) < 2.0**53, values, -1.0).astype(np.intp)
 
 
 def whole(
@@ -61,7 +73,7 @@ def whole(
 
     `values` (k, len(what)), `what` names the columns in words, `lines` (k,) are the lines they stand in.
     """
-    found = np.where(np.isfinite(values), values, -1.0).astype(np.intp)
+    found = integers(values)
     wrong = (found != values) | (found < 0) | (found >= limit)
     if wrong.any():
         k, c = (int(i) for i in np.argwhere(wrong)[0])
@@ -81,3 +93,18 @@ def first_repeat(rows: NDArray[np.float64]) -> tuple[int, int] | None:
     later = order[1:][same]  # lexsort is stable: within equal rows the order is that of the file
     k = int(later.min())
     return int(np.argmax((rows == rows[k]).all(axis=1))), k
+
+
+def quaternion_lengths(
+    q: NDArray[np.float64], lines: Sequence[int] | NDArray[np.intp], origin: str
+) -> Vector:
+    """Lengths of quaternions (n, 4); FileError names the line of one that is no rotation."""
+    with np.errstate(over="ignore"):
+        length = np.sqrt((q * q).sum(axis=1))
+    wrong = (length == 0.0) | ~np.isfinite(length)
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise FileError(
+            f"{origin}, line {lines[k]}: the quaternion is {'zero' if length[k] == 0.0 else 'huge'}"
+        )
+    return length
