@@ -107,4 +107,4 @@ def quaternion_lengths(
         raise FileError(
             f"{origin}, line {lines[k]}: the quaternion is {'zero' if length[k] == 0.0 else 'huge'}"
         )
-    return length
+    return np.asarray(length)
