@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import ParameterError
 from . import residuals as residuals_
@@ -15,6 +15,11 @@ from .manifolds import Manifold
 from .priors import prior_residuals
 from .residuals import Residuals
 from .variables import VariableFamily
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .summary import Summary
 
 
 class Problem:
@@ -127,6 +132,21 @@ class Problem:
         sizes = tuple((v.n, int(v.values.shape[1]), v.tangent) for v in variables)
         motions = tuple(motion_of(v.manifold) for v in variables)
         return Compiled(variables, families, motions, Structure(sizes))
+
+    def summary(self) -> Summary:
+        """Counts, families, what is not determined, and what is eliminated: to be printed before solving."""
+        from .summary import Summary
+
+        return Summary(self.compile())
+
+    def plot_structure(self) -> Figure:
+        """Which blocks of the system that is factorized are not zero.
+
+        Raises MissingPackageError without matplotlib.
+        """
+        from ...report.structure import plot_structure
+
+        return plot_structure(self.compile())
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{v.variables.n} {name!r}" for name, v in self._variables.items())

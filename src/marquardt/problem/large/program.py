@@ -99,9 +99,9 @@ def table_nodes(outputs: Sequence[Node], own: range) -> list[Node]:
     order = reachable(outputs)
     inside: set[Node] = set()
     for node in order:
-        if node.op == "data" and int(node.value) in own:
-            inside.add(node)
-        elif any(a in inside for a in node.args) and all(a in inside or a.op == "const" for a in node.args):
+        component = node.op == "data" and int(node.value) in own
+        made = any(a in inside for a in node.args) and all(a in inside or a.op == "const" for a in node.args)
+        if component or made:
             inside.add(node)
     ends = dict.fromkeys(out for out in outputs if out in inside and out.args)
     for node in order:

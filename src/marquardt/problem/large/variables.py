@@ -220,7 +220,7 @@ def picked(slot: Slot, family: str) -> NDArray[np.uint32]:
         if index.shape != (v.n,):
             raise DataError(f"{family!r}: a mask of {v.name!r} has shape {index.shape}, ({v.n},) is needed")
         return np.flatnonzero(index).astype(np.uint32)
-    if index.dtype.kind not in "iu" or index.ndim > 1:
+    if (index.size and index.dtype.kind not in "iu") or index.ndim > 1:
         raise DataError(
             f"{family!r}: the index of {v.name!r} must be whole numbers of shape (items,), "
             f"not {index.dtype} of shape {index.shape}"

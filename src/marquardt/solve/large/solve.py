@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...errors import OptionError, Status, suggestion
+from ...problem.large.structure import eliminated, separable
 from .clock import TimedSystem
 from .gnc import GNC, gnc_of, minimize_gnc
 from .loop import End, Moment, minimize
@@ -93,42 +94,31 @@ def solve(
 
 def prepare(compiled: Any, options: SolveOptions, eliminate: str | None = "auto") -> Task:
     """The task of a compiled problem: which variables are eliminated, and the system that evaluates it."""
-    eliminated = _eliminated(compiled, eliminate)
+    position = _eliminated(compiled, eliminate)
     known = _systems.setdefault(getattr(compiled, "structure", compiled), {})
-    key = eliminated, options.solver, options.threads
+    key = position, options.solver, options.threads
     if key not in known:
-        known[key] = TimedSystem(make_system(compiled, eliminated, options.solver, options.threads))
-    return Task.of(compiled, known[key], eliminated)
+        known[key] = TimedSystem(make_system(compiled, position, options.solver, options.threads))
+    return Task.of(compiled, known[key], position)
 
 
 def _eliminated(compiled: Any, eliminate: str | None) -> int | None:
     """Position of the variables to eliminate. Raises OptionError where a residual joins two of them."""
-    able = separable(compiled)
     names = [v.name for v in compiled.variables]
     if eliminate is None:
         return None
     if eliminate == "auto":
-        sizes = [len(v.values) * v.manifold.tangent for v in compiled.variables]
-        return max(able, key=sizes.__getitem__) if able and len(names) > 1 else None
+        return eliminated(compiled)
     if eliminate not in names:
         raise OptionError(
             f"eliminate = {eliminate!r}: there are no such variables{suggestion(eliminate, names)}"
         )
-    if names.index(eliminate) not in able:
+    if names.index(eliminate) not in separable(compiled):
         raise OptionError(
             f"eliminate = {eliminate!r}: some residual joins two of them, so their part of J'J is not block "
             "diagonal; 'auto' finds variables that can be eliminated"
         )
     return names.index(eliminate)
-
-
-def separable(compiled: Any) -> list[int]:
-    """Positions of the variables of which no residual joins two."""
-    joined = set()
-    for family in compiled.families:
-        positions = [position for position, _ in family.slots]
-        joined |= {p for p in positions if positions.count(p) > 1}
-    return [k for k in range(len(compiled.variables)) if k not in joined]
 
 
 def _observer(
