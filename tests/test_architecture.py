@@ -18,7 +18,10 @@ FLOORS = {  # imports look down: a room may import rooms of a lower floor and it
     "batch": 8, "cli": 9,
 }  # fmt: skip
 # A result prints itself and works out its uncertainty: imported inside the method that is asked for it.
-LATE = {("problem", "report"), ("solve", "report"), ("solve", "stats"), ("curve", "report"), ("datasets", "report")}
+LATE = {
+    ("problem", "report"), ("solve", "report"), ("solve", "stats"), ("curve", "report"),
+    ("datasets", "report"),
+}  # fmt: skip
 
 
 def room(module: str) -> str:

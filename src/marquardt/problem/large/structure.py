@@ -121,7 +121,7 @@ def reduced_pattern(compiled: Compiled, without: int | None) -> tuple[Any, Count
     size = int(ends[-1])
     n_out = 0 if without is None else compiled.variables[without].n
     total = sparse.identity(size, dtype=np.float32, format="csr")
-    through = sparse.csr_matrix((size, n_out), dtype=np.float32)
+    through: Any = sparse.csr_matrix(([], ([], [])), shape=(size, n_out), dtype=np.float32)
     for family in compiled.families:
         places = [(first[p] + index.astype(np.intp)) for p, index in family.slots if p != without]
         if not places:
