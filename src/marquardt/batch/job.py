@@ -245,8 +245,13 @@ def _first_known(values: Array, axis: int = 0) -> Any:
 def _starts(given: Any, parameters: Parameters, box: tuple[Array, Array], places: Places) -> Array:
     values = _table(given, parameters, places, "start")
     free, (lower, upper) = list(parameters.free), box
-    start = parameters.values[free] if values is None else np.ascontiguousarray(values[:, free])
-    outside = np.atleast_2d((start < lower) | (start > upper))
+    start: Array
+    if values is None:
+        start = parameters.values[free]
+    else:
+        start = values if free == list(range(values.shape[1])) else np.ascontiguousarray(values[:, free])
+    unbounded = np.isneginf(lower).all() and np.isposinf(upper).all()
+    outside = np.zeros(1) if unbounded else np.atleast_2d((start < lower) | (start > upper))
     if outside.any():
         k, i = np.argwhere(outside)[0].tolist()
         value, low, high = (float(v[i] if v.ndim == 1 else v[k, i]) for v in (start, lower, upper))
@@ -328,7 +333,8 @@ def _table(given: Any, parameters: Parameters, places: Places, option: str) -> A
     unknown = next((n for n in own if n not in parameters.names), None)
     if unknown is not None:
         raise ParameterError(f"{option}: no parameter {unknown!r}{suggestion(unknown, parameters.names)}")
-    table = np.tile(parameters.values, (places.k, 1))
+    table = np.empty((places.k, len(parameters.names)))
+    table[:] = parameters.values
     for name, values in own.items():
         table[:, parameters.names.index(name)] = values.reshape(-1)
     return table

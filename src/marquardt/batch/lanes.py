@@ -15,7 +15,7 @@ from ..errors import Status
 from ..expr.derive import jacobian
 from ..expr.graph import Graph, Node
 from ..expr.interpret import compile_numpy
-from ..expr.quick import with_quick_powers
+from ..expr.quick import with_one_expit, with_quick_powers
 from ..expr.tape import derived_columns, in_core, lower
 from .grid import Separable, find_grids, on_whole_grid, separable
 from .traced import TracedBatch, batch_of, family_of, threads_of
@@ -109,7 +109,7 @@ def quick_form(traced: TracedBatch, p: Parameters, arguments: Sequence[Array]) -
     graph: Graph = traced.version.trace.graph
     value: list[Node] = with_quick_powers(graph, family.outputs)
     wrt = [graph.param(i) for i in p.free]
-    every = [*value, *[d for row in jacobian(graph, value, wrt) for d in row]]
+    every = with_one_expit(graph, [*value, *[d for row in jacobian(graph, value, wrt) for d in row]])
     derived = derived_columns(every)
     if in_core(every, derived) is not None:
         return None

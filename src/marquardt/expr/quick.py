@@ -32,6 +32,32 @@ def with_quick_powers(graph: Graph, outputs: Sequence[Node]) -> list[Node]:
     return [made[node] for node in outputs]
 
 
+def with_one_expit(graph: Graph, outputs: Sequence[Node]) -> list[Node]:
+    """`outputs` where of expit(z) and expit(-z), as the derivative has them, one is 1 less the other.
+
+    Near 1 the other is then known to 1e-16, not to 1e-16 of itself: enough for sums over points of which some
+    are elsewhere.
+
+    >>> g = Graph()
+    >>> z = g.param(0)
+    >>> both = [g.apply("expit", z), g.apply("expit", g.neg(z))]
+    >>> [node.op for node in with_one_expit(g, both)]
+    ['expit', 'sub']
+    """
+    made: dict[Node, Node] = {}
+    kept: set[Node] = set()
+    for node in reachable(outputs):
+        args = [made[a] for a in node.args]
+        made[node] = graph.apply(node.op, *args) if args else node
+        if node.op == "expit":
+            other = graph.apply("expit", graph.neg(args[0]))
+            if other in kept:
+                made[node] = graph.sub(graph.const(1.0), other)
+            else:
+                kept.add(made[node])
+    return [made[node] for node in outputs]
+
+
 def _log(graph: Graph, a: Node) -> Node:
     """The logarithm, apart for data and parameters."""
     apart = {arg.kind for arg in a.args} == {DATA, PARAM}
