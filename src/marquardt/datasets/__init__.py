@@ -1,6 +1,6 @@
 """Small real data sets with their sources and readers; each serves as ``data=`` of a fit; test problems."""
 
-from . import mgh, mgh_bounded, simulate, textbook
+from . import mgh, mgh_bounded, scenes, simulate, textbook
 from .bal import BalProblem, parse_bal, read_bal
 from .colmap import ColmapModel
 from .colmap_text import read_colmap, write_colmap
@@ -32,6 +32,7 @@ __all__ = [
     "read_colmap",
     "read_g2o",
     "read_nist",
+    "scenes",
     "simulate",
     "textbook",
     "write_colmap",
