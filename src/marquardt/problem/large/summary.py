@@ -81,9 +81,8 @@ class Summary:
             d = self.determined[name]
             first = int(at[0])
             only = f", {self._seen_by(name, first)} only" if d.items[first] == 1 else ""
-            sentences.append(
-                f"{name}[{first}] has {d.rows[first]} residuals for {d.free[first]} free numbers{only}"
-            )
+            rows = _count(int(d.rows[first]), "residual")
+            sentences.append(f"{name}[{first}] has {rows} for {d.free[first]} free numbers{only}")
             if at.size > 1:
                 sentences[-1] += f"; likewise {_named(name, at[1:])}"
         return sentences
@@ -170,6 +169,10 @@ def _loss(native: Any) -> str:
         return "squares"
     name, scale = native[:2]
     return f"{name if isinstance(name, str) else 'own loss'} of scale {scale:g}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _named(name: str, at: Counts) -> str:

@@ -69,7 +69,7 @@ class BranchesOnValues(Untraceable):
 
     def __init__(self, where: str) -> None:
         super().__init__(where)
-        self.args = (f"{where} may go another way for each item; np.where can be traced",)
+        self.args = (f"{where} needs values, which differ from item to item; np.where can be traced",)
 
 
 def _rows(found: Trace, graph: Graph, components: Sequence[Node]) -> list[Node]:
