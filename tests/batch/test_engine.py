@@ -243,3 +243,23 @@ def test_counts_of_zero_everywhere_are_left_to_the_minimizer():
     ends, single = engine.run(job.chunk(y=y)), one_by_one(engine, job.chunk(y=y))
     assert ends.by_qr[10] and ends.status[10] == single.status[10]
     assert np.array_equal(ends.status, single.status)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3, 4, 5, 6, 7, 10, 11, 20])
+def test_lanes_of_any_number_of_parameters_solve_the_normal_equations(p):
+    """Waves with linear coefficients: what they end at is known."""
+    t = np.linspace(0, 3, 40)
+    waves = np.cos(np.arange(p) * t[:, None])
+    formula = " + ".join(f"c{k}*cos({k}*t)" for k in range(p))
+    rng = np.random.default_rng(p)
+    y = rng.uniform(1, 2, (40, p)) @ waves.T + 0.1 * rng.standard_normal((40, t.size))
+    many = mq.fit_many(
+        formula, {"t": t}, y, start=dict.fromkeys([f"c{k}" for k in range(p)], 1.0), covariance=True
+    )
+    assert many.success.all() and (p == 20 or not many.by_qr.any())
+    wanted = np.linalg.lstsq(waves, y.T, rcond=None)[0].T
+    inverse = np.linalg.inv(waves.T @ waves)
+    np.testing.assert_allclose(many.x, wanted, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(
+        many.covariance, inverse * many.reduced_chi2[:, None, None], rtol=1e-5, atol=1e-9
+    )

@@ -79,7 +79,7 @@ pub struct Lanes {
     /// 1 before the first evaluation.
     pub(super) fresh: Row,
     pub(super) nfev: Row,
-    /// Twice the cost is so much of a variance: 2 / (points less parameters). And what the cost is at least taken for.
+    /// The variance of a residual for a cost of one, 2 / (points less parameters), and what the cost is at least taken for.
     pub(super) per_degree: Row,
     pub(super) floor: Row,
     /// 1 where the model foresaw what the last step did that can be told from rounding errors.

@@ -1,7 +1,7 @@
 //! Many fits of one small model: every lane of the vectors is a fit of its own.
 //!
 //! A group of `WIDTH` fits walks in step: one evaluation gives each its cost, gradient and normal matrix (`Sums`), one
-//! pass of plain loops over the lanes judges each by its own gain ratio and finds its own next step. A fit that ends
+//! pass over its vectors judges each fit by its own gain ratio and finds its own next step. A fit that ends
 //! leaves its lane to the next one at once, so that no lane waits for the slowest fit of a group.
 //!
 //! Lanes certify only what is clearly a minimum: a step far below the standard errors, fast contraction, a good
