@@ -149,7 +149,7 @@ def rule_of(options: SolveOptions, eliminates: bool) -> Rule:
         return Dogleg()
     if options.method == "gauss-newton":
         return GaussNewton()
-    return Levenberg(options.initial_damping or (3e-5 if eliminates else 1e-8))
+    return Levenberg(options.initial_damping or (3e-5 if eliminates else 1e-10))
 
 
 def _solved(point: Point, damping: float) -> Step | None:
