@@ -1,10 +1,11 @@
 //! `System`: the linear model of a large problem.
 
-use marquardt_core::large::{self, FamilySpec, Given, Sizes};
+use marquardt_core::large::{self, FamilySpec, Given, Preconditioning, Reduced, Sizes, Solver};
 use marquardt_core::linear::sparse::Kind;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 use crate::arrays::Column;
 use crate::loss::Loss;
@@ -29,6 +30,15 @@ pub struct Program(Py<Tape>, Vec<Option<Py<Tape>>>);
 #[pyclass(module = "marquardt._core")]
 pub struct System(large::System);
 
+const SOLVERS: &[(&str, Solver)] = &[
+    ("auto", Solver::Auto),
+    ("dense", Solver::Dense),
+    ("sparse", Solver::Sparse),
+    ("pcg", Solver::Gradients(Preconditioning::SchurJacobi)),
+    ("pcg-jacobi", Solver::Gradients(Preconditioning::Jacobi)),
+    ("pcg-clusters", Solver::Gradients(Preconditioning::Clusters)),
+];
+
 type Parts<'py> = Vec<Bound<'py, PyArray1<f64>>>;
 
 #[pymethods]
@@ -48,14 +58,12 @@ impl System {
         if eliminated.is_some_and(|k| k >= sizes.len()) {
             return Err(PyValueError::new_err("the eliminated family does not exist"));
         }
-        let kind = match solver {
-            "dense" => Kind::Dense,
-            "sparse" => Kind::Sparse,
-            "auto" => Kind::Auto,
-            other => return Err(PyValueError::new_err(format!("unknown linear solver '{other}'"))),
+        let Some((_, solver)) = SOLVERS.iter().find(|(name, _)| *name == solver) else {
+            return Err(PyValueError::new_err(format!("unknown linear solver '{solver}'")));
         };
+        let solver = *solver;
         let specs = families.into_iter().map(|f| spec(f, &sizes)).collect::<PyResult<_>>()?;
-        Ok(System(py.detach(|| large::System::new(sizes, specs, eliminated, kind, threads))))
+        Ok(System(py.detach(|| large::System::new(sizes, specs, eliminated, solver, threads))))
     }
 
     /// Half the sum of what the items cost.
@@ -137,10 +145,31 @@ impl System {
     }
 
     /// The step with the present factor, and by how much the model says the cost falls.
-    fn step<'py>(&mut self, py: Python<'py>) -> (Parts<'py>, f64) {
+    fn step<'py>(&mut self, py: Python<'py>) -> (Parts<'py>, f64, usize) {
         let system = &mut self.0;
         let step = py.detach(|| system.step());
-        (arrays(py, step.parts), step.predicted)
+        (arrays(py, step.parts), step.predicted, step.inner)
+    }
+
+    /// What solves: name, unknowns of the reduced system, blocks stored, numbers of its factor, its flops, and bytes
+    /// of all.
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let info = PyDict::new(py);
+        let find = |wanted| SOLVERS.iter().find(|(_, s)| *s == wanted).map_or("", |(name, _)| *name);
+        let (name, factor) = match self.0.solver() {
+            Reduced::Gradients(kind, _) => (find(Solver::Gradients(*kind)), None),
+            Reduced::Factor(c) if c.kind() == Kind::Dense => ("dense", Some(c)),
+            Reduced::Factor(c) => ("sparse", Some(c)),
+        };
+        info.set_item("solver", name)?;
+        info.set_item("unknowns", self.0.pattern().dimension())?;
+        info.set_item("blocks", self.0.pattern().columns.len())?;
+        if let Some(factor) = factor {
+            info.set_item("nonzeros", factor.nonzeros())?;
+            info.set_item("flops", factor.flops())?;
+        }
+        info.set_item("bytes", self.0.bytes() + factor.map_or(0, |f| f.bytes()))?;
+        Ok(info)
     }
 
     /// The solution for another right-hand side with the present factor.
@@ -162,12 +191,6 @@ impl System {
     fn seconds(&self) -> (f64, f64, f64) {
         let large::Seconds { eliminate, assemble, factor } = self.0.seconds();
         (eliminate, assemble, factor)
-    }
-
-    /// Bytes of the linear model without its factor.
-    #[getter]
-    fn bytes(&self) -> usize {
-        self.0.bytes()
     }
 }
 

@@ -13,7 +13,7 @@ use super::family::Family;
 use super::fused::fma;
 use super::group::{Group, Unit};
 use super::lines::Lines;
-use super::pairs::{BLOCK_MASK, Pairs, RowRange, TRANSPOSED, TWICE, triangle};
+use super::pairs::{BLOCK_MASK, LEFT_OUT, Pairs, RowRange, TRANSPOSED, TWICE, triangle};
 
 /// Fills the block rows of a range with the sums over one group.
 pub struct Assemble<'a> {
@@ -27,6 +27,8 @@ pub struct Assemble<'a> {
     /// The numbers of the range's blocks, and where they begin in the matrix.
     pub values: &'a mut [f64],
     pub first: usize,
+    /// As if nothing were eliminated: J_c' J_c.
+    pub whole: bool,
 }
 
 impl Assemble<'_> {
@@ -79,8 +81,14 @@ impl Assemble<'_> {
                 let ro = family.records.record(o);
                 let targets = &self.pairs.target[base + triangle(k)..][..k + 1];
                 for (m, &target) in places.clone().zip(targets) {
+                    if target & LEFT_OUT != 0 || self.whole && o != m {
+                        continue;
+                    }
                     let rm = family.records.record(m);
-                    let product = minus_products::<F, R, E>(&ro[at_u..], &rm[at_u..], o == m);
+                    let mut product = minus_products::<F, R, E>(&ro[at_u..], &rm[at_u..], o == m);
+                    if self.whole {
+                        product = std::array::from_fn(|i| std::array::from_fn(|j| (i == j) as u8 as f64));
+                    }
                     let tile = tiles.record_mut((target & BLOCK_MASK) as usize - first);
                     rank::<F, R, C>(tile, ro, rm, product);
                     if target & TWICE != 0 {
@@ -112,6 +120,9 @@ impl Assemble<'_> {
                         continue; // different items that share no eliminated variable
                     }
                     let target = self.pairs.target[base + triangle(k) + l];
+                    if target & LEFT_OUT != 0 {
+                        continue;
+                    }
                     let at = self.pattern.block_start[(target & BLOCK_MASK) as usize] - self.first;
                     let block = &mut self.values[at..][..u.width * v.width];
                     weigh::<F>((u, fu), (v, fv), &product, &mut weighted);
@@ -134,19 +145,20 @@ impl Assemble<'_> {
         (v, fv): (&Unit, &Family),
         product: &mut Vec<f64>,
     ) -> bool {
-        let (e, same) = (self.group.eliminated, (u.family, u.place) == (v.family, v.place));
+        let same = (u.family, u.place) == (v.family, v.place);
+        let (e, used) = (self.group.eliminated, if self.whole { 0 } else { self.group.eliminated });
         let (a, b) = (&fu.records.record(u.place)[fu.at_u()..], &fv.records.record(v.place)[fv.at_u()..]);
         product.clear();
         for i in 0..fu.rows {
             for j in 0..fv.rows {
                 let mut sum = if same && i == j { 1.0 } else { 0.0 };
-                for k in 0..e {
+                for k in 0..used {
                     sum = fma::<F>(-a[i * e + k], b[j * e + k], sum);
                 }
                 product.push(sum);
             }
         }
-        same || e > 0
+        same || used > 0
     }
 }
 

@@ -8,6 +8,7 @@ use crate::linear::blocks::BlockMatrix;
 use super::assemble::Assemble;
 use super::eliminate::Eliminate;
 use super::points::damping_of;
+use super::reduced::{Preconditioning, Reduced};
 use super::system::{System, split};
 
 impl System {
@@ -25,7 +26,7 @@ impl System {
         self.assemble();
         self.damp();
         let assembled = clock.elapsed().as_secs_f64();
-        let is_positive = self.cholesky.factorize(&self.matrix).is_ok();
+        let is_positive = self.solver.factorize(&self.matrix, self.threads);
         self.seconds.eliminate += eliminated;
         self.seconds.assemble += assembled - eliminated;
         self.seconds.factor += clock.elapsed().as_secs_f64() - assembled;
@@ -86,11 +87,22 @@ impl System {
         let n_pairs: usize = self.pairs.iter().map(|p| p.target.len()).sum();
         let threads = n_threads(self.threads, parts.len(), 15.0 * n_pairs as f64);
         let (groups, families, pairs, pattern) = (&self.groups, &self.families, &self.pairs, &*pattern);
+        let whole = matches!(self.solver, Reduced::Gradients(Preconditioning::Jacobi, _));
         share(threads, &mut self.tiles, parts.into_iter(), |_, (range, first, values), tiles| {
             for (k, group) in groups.iter().enumerate() {
                 let (pairs, tracks) = (&pairs[k], &range.tracks[k][..]);
-                Assemble { group, families, pairs, pattern, range, tracks, values: &mut *values, first }
-                    .run(tiles);
+                Assemble {
+                    group,
+                    families,
+                    pairs,
+                    pattern,
+                    range,
+                    tracks,
+                    values: &mut *values,
+                    first,
+                    whole,
+                }
+                .run(tiles);
             }
         });
     }

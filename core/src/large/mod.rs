@@ -16,11 +16,13 @@ mod linearize;
 mod lines;
 mod pairs;
 mod points;
+mod reduced;
 mod solve;
 mod system;
 mod weigh;
 
 pub use family::{Family, FamilySpec, Given, Program};
 pub use layout::{Layout, Sizes};
+pub use reduced::{Preconditioning, Reduced, Solver};
 pub use solve::Step;
 pub use system::{Seconds, System};

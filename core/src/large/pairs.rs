@@ -13,7 +13,9 @@ use super::layout::Layout;
 pub const TRANSPOSED: u32 = 1 << 31;
 /// Two units of one variable: the product and its transpose.
 pub const TWICE: u32 = 1 << 30;
-pub const BLOCK_MASK: u32 = TWICE - 1;
+/// A block that is not wanted: only those on the diagonal are.
+pub const LEFT_OUT: u32 = 1 << 29;
+pub const BLOCK_MASK: u32 = LEFT_OUT - 1;
 
 /// The pairs of one group, track after track, in the order (0,0), (1,0), (1,1), (2,0), ...
 #[derive(Default)]
@@ -80,7 +82,7 @@ impl Pairs {
         self.members(row).iter().map(|&(t, _)| 2 + self.track(t as usize).len()).sum()
     }
 
-    fn aim(&mut self, row: usize, place: &[u32]) {
+    fn aim(&mut self, row: usize, place: &[u32], only_diagonal: bool) {
         for k in self.start[row]..self.start[row + 1] {
             let (t, u) = (self.members[k].0 as usize, self.members[k].1 as usize);
             for w in 0..self.first[t + 1] - self.first[t] {
@@ -89,6 +91,7 @@ impl Pairs {
                     continue;
                 }
                 let flag = match other {
+                    _ if only_diagonal && other != row => LEFT_OUT,
                     _ if other == row && w != u => TWICE,
                     _ if w > u => TRANSPOSED,
                     _ => 0,
@@ -114,8 +117,13 @@ impl Pairs {
     }
 }
 
-/// The blocks of the reduced system, and where each pair of each group goes.
-pub fn analyze(groups: &[Group], families: &[Family], layout: &Layout) -> (Arc<BlockPattern>, Vec<Pairs>) {
+/// The blocks of the reduced system (or of its diagonal), and where each pair of each group goes.
+pub fn analyze(
+    groups: &[Group],
+    families: &[Family],
+    layout: &Layout,
+    only_diagonal: bool,
+) -> (Arc<BlockPattern>, Vec<Pairs>) {
     let n = layout.n_blocks;
     let mut pairs: Vec<Pairs> = groups.iter().map(|g| Pairs::new(g, families, n)).collect();
     let (mut row_start, mut columns) = (vec![0], Vec::new());
@@ -125,7 +133,7 @@ pub fn analyze(groups: &[Group], families: &[Family], layout: &Layout) -> (Arc<B
         let begin = columns.len();
         seen[row] = row;
         columns.push(row as u32);
-        for group in &pairs {
+        for group in pairs.iter().filter(|_| !only_diagonal) {
             group.columns(row, |column| {
                 if seen[column] != row {
                     seen[column] = row;
@@ -135,7 +143,7 @@ pub fn analyze(groups: &[Group], families: &[Family], layout: &Layout) -> (Arc<B
         }
         columns[begin..].sort_unstable();
         columns[begin..].iter().enumerate().for_each(|(k, &c)| place[c as usize] = (begin + k) as u32);
-        pairs.iter_mut().for_each(|group| group.aim(row, &place));
+        pairs.iter_mut().for_each(|group| group.aim(row, &place, only_diagonal));
         row_start.push(columns.len());
     }
     (Arc::new(pattern_of(layout.block_sizes(), row_start, columns)), pairs)

@@ -7,24 +7,32 @@ use crate::evaluate::jobs::{n_threads, share};
 use super::back::{Pass, Walk};
 use super::group::Group;
 use super::points::{Points, damping_of};
+use super::reduced::Reduced;
 use super::system::System;
 
 /// A step, and by how much the model says it reduces the cost.
 pub struct Step {
     pub parts: Vec<Vec<f64>>,
     pub predicted: f64,
+    /// Steps of conjugate gradients.
+    pub inner: usize,
 }
 
 impl System {
     /// The step against the gradient with the present factor.
     pub fn step(&mut self) -> Step {
         let mut kept = self.reduced.clone();
-        self.cholesky.solve(&mut kept, 1);
+        let inner = self.solve_reduced(&mut kept, true);
+        self.n_steps += 1;
         let z = Points::parts(self.points.e)[3].clone();
         let down = self.of_points(|p, out| out.extend(p[z.clone()].iter().map(|z| -z)));
         let parts = self.back(kept, down);
-        let predicted = self.predicted(&parts);
-        Step { parts, predicted }
+        let predicted = if matches!(self.solver, Reduced::Factor(_)) {
+            self.predicted(&parts)
+        } else {
+            self.fall(&parts)
+        };
+        Step { parts, predicted, inner }
     }
 
     /// By how much the model falls along a solution d of (J'J + lambda D) d = -g: (lambda d'D d - g'd) / 2.
@@ -42,6 +50,14 @@ impl System {
         0.5 * twice
     }
 
+    /// By how much the model falls along any d: -g'd - |J d|² / 2.
+    fn fall(&self, parts: &[Vec<f64>]) -> f64 {
+        let slope: f64 =
+            self.gradient().iter().flatten().zip(parts.iter().flatten()).map(|(g, d)| g * d).sum();
+        let views: Vec<&[f64]> = parts.iter().map(|p| &p[..]).collect();
+        -slope - 0.5 * self.curvature(&views)
+    }
+
     /// The solution of (J'J + lambda D) x = b with the present factor.
     pub fn solve(&mut self, b: &[&[f64]]) -> Vec<Vec<f64>> {
         let (mut kept, mut down) = self.layout.split(b);
@@ -54,7 +70,7 @@ impl System {
         if let Some((frozen, _)) = &self.frozen {
             kept.iter_mut().zip(frozen).filter(|(_, f)| **f).for_each(|(b, _)| *b = 0.0);
         }
-        self.cholesky.solve(&mut kept, 1);
+        self.solve_reduced(&mut kept, false);
         self.back(kept, down)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::evaluate::jobs::{n_threads, share};
 use crate::linear::blocks::{BlockMatrix, BlockPattern};
-use crate::linear::sparse::{Cholesky, Kind};
+use crate::linear::sparse::Cholesky;
 use crate::tape::BLOCK;
 
 use super::family::{Family, FamilySpec, Given, Scratch};
@@ -14,6 +14,7 @@ use super::linearize::{Part, Sums, linearize};
 use super::lines::Lines;
 use super::pairs::{Pairs, RowRange, analyze, ranges};
 use super::points::{Points, scale_of};
+use super::reduced::{Preconditioning, Reduced, Solver};
 
 /// Values of all families of variables, each one after the other.
 pub type Values<'a> = &'a [&'a [f64]];
@@ -34,7 +35,9 @@ pub struct System {
     pub(super) pairs: Vec<Pairs>,
     pub(super) ranges: Vec<RowRange>,
     pub(super) matrix: BlockMatrix,
-    pub(super) cholesky: Cholesky,
+    pub(super) solver: Reduced,
+    /// Steps made so far.
+    pub(super) n_steps: usize,
     pub(super) points: Points,
     /// Squares of the scales of the kept unknowns; empty before the first Jacobian.
     pub(super) scale: Vec<f64>,
@@ -54,16 +57,16 @@ impl System {
         sizes: Vec<Sizes>,
         specs: Vec<FamilySpec>,
         eliminated: Option<usize>,
-        kind: Kind,
+        solver: Solver,
         threads: usize,
     ) -> Self {
         let layout = Layout::new(sizes, eliminated);
         let families: Vec<Family> = specs.into_iter().map(|s| Family::new(s, &layout)).collect();
         let groups = Group::all(&families, &layout);
-        let (pattern, mut pairs) = analyze(&groups, &families, &layout);
         let threads = n_threads(threads, usize::MAX, f64::INFINITY);
+        let n_items = families.iter().map(|f| f.n).sum();
+        let (pattern, mut pairs, solver) = choose(&groups, &families, &layout, solver, n_items, threads);
         let ranges = ranges(&pattern, &mut pairs, threads);
-        let cholesky = Cholesky::analyze(&pattern, kind, threads);
         let points = Points::new(layout.n_eliminated(), layout.eliminated_width());
         let matrix = BlockMatrix::zeros(&pattern);
         System {
@@ -72,7 +75,8 @@ impl System {
             pairs,
             ranges,
             matrix,
-            cholesky,
+            solver,
+            n_steps: 0,
             points,
             scale: Vec::new(),
             sums: Sums::default(),
@@ -94,8 +98,8 @@ impl System {
         &self.matrix.pattern
     }
 
-    pub fn cholesky(&self) -> &Cholesky {
-        &self.cholesky
+    pub fn solver(&self) -> &Reduced {
+        &self.solver
     }
 
     pub fn seconds(&self) -> Seconds {
@@ -234,6 +238,35 @@ impl System {
         }
         all
     }
+}
+
+/// Multiplications and additions of a factorization per second, and seconds of one product of the records with a vector
+/// per item: rough, as they only decide between ways that differ by far.
+const FLOPS: f64 = 2e10;
+const PRODUCT: f64 = 5e-8;
+/// Products that a solution by conjugate gradients takes.
+const PRODUCTS: f64 = 100.0;
+
+/// The reduced system and what solves it.
+fn choose(
+    groups: &[Group],
+    families: &[Family],
+    layout: &Layout,
+    solver: Solver,
+    n_items: usize,
+    threads: usize,
+) -> (Arc<BlockPattern>, Vec<Pairs>, Reduced) {
+    let (pattern, pairs) = analyze(groups, families, layout, solver.only_diagonal());
+    if let Solver::Gradients(kind) = solver {
+        return (pattern, pairs, Reduced::Gradients(kind, None));
+    }
+    let cholesky = Cholesky::analyze(&pattern, solver.kind(), threads);
+    let by_gradients = PRODUCTS * PRODUCT * n_items as f64;
+    if solver == Solver::Auto && layout.eliminated.is_some() && cholesky.flops() / FLOPS > by_gradients {
+        let gradients = Solver::Gradients(Preconditioning::SchurJacobi);
+        return choose(groups, families, layout, gradients, n_items, threads);
+    }
+    (pattern, pairs, Reduced::Factor(cholesky))
 }
 
 /// Cuts the records of some tracks off the front of what is left of each family's.

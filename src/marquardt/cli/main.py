@@ -6,12 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 import marquardt
 
 from ..errors import MarquardtError
 from ..options import METHODS
+from ..solve.large.settings import Solver
 
 BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 2, 130, 141
 
@@ -266,7 +267,7 @@ def _add_solve(solve: argparse.ArgumentParser) -> None:
         "--start", default="file", choices=("file", "chordal"), help="of a pose graph: chordal needs no start"
     )
     solve.add_argument("--method", default="lm", choices=("lm", "dogleg", "gauss-newton"))
-    solve.add_argument("--solver", default="auto", choices=("auto", "dense", "sparse", "pcg"))
+    solve.add_argument("--solver", default="auto", choices=get_args(Solver))
     solve.add_argument("--max-iterations", type=int, metavar="NUMBER", help="most steps (default: 500)")
     solve.add_argument("--max-time", type=float, metavar="SECONDS", help="most seconds")
     solve.add_argument("--ftol", type=float, metavar="NUMBER", help="smallest relative change of the cost")

@@ -43,8 +43,21 @@ def _cells(result: SolveResult) -> list[list[str]]:
     return rows
 
 
+SOLVERS = {
+    "dense": "dense Cholesky",
+    "sparse": "sparse Cholesky",
+    "pcg": "conjugate gradients (Schur-Jacobi)",
+    "pcg-jacobi": "conjugate gradients (Jacobi)",
+    "pcg-clusters": "conjugate gradients (clusters)",
+}
+
+
 def _way(result: SolveResult) -> list[str]:
-    said = ", ".join(f"{name} {_value(value)}" for name, value in result.solver.items())
+    how = dict(result.solver)
+    solver = str(how.pop("solver"))
+    said = ", ".join(
+        [SOLVERS.get(solver, solver), *(f"{name} {_value(value)}" for name, value in how.items())]
+    )
     parts = ", ".join(f"{name} {s:.3g}" for name, s in result.seconds.items() if name != "total")
     return [f"linear solver: {said}", f"seconds: {result.seconds['total']:.3g} ({parts})"]
 

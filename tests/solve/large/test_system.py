@@ -29,9 +29,32 @@ def traced_poses():
     return support.spatial().compile()
 
 
+def shared_lens():
+    """Poses with one lens for all, so that blocks of a point's items meet in one variable, and others stand
+    the other way round; a prior on the lens; some points seen twice by one camera."""
+    _, _, compiled = support.scene()
+    (_, i), (_, j) = compiled.families[0].slots
+    cameras, points = (v.values for v in compiled.variables)
+    problem = mq.Problem()
+    lens = problem.variables("lens", cameras[0, 6:], prior=(cameras[0, 6:], [10.0, 0.1, 0.1]))
+    pose = problem.variables("pose", cameras[:, :6])
+    point = problem.variables("point", points)
+    again = np.arange(0, len(i), 7)
+    i, j = np.concatenate([i, i[again]]), np.concatenate([j, j[again]])
+    observed = compiled.families[0].callback.data[0]
+    observed = np.concatenate([observed, observed[again] + 0.5])
+
+    def seen(pose, lens, point, observed):
+        return mq.geometry.bal(lens, mq.geometry.rotate(pose[:3], point) + pose[3:]) - observed
+
+    problem.residuals(seen, pose[i], lens, point[j], observed, loss=mq.Huber(2.0))
+    return problem.compile()
+
+
 CASES = {
     "traced scene": (traced_scene, 1),
     "traced spatial poses": (traced_poses, None),
+    "one lens for all, points seen twice": (shared_lens, 2),
     "scene": (lambda: support.scene()[2], 1),
     "scene, nothing eliminated": (lambda: support.scene()[2], None),
     "grid": (lambda: support.grid()[2], None),
@@ -127,3 +150,37 @@ def test_the_gradient_of_a_loss_is_the_derivative_of_the_cost():
     way = [1e-6 * rng.standard_normal(x.shape) for x in values]
     up, down = (core.cost([x + s * d for x, d in zip(values, way, strict=True)]) for s in (1, -1))
     assert flat(core.gradient()) @ flat(way) == pytest.approx((up - down) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["dense", "sparse", "pcg", "pcg-jacobi", "pcg-clusters"])
+@pytest.mark.parametrize("case", ["traced scene", "one lens for all, points seen twice"])
+def test_every_solver_solves_the_same_system(case, solver):
+    make, eliminated = CASES[case]
+    compiled = make()
+    values = [v.values for v in compiled.variables]
+    system = make_system(compiled, eliminated, solver, threads=2)
+    other = ReferenceSystem(compiled, eliminated)
+    rhs = [
+        np.cos(np.arange(v.values.shape[0] * v.tangent)).reshape(len(v.values), -1)
+        for v in compiled.variables
+    ]
+    for s in (system, other):
+        s.linearize(values)
+        assert s.factorize(1e-2)
+    assert close(system.solve(rhs), other.solve(rhs), 1e-6 if solver.startswith("pcg") else 1e-9)
+    assert system.info()["solver"] == solver
+
+
+@pytest.mark.parametrize("solver", ["pcg", "pcg-jacobi", "pcg-clusters"])
+def test_a_rough_step_is_predicted_by_the_model(solver):
+    make, eliminated = CASES["traced scene"]
+    compiled = make()
+    values = [v.values for v in compiled.variables]
+    system = make_system(compiled, eliminated, solver, threads=1)
+    system.linearize(values)
+    assert system.factorize(1e-3)
+    deltas, predicted, inner = system.step()
+    along = sum(float((g * d).sum()) for g, d in zip(system.gradient(), deltas, strict=True))
+    assert inner > 0
+    assert predicted > 0
+    assert np.isclose(predicted, -along - 0.5 * system.curvature(deltas), rtol=1e-12)

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from ...errors import OptionError
 
 Method = Literal["lm", "dogleg", "gauss-newton"]
-Solver = Literal["auto", "dense", "sparse", "pcg"]
+Solver = Literal["auto", "dense", "sparse", "pcg", "pcg-jacobi", "pcg-clusters"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,10 @@ class SolveOptions:
     ``J'J p = -J'f``, taken even uphill."""
 
     solver: Solver = "auto"
-    """What solves the reduced normal equations: dense or sparse Cholesky, or conjugate gradients; "auto":
-    by their cost."""
+    """What solves the reduced normal equations: "dense" or "sparse" Cholesky; "pcg", conjugate gradients
+    with the diagonal blocks of the reduced matrix as preconditioner, which is never built, "pcg-jacobi" with
+    those of J'J, "pcg-clusters" with cameras that see the same points factored together. They stop where
+    another step would gain little (Nash, Sofer 1990). "auto": Cholesky, unless that would take far longer."""
 
     ftol: float = 1e-8
     """Stop when an accepted step changed the cost by at most this part of it, and was predicted to."""

@@ -70,14 +70,14 @@ class CoreSystem:
         return bool(self.core.factorize(lam, flat))
 
     def step(self) -> tuple[Arrays, float, int]:
-        deltas, predicted, *cg_steps = self.core.step()
-        return self._shaped(deltas), float(predicted), int(cg_steps[0]) if cg_steps else 0
+        deltas, predicted, inner = self.core.step()
+        return self._shaped(deltas), float(predicted), int(inner)
 
     def solve(self, rhs: Arrays) -> Arrays:
         return self._shaped(self.core.solve(_flat(rhs)))
 
     def info(self) -> dict[str, Any]:
-        return dict(self.core.info()) if hasattr(self.core, "info") else {"bytes": int(self.core.bytes)}
+        return dict(self.core.info())
 
     def _shaped(self, parts: Sequence[Matrix]) -> Arrays:
         return [np.asarray(p).reshape(shape) for p, shape in zip(parts, self.shapes, strict=True)]

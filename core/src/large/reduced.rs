@@ -1,0 +1,118 @@
+//! How the reduced system is solved: by its factor, or by conjugate gradients.
+
+use crate::linear::blocks::BlockMatrix;
+use crate::linear::sparse::pcg::{Operator, Preconditioner};
+use crate::linear::sparse::precondition::{BlockJacobi, Clusters};
+use crate::linear::sparse::{Cholesky, Kind, pcg};
+
+use super::points::damping_of;
+use super::system::System;
+
+/// What solves the reduced system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Solver {
+    /// Cholesky's factor, or conjugate gradients where that would take far longer.
+    Auto,
+    Dense,
+    Sparse,
+    /// Conjugate gradients.
+    Gradients(Preconditioning),
+}
+
+/// What the products of conjugate gradients are preconditioned by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preconditioning {
+    /// The diagonal blocks of J'J: as if points were known. The reduced matrix is never built.
+    Jacobi,
+    /// Those of the reduced matrix, which is never built.
+    SchurJacobi,
+    /// Diagonal blocks of cameras that see the same points; the reduced matrix is built.
+    Clusters,
+}
+
+impl Solver {
+    pub fn kind(self) -> Kind {
+        match self {
+            Solver::Dense => Kind::Dense,
+            Solver::Sparse => Kind::Sparse,
+            _ => Kind::Auto,
+        }
+    }
+
+    /// Are only the diagonal blocks of the reduced matrix made?
+    pub fn only_diagonal(self) -> bool {
+        matches!(self, Solver::Gradients(Preconditioning::Jacobi | Preconditioning::SchurJacobi))
+    }
+}
+
+/// The reduced system made ready.
+pub enum Reduced {
+    Factor(Cholesky),
+    Gradients(Preconditioning, Option<Box<dyn Preconditioner + Send + Sync>>),
+}
+
+/// Blocks of a cluster.
+const CLUSTER: usize = 32;
+/// How exactly steps are solved (Nash, Sofer 1990): the first ones roughly, as they are rough anyway.
+const ETA: (f64, f64) = (0.5, 0.1);
+const ROUGH_STEPS: usize = 2;
+const MAX_STEPS: usize = 500;
+/// Solutions that are not steps (covariances, null vectors) are wanted to many digits.
+const EXACT: f64 = 1e-14;
+
+impl Reduced {
+    /// Ready to solve with this matrix; false where it is not positive definite.
+    pub fn factorize(&mut self, matrix: &BlockMatrix, threads: usize) -> bool {
+        match self {
+            Reduced::Factor(cholesky) => cholesky.factorize(matrix).is_ok(),
+            Reduced::Gradients(Preconditioning::Clusters, made) => {
+                let clusters = Clusters::new(matrix, CLUSTER, threads);
+                clusters.map(|c| *made = Some(Box::new(c))).is_ok()
+            }
+            Reduced::Gradients(_, made) => BlockJacobi::of(matrix).map(|j| *made = Some(Box::new(j))).is_ok(),
+        }
+    }
+}
+
+/// The reduced matrix with its damping by products with the records.
+struct Implicit<'a>(&'a System);
+
+impl Operator for Implicit<'_> {
+    fn apply(&self, x: &[f64], y: &mut [f64]) {
+        let s = self.0;
+        let frozen = |j: usize| s.frozen.as_ref().is_some_and(|f| f.0[j]);
+        let free: Vec<f64> = x.iter().enumerate().map(|(j, &x)| if frozen(j) { 0.0 } else { x }).collect();
+        y.copy_from_slice(&s.apply(&free));
+        for j in 0..x.len() {
+            y[j] = if frozen(j) {
+                x[j]
+            } else {
+                y[j] + s.lambda * damping_of(s.sums.diagonal[j], s.scale[j]) * x[j]
+            };
+        }
+    }
+}
+
+impl System {
+    /// Solves the reduced system in place, roughly where it is for a step; the number of conjugate gradient steps.
+    pub(super) fn solve_reduced(&self, b: &mut [f64], for_step: bool) -> usize {
+        match &self.solver {
+            Reduced::Factor(cholesky) => {
+                cholesky.solve(b, 1);
+                0
+            }
+            Reduced::Gradients(kind, Some(preconditioner)) => {
+                let rough = if self.n_steps < ROUGH_STEPS { ETA.0 } else { ETA.1 };
+                let (eta, most) =
+                    if for_step { (rough, MAX_STEPS) } else { (EXACT, 4 * b.len() + MAX_STEPS) };
+                let (x, steps) = match kind {
+                    Preconditioning::Clusters => pcg(&self.matrix, &**preconditioner, b, eta, most),
+                    _ => pcg(&Implicit(self), &**preconditioner, b, eta, most),
+                };
+                b.copy_from_slice(&x);
+                steps
+            }
+            Reduced::Gradients(_, None) => 0,
+        }
+    }
+}
