@@ -48,8 +48,8 @@ class SolveOptions:
     """Most seconds; the step under way is finished."""
 
     initial_damping: float | None = None
-    """First damping of "lm". None: 3e-5 where a family is eliminated (bundle adjustment), 1e-10 where none is:
-    pose graphs are nearly linear, and damping holds back just what their weak measurements must decide."""
+    """First damping of "lm". None: 3e-5 where a family is eliminated (bundle adjustment), 1e-10 where none
+    is: pose graphs are nearly linear, and damping holds back just what their weak measurements must decide."""
 
     threads: int | None = None
     """Threads of the core; None: all. Any number gives the same bits."""
