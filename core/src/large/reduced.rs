@@ -47,7 +47,7 @@ impl Solver {
 
 /// The reduced system made ready.
 pub enum Reduced {
-    Factor(Cholesky),
+    Factor(Box<Cholesky>),
     Gradients(Preconditioning, Option<Box<dyn Preconditioner + Send + Sync>>),
 }
 

@@ -266,7 +266,7 @@ fn choose(
         let gradients = Solver::Gradients(Preconditioning::SchurJacobi);
         return choose(groups, families, layout, gradients, n_items, threads);
     }
-    (pattern, pairs, Reduced::Factor(cholesky))
+    (pattern, pairs, Reduced::Factor(Box::new(cholesky)))
 }
 
 /// Cuts the records of some tracks off the front of what is left of each family's.

@@ -110,7 +110,7 @@ impl Symbolic {
     /// All in one node, in the order it has.
     pub fn dense(p: &BlockPattern) -> Self {
         let n = p.n_blocks();
-        let groups = if n == 0 { vec![] } else { vec![0..n] };
+        let groups = std::iter::once(0..n).filter(|all| !all.is_empty()).collect();
         Self::new(p, &Graph::new(p), (0..n).collect(), groups)
     }
 

@@ -49,7 +49,7 @@ class SolveOptions:
 
     initial_damping: float | None = None
     """First damping of "lm". None: 3e-5 where a family is eliminated (bundle adjustment), 1e-10 where none
-    is: pose graphs are nearly linear, and damping holds back just what their weak measurements must decide."""
+    is: pose graphs are nearly linear, and damping holds back just what weak measurements must decide."""
 
     threads: int | None = None
     """Threads of the core; None: all. Any number gives the same bits."""
