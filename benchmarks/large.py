@@ -1,0 +1,159 @@
+"""Bundle adjustment and pose graphs beside Ceres, GTSAM and SciPy: time to the same cost, steps, memory.
+
+``python benchmarks/large.py --data FOLDER`` takes real problems from FOLDER and the folders in it, .txt and
+.g2o; generated ones are always there. Ceres is built from `large_ceres.cpp` where its headers are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from harness import machine, publish, table
+
+from marquardt.datasets import scenes
+
+METHOD = """\
+# Large problems
+
+**Method.** Every run is a process of its own on {threads} threads; contestants take turns, {rounds} rounds,
+medians are shown. Time begins where the data are in memory and includes whatever a program makes of them:
+tracing, differentiating and compiling here, ordering and analysis elsewhere; "again" is the same problem
+declared and solved a second time in the process. All stop where a step changed the cost by less than 1e-6 of
+itself. "1 %" and "0.01 %" are times until the cost was that near to the best that any run found, "above best"
+is where a run ended. Ceres ({ceres}, -O3 -march=native, automatic derivatives) with dense, sparse and
+iterative Schur (Schur-Jacobi); on pose graphs sparse normal equations, nearly undamped (initial radius 1e12).
+GTSAM: Levenberg-Marquardt with `CeresDefaults`, on pose graphs nearly undamped too, graph and values built
+beforehand; it leaves out observations from behind a camera, and its pose graphs count rotations by the whole
+angle, so that it is compared with its own best cost. SciPy: the recipe of its cookbook (trf, differences by
+sparsity). Memory is the peak of the resident set, for Python beyond what was resident with the data read.
+Generated scenes are better conditioned than real ones.
+"""
+FLAGS = ["-O3", "-march=native", "-DNDEBUG", "-std=c++17", "-I/usr/include/eigen3"]
+HERE = Path(__file__).parent
+CERES = {"bal": ("dense", "sparse", "cg"), "graph": ("graph",)}
+RADIUS = {"bal": "1e4", "graph": "1e12"}
+LIMIT = 600
+
+
+@cache
+def ceres() -> str | None:
+    """The driver, built; None where Ceres is not installed."""
+    out = Path(tempfile.gettempdir()) / "marquardt_large_ceres"
+    build = ["g++", *FLAGS, str(HERE / "large_ceres.cpp"), "-o", str(out), "-lceres", "-lglog"]
+    return str(out) if subprocess.run(build, capture_output=True).returncode == 0 else None
+
+
+def ceres_version() -> str:
+    header = Path("/usr/include/ceres/version.h")
+    words = header.read_text().split() if header.exists() else []
+    numbers = [
+        words[k + 1] for k, w in enumerate(words) if w.startswith("CERES_VERSION_") and k + 1 < len(words)
+    ]
+    return ".".join([n for n in numbers if n.isdigit()][:3]) or "not installed"
+
+
+def commands(path: str, options: argparse.Namespace) -> dict[str, list[str]]:
+    """What is run, by name."""
+    kind = "graph" if path.endswith(".g2o") else "bal"
+    threads = str(options.threads)
+    found = {"marquardt": [sys.executable, str(HERE / "large_run.py"), "marquardt", path, threads]}
+    if (driver := ceres()) is not None:
+        for solver in CERES[kind]:
+            found[f"Ceres {solver}"] = [driver, path, solver, threads, "1e-6", RADIUS[kind], "200"]
+    for name in ("gtsam", "scipy"):
+        slow = name == "scipy" and (kind == "graph" or not options.scipy)
+        if find_spec(name) is not None and not slow:
+            found[name] = [sys.executable, str(HERE / "large_run.py"), name, path, threads]
+    return found
+
+
+def run(command: list[str]) -> dict[str, Any] | None:
+    """The JSON that a run prints; None where it fails or takes too long."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        return None
+    return dict(json.loads(done.stdout.splitlines()[-1])) if done.returncode == 0 else None
+
+
+def compare(path: str, options: argparse.Namespace) -> list[list[str]]:
+    """A row for each contestant."""
+    todo = commands(path, options)
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name in todo}
+    for _ in range(1 if options.quick else options.rounds):
+        for name, command in todo.items():
+            if (found := run(command)) is not None:
+                runs[name].append(found)
+    least = {name: min(c for r in many for _, c in r["path"]) for name, many in runs.items() if many}
+    own = {"gtsam"}
+    best = min(c for name, c in least.items() if name not in own)
+    return [row(name, many, least[name] if name in own else best) for name, many in runs.items() if many]
+
+
+def row(name: str, many: list[dict[str, Any]], best: float) -> list[str]:
+    def median(values: list[float]) -> str:
+        return f"{statistics.median(values):.3g}" if values else "never"
+
+    def until(part: float) -> str:
+        times = [next((s for s, c in r["path"] if c <= best * (1 + part)), None) for r in many]
+        return median([t for t in times if t is not None])
+
+    again = median([r["again"] for r in many if "again" in r]) if "again" in many[0] else ""
+    excess = min(c for _, c in many[0]["path"]) / best - 1
+    return [
+        name, median([r["total"] for r in many]), again, until(1e-2), until(1e-4), f"{max(excess, 0):.1e}",
+        str(many[0]["steps"]), median([r["mib"] for r in many]),
+    ]  # fmt: skip
+
+
+HEAD = ("contestant", "ftol 1e-6, s", "again, s", "to 1 %, s", "to 0.01 %, s", "above best", "steps", "MiB")
+
+
+def problems(options: argparse.Namespace, folder: str) -> list[str]:
+    """Files: real ones, and scenes written for the occasion."""
+    found = []
+    for pattern in ("*.txt", "*.g2o"):
+        found += sorted(map(str, Path(options.data).rglob(pattern))) if options.data else []
+    sizes = [(150, 30_000)] if options.quick else [(150, 250_000), (500, 500_000), (2000, 1_000_000)]
+    for cameras, observations in sizes:
+        for make in (scenes.street, scenes.collection):
+            if make is scenes.collection and cameras > options.dense:
+                continue
+            scene = make(cameras, observations).start
+            path = f"{folder}/{scene.name}.txt"
+            scene.write(path)
+            found.append(path)
+    return [path for path in found if not options.only or options.only in path]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", metavar="FOLDER", help="real problems: .txt (BAL) and .g2o")
+    parser.add_argument("--only", metavar="TEXT", help="problems whose path holds this")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dense", type=int, default=500, help="most cameras of a generated collection")
+    parser.add_argument("--scipy", action="store_true", help="SciPy too: minutes for each problem")
+    parser.add_argument("--write", metavar="FILE")
+    parser.add_argument("--quick", action="store_true", help="one round, a small scene")
+    options = parser.parse_args()
+    rounds = 1 if options.quick else options.rounds
+    page = [METHOD.format(threads=options.threads, rounds=rounds, ceres=ceres_version()), machine("gtsam")]
+    with tempfile.TemporaryDirectory() as folder:
+        for path in problems(options, folder):
+            page += [f"\n## {Path(path).stem}\n", table(HEAD, compare(path, options))]
+            print(f"{Path(path).stem} done", file=sys.stderr)
+    publish("\n".join(page), options)
+
+
+if __name__ == "__main__":
+    main()

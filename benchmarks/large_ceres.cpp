@@ -1,0 +1,184 @@
+// Ceres on a BAL problem or a g2o pose graph: large_ceres FILE SOLVER THREADS FTOL RADIUS MAX_STEPS
+// One line of JSON: cost and seconds since the start (preprocessing included) after each successful step.
+#include <ceres/ceres.h>
+#include <ceres/rotation.h>
+#include <sys/resource.h>
+
+#include <Eigen/Dense>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <vector>
+
+struct Reprojection {
+  double u, v;
+  template <class T>
+  bool operator()(const T* camera, const T* point, T* residual) const {
+    T p[3];
+    ceres::AngleAxisRotatePoint(camera, point, p);
+    for (int k = 0; k < 3; ++k) p[k] += camera[3 + k];
+    const T x = -p[0] / p[2], y = -p[1] / p[2], r2 = x * x + y * y;
+    const T scale = camera[6] * (1.0 + r2 * (camera[7] + r2 * camera[8]));
+    residual[0] = scale * x - u;
+    residual[1] = scale * y - v;
+    return true;
+  }
+};
+
+template <int N>
+using Square = Eigen::Matrix<double, N, N>;
+
+// R_z' (R_i' (t_j - t_i) - t_z) and the angle, whitened.
+struct Planar {
+  Eigen::Vector3d z;
+  Square<3> root;
+  template <class T>
+  bool operator()(const T* a, const T* b, T* out) const {
+    const T c = cos(a[2]), s = sin(a[2]), dx = b[0] - a[0], dy = b[1] - a[1];
+    const T x = c * dx + s * dy - z[0], y = c * dy - s * dx - z[1], turn = b[2] - a[2] - z[2];
+    const double cz = cos(z[2]), sz = sin(z[2]);
+    Eigen::Matrix<T, 3, 1> e(cz * x + sz * y, cz * y - sz * x, turn - 2.0 * M_PI * floor((turn + M_PI) / (2.0 * M_PI)));
+    Eigen::Map<Eigen::Matrix<T, 3, 1>> residual(out);
+    residual = root.template cast<T>() * e;
+    return true;
+  }
+};
+
+// R_z' (R_i' (t_j - t_i) - t_z) and the vector part of q_z^-1 q_i^-1 q_j, whitened.
+struct Spatial {
+  Eigen::Vector3d t;
+  Eigen::Quaterniond q;
+  Square<6> root;
+  template <class T>
+  bool operator()(const T* ta, const T* qa, const T* tb, const T* qb, T* out) const {
+    using Vector = Eigen::Matrix<T, 3, 1>;
+    const Eigen::Map<const Vector> pa(ta), pb(tb);
+    const Eigen::Map<const Eigen::Quaternion<T>> ra(qa), rb(qb);
+    const Eigen::Quaternion<T> back = ra.conjugate(), undone = q.conjugate().template cast<T>();
+    const Vector move = undone * Vector(back * Vector(pb - pa) - t.template cast<T>());
+    const Eigen::Quaternion<T> turn = undone * (back * rb);
+    Eigen::Matrix<T, 6, 1> e;
+    e << move, turn.vec() * (turn.w() < 0.0 ? T(-1.0) : T(1.0));
+    Eigen::Map<Eigen::Matrix<T, 6, 1>> residual(out);
+    residual = root.template cast<T>() * e;
+    return true;
+  }
+};
+
+struct Bal {
+  std::vector<double> cameras, points;
+  void read(std::ifstream& file, ceres::Problem& problem, ceres::ParameterBlockOrdering& order) {
+    int n, m, k;
+    file >> n >> m >> k;
+    std::vector<int> camera(k), point(k);
+    std::vector<double> seen(2 * k);
+    for (int i = 0; i < k; ++i) file >> camera[i] >> point[i] >> seen[2 * i] >> seen[2 * i + 1];
+    cameras.resize(9 * n);
+    points.resize(3 * m);
+    for (double& x : cameras) file >> x;
+    for (double& x : points) file >> x;
+    for (int i = 0; i < k; ++i)
+      problem.AddResidualBlock(
+          new ceres::AutoDiffCostFunction<Reprojection, 2, 9, 3>(new Reprojection{seen[2 * i], seen[2 * i + 1]}),
+          nullptr, &cameras[9 * camera[i]], &points[3 * point[i]]);
+    for (int i = 0; i < m; ++i)
+      if (problem.HasParameterBlock(&points[3 * i])) order.AddElementToGroup(&points[3 * i], 0);
+    for (int i = 0; i < n; ++i) order.AddElementToGroup(&cameras[9 * i], 1);
+  }
+};
+
+template <int N>
+Square<N> upper_root(std::istream& line) {
+  Square<N> omega;
+  for (int i = 0; i < N; ++i)
+    for (int j = i; j < N; ++j) {
+      line >> omega(i, j);
+      omega(j, i) = omega(i, j);
+    }
+  return omega.llt().matrixL().transpose();
+}
+
+struct Graph {
+  std::map<int, Eigen::Matrix<double, 7, 1>> poses;
+  void read(std::ifstream& file, ceres::Problem& problem) {
+    std::string text, tag;
+    auto* manifold = new ceres::EigenQuaternionManifold;
+    while (std::getline(file, text)) {
+      std::istringstream line(text);
+      int i, j;
+      line >> tag >> i;
+      const bool planar = tag.find("SE2") != std::string::npos;
+      auto& pose = poses[i];
+      if (tag.rfind("VERTEX", 0) == 0) {
+        for (int k = 0; k < (planar ? 3 : 7); ++k) line >> pose[k];
+        if (!planar) pose.tail<4>().normalize();
+        if (planar) problem.AddParameterBlock(pose.data(), 3);
+        if (!planar) problem.AddParameterBlock(pose.data(), 3);
+        if (!planar) problem.AddParameterBlock(pose.data() + 3, 4, manifold);
+        continue;
+      }
+      line >> j;
+      auto& other = poses[j];
+      if (planar) {
+        auto* e = new Planar;
+        line >> e->z[0] >> e->z[1] >> e->z[2];
+        e->root = upper_root<3>(line);
+        problem.AddResidualBlock(new ceres::AutoDiffCostFunction<Planar, 3, 3, 3>(e), nullptr, pose.data(), other.data());
+      } else {
+        auto* e = new Spatial;
+        line >> e->t[0] >> e->t[1] >> e->t[2] >> e->q.x() >> e->q.y() >> e->q.z() >> e->q.w();
+        e->q.normalize();
+        e->root = upper_root<6>(line);
+        problem.AddResidualBlock(new ceres::AutoDiffCostFunction<Spatial, 6, 3, 4, 3, 4>(e), nullptr, pose.data(),
+                                 pose.data() + 3, other.data(), other.data() + 3);
+      }
+    }
+    double* first = poses.begin()->second.data();
+    problem.SetParameterBlockConstant(first);
+    if (problem.HasParameterBlock(first + 3)) problem.SetParameterBlockConstant(first + 3);
+  }
+};
+
+int main(int, char** argv) {
+  std::ifstream file(argv[1]);
+  const std::string solver = argv[2];
+  ceres::Problem problem;
+  ceres::Solver::Options options;
+  Bal bal;
+  Graph graph;
+  if (std::isdigit(file.peek())) {
+    options.linear_solver_ordering.reset(new ceres::ParameterBlockOrdering);
+    bal.read(file, problem, *options.linear_solver_ordering);
+  } else {
+    graph.read(file, problem);
+  }
+  options.linear_solver_type = solver == "dense"    ? ceres::DENSE_SCHUR
+                               : solver == "sparse" ? ceres::SPARSE_SCHUR
+                               : solver == "cg"     ? ceres::ITERATIVE_SCHUR
+                                                    : ceres::SPARSE_NORMAL_CHOLESKY;
+  options.sparse_linear_algebra_library_type = ceres::SUITE_SPARSE;
+  options.preconditioner_type = ceres::SCHUR_JACOBI;
+  options.num_threads = std::atoi(argv[3]);
+  options.function_tolerance = std::atof(argv[4]);
+  options.gradient_tolerance = options.parameter_tolerance = 1e-16;
+  options.initial_trust_region_radius = std::atof(argv[5]);
+  options.max_num_iterations = std::atoi(argv[6]);
+  options.logging_type = ceres::SILENT;
+  ceres::Solver::Summary summary;
+  ceres::Solve(options, &problem, &summary);
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  std::printf("{\"steps\": %zu, \"total\": %.6f, \"mib\": %.1f, \"path\": [", summary.iterations.size() - 1,
+              summary.total_time_in_seconds, usage.ru_maxrss / 1024.0);
+  bool first = true;
+  for (const auto& step : summary.iterations)
+    if (step.step_is_successful || step.iteration == 0) {
+      std::printf("%s[%.6f, %.12g]", first ? "" : ", ",
+                  step.cumulative_time_in_seconds + summary.preprocessor_time_in_seconds, step.cost);
+      first = false;
+    }
+  std::printf("]}\n");
+}
