@@ -186,6 +186,18 @@ impl System {
         Ok(py.detach(|| self.0.curvature(&d)))
     }
 
+    /// The blocks on the diagonal of (J'J + lambda D)^-1 of a family of variables, or None where nothing is factored.
+    fn inverse_diagonal<'py>(
+        &self,
+        py: Python<'py>,
+        family: usize,
+    ) -> PyResult<Option<Bound<'py, PyArray1<f64>>>> {
+        if family >= self.0.layout().sizes.len() {
+            return Err(PyValueError::new_err(format!("there are no variables {family}")));
+        }
+        Ok(py.detach(|| self.0.inverse_diagonal(family)).map(|blocks| blocks.into_pyarray(py)))
+    }
+
     /// Time spent eliminating, assembling and factoring so far.
     #[getter]
     fn seconds(&self) -> (f64, f64, f64) {

@@ -11,6 +11,7 @@ mod factorize;
 mod family;
 mod fused;
 mod group;
+mod inverse;
 mod layout;
 mod linearize;
 mod lines;

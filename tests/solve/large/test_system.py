@@ -117,6 +117,17 @@ def test_frozen_components_take_no_step_in_either(pair):
     assert not flat(steps[0][0])[flat(frozen)].any()
 
 
+def test_blocks_of_the_inverse_are_equal(pair):
+    compiled, values, core, reference = pair
+    rng = np.random.default_rng(3)
+    for frozen in (None, [rng.random((len(v.values), v.manifold.tangent)) < 0.2 for v in compiled.variables]):
+        for system in (core, reference):
+            system.linearize(values)
+            assert system.factorize(1e-3, frozen)
+        for k in range(len(compiled.variables)):
+            assert close([core.inverse_diagonal(k)], [reference.inverse_diagonal(k)], 1e-9)
+
+
 @pytest.mark.parametrize("loss", [("huber", 0.5, None), ("cauchy", 0.5, None), ("barron", 0.5, -2.0)])
 def test_losses_and_weights_are_equal(pair, loss):
     compiled, values, *_ = pair

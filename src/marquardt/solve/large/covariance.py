@@ -1,9 +1,10 @@
 """Covariance of the variables of a large problem, block by block.
 
-The matrix is ``s² H⁺`` with the pseudo-inverse of ``H = J'J`` over the tangents. Where directions without
-effect are left (a gauge), ``H⁺ = P G P``: G inverts H with as many components pinned as there are such
-directions, and P = I - N N' takes out what lies along them. So the result is that of the free scene, with the
-least total variance of all choices of a gauge (Triggs et al. 2000, section 9).
+The matrix is ``s² H⁺`` with H = J'J over the tangents. Where directions without effect are left (a gauge), H⁺
+is the pseudo-inverse in unknowns scaled by D, D² = diag H, so that it does not depend on units and the best
+known variables hold the frame: ``H⁺ = P G P'``. G inverts H with as many components pinned as there are such
+directions, and P = I - N W' takes out what lies along them, N = D^-1 V, W = D V with orthonormal V (Triggs et
+al. 2000, section 9).
 """
 
 from __future__ import annotations
@@ -57,11 +58,12 @@ class Covariances:
     def column(self, j: int) -> Matrix:
         """Column j of ``H⁺`` over all tangents."""
         self._factorize()
-        unit = np.zeros(int(self.first[-1]))
+        V, D = self.space.vectors, self.space.scale
+        unit = np.zeros(D.size)
         unit[j] = 0.0 if self.space.held[j] else 1.0
-        rhs = self._projected(unit)
-        solved = _joined(self.point.task.system.solve(_split(rhs, self.point)))
-        return self._projected(solved)
+        unit -= D * (V @ (V[j] * unit[j] / D[j]))
+        scaled = D * _joined(self.point.task.system.solve(_split(unit, self.point)))
+        return np.asarray((scaled - V @ (V.T @ scaled)) / D)
 
     def _unknown(self, a: tuple[int, int], b: tuple[int, int]) -> Matrix:
         """Infinite variances, and covariances that have no value."""
@@ -104,8 +106,29 @@ class Covariances:
         return family, index % n
 
     def all(self, name: str, indices: Sequence[int] | None) -> Matrix:
-        """Blocks of several variables with themselves, (n, t, t)."""
+        """Blocks of several variables with themselves, (n, t, t); None: of all, by blocks of the inverse."""
         family = self.place(name, 0)[0]
+        if indices is None:
+            self._factorize()
+            found = self.point.task.system.inverse_diagonal(family)
+            if found is not None:
+                return self._free(family, found)
         chosen = range(len(self.point.values[family])) if indices is None else indices
         places = [self.place(name, int(i)) for i in chosen]
         return np.stack([self.block(p, p) for p in places])
+
+    def _free(self, family: int, inverse: Matrix) -> Matrix:
+        """The blocks of ``P G P' = G - N M' - M N' + N (W'M) N'``, M = G W, from those of G."""
+        V, D = self.space.vectors, self.space.scale[:, None]
+        solved = [self.point.task.system.solve(_split(w, self.point)) for w in (D * V).T]
+        if solved:
+            M = np.stack([_joined(x) for x in solved], axis=1)
+            n, t = self.space.shapes[family]
+            rows = slice(int(self.first[family]), int(self.first[family + 1]))
+            mine, theirs = (V / D)[rows].reshape(n, t, -1), M[rows].reshape(n, t, -1)
+            crossed = mine @ theirs.transpose(0, 2, 1)
+            middle = mine @ ((D * V).T @ M) @ mine.transpose(0, 2, 1)
+            inverse = inverse - crossed - crossed.transpose(0, 2, 1) + middle
+        for variable in (i for k, i in self.lost if k == family):
+            inverse[variable] = self._unknown((family, variable), (family, variable))
+        return inverse

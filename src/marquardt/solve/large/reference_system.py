@@ -127,6 +127,14 @@ class ReferenceSystem:
         """Solve with the present factor; what is frozen is 0."""
         return self.split(self._solved(self.join(rhs)))
 
+    def inverse_diagonal(self, family: int) -> Matrix | None:
+        """Blocks (i, i) of the inverse that the present factor belongs to, (n, t, t); what is frozen is 0."""
+        n, t = self.shapes[family]
+        first, unit = int(self.ends[family]), np.eye(1, self.d.size)[0]
+        columns = [self._solved(np.roll(unit, first + k))[first : first + n * t] for k in range(n * t)]
+        whole = np.reshape(columns, (n, t, n, t))
+        return np.stack([whole[i, :, i] for i in range(n)])
+
     def info(self) -> dict[str, Any]:
         """What solves."""
         return {"solver": "reference"}

@@ -155,13 +155,14 @@ class SolveResult:
         """Covariance of the tangents of variables: ``s² H⁺`` with H = J'J.
 
         ``covariance("camera", 3)`` one block, (t, t); ``covariance("camera", 3, "point", 5)`` the block
-        between two, (t, t'); ``covariance("camera")`` or with a list of indices all their blocks, (n, t, t),
-        one solution of the normal equations for each tangent.
+        between two, (t, t'); with a list of indices all their blocks, (n, t, t): one solution of the normal
+        equations for each tangent. ``covariance("camera")`` are those of all, in about the time of a step.
 
         What no residual tells apart (the gauge: where the scene lies) has no variance: H⁺ is the
-        pseudo-inverse. Fix variables to have it in their frame. A variable that is not determined by itself
-        has infinite variances. ``s²`` is `reduced_chi2`, or 1 with ``sigma_known``: by default where every
-        family has ``sqrt_information``. With a loss H is that of the weighted residuals.
+        pseudo-inverse, in unknowns scaled by the lengths of the columns of J, so that what is known best
+        holds the frame. Fix variables to have it in theirs. A variable that is not determined by itself has
+        infinite variances. ``s²`` is `reduced_chi2`, or 1 with ``sigma_known``: by default where every family
+        has ``sqrt_information``. With a loss H is that of the weighted residuals.
 
         Raises ParameterError for an unknown name or index.
         """

@@ -76,6 +76,11 @@ class CoreSystem:
     def solve(self, rhs: Arrays) -> Arrays:
         return self._shaped(self.core.solve(_flat(rhs)))
 
+    def inverse_diagonal(self, family: int) -> Matrix | None:
+        blocks = self.core.inverse_diagonal(family)
+        n, t = self.shapes[family]
+        return None if blocks is None else np.asarray(blocks).reshape(n, t, t)
+
     def info(self) -> dict[str, Any]:
         return dict(self.core.info())
 

@@ -38,14 +38,6 @@ class NullSpace:
     """Number of variables and of their tangents, family by family."""
 
     @cached_property
-    def orthonormal(self) -> Matrix:
-        """The same directions as orthonormal tangents, (n, k + components without effect)."""
-        alone = np.eye(self.idle.size)[:, self.idle] if self.idle.any() else np.zeros((self.idle.size, 0))
-        if not self.vectors.shape[1]:
-            return alone
-        return np.hstack([np.linalg.qr(self.vectors / self.scale[:, None])[0], alone])
-
-    @cached_property
     def local(self) -> list[tuple[int, int, int]]:
         """Variables that such directions move alone: family, index, and the number of directions."""
         found = []
