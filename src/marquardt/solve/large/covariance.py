@@ -73,10 +73,6 @@ class Covariances:
             np.fill_diagonal(block, np.inf)
         return block
 
-    def _projected(self, row: Matrix) -> Matrix:
-        N = self.space.orthonormal
-        return np.asarray(row - N @ (N.T @ row))
-
     def _factorize(self) -> None:
         system = self.point.task.system
         if system.at is self.point and system.factor_of is self:
