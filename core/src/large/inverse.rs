@@ -6,6 +6,7 @@ use crate::linear::sparse::Cholesky;
 
 use super::group::{Group, Unit};
 use super::points::{Points, backward, forward};
+use super::reduced::Reduced;
 use super::system::System;
 
 /// Tracks that a thread takes at a time.
@@ -146,7 +147,10 @@ impl System {
     }
 
     fn factor(&self) -> Option<&Cholesky> {
-        Some(&self.cholesky)
+        match &self.solver {
+            Reduced::Factor(factor) => Some(factor),
+            Reduced::Gradients(..) => None,
+        }
     }
 }
 

@@ -55,9 +55,9 @@ SOLVERS = {
 def _way(result: SolveResult) -> list[str]:
     how = dict(result.solver)
     solver = str(how.pop("solver"))
-    said = ", ".join(
-        [SOLVERS.get(solver, solver), *(f"{name} {_value(value)}" for name, value in how.items())]
-    )
+    first = [f"{result.eliminated} eliminated"] if result.eliminated else []
+    numbers = [f"{name} {_value(value)}" for name, value in how.items()]
+    said = ", ".join([*first, SOLVERS.get(solver, solver), *numbers])
     parts = ", ".join(f"{name} {s:.3g}" for name, s in result.seconds.items() if name != "total")
     return [f"linear solver: {said}", f"seconds: {result.seconds['total']:.3g} ({parts})"]
 

@@ -238,6 +238,7 @@ def test_the_result_tells_of_residuals_and_of_the_way():
     assert result.percentiles()[100] == norms.max()
     for word in ("camera", "observations", "median |r|", "converged", "seconds"):
         assert word in str(result) and word in result._repr_html_()
+    assert result.eliminated == "point" and "point eliminated, dense Cholesky" in str(result)
     told = result.to_dict()
     assert told["cost"] == result.cost and np.array_equal(told["values"]["point"], result["point"])
     assert result.nfev >= result.njev >= result.n_accepted > 0

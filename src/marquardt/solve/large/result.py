@@ -200,6 +200,12 @@ class SolveResult:
         return self._calls["linearize"]
 
     @property
+    def eliminated(self) -> str | None:
+        """Name of the variables that the Schur complement took out of the normal equations."""
+        position = self._point.task.eliminated
+        return None if position is None else str(self._compiled.variables[position].name)
+
+    @property
     def n_accepted(self) -> int:
         """Accepted steps."""
         return int(np.count_nonzero(self.trace["accepted"]))
