@@ -193,6 +193,14 @@ def test_an_own_jacobian_is_used_and_brought_to_the_tangents():
     assert np.allclose(found[1], 2 * J, atol=1e-8)
 
 
+def test_a_wrong_jacobian_is_refused_with_the_place():
+    def wrong(p, x, y):
+        return np.stack([x, 2.0 * np.ones_like(x)], axis=-1)[:, None, :]
+
+    with pytest.raises(mq.ModelError, match=r"item 0, residual 0, is 2 by component 1 .* by differences 1"):
+        compiled_line(lambda p, x, y: p[0] * x + p[1] - y, jacobian=wrong)
+
+
 def test_an_operation_without_a_kernel_keeps_its_exact_derivative():
     from scipy import special
 

@@ -20,6 +20,9 @@ Slots = Sequence[tuple[int, NDArray[np.uint32]]]
 STEP = 6e-6
 """The cube root of the rounding: what central differences lose to it and to the third derivative is least."""
 
+DIFFERENT = 1e-3
+"""A Jacobian that differs from differences by more, as part of its largest entry in that column, is wrong."""
+
 
 class GraphCallback:
     """A traced family with an operation that the core has no kernel for: exact derivatives by NumPy."""
@@ -104,6 +107,22 @@ class FunctionCallback:
         ends = np.cumsum(widths)[:-1]
         pieces = zip(np.split(joined, ends, axis=2), x, self.manifolds, strict=True)
         return np.concatenate([_by_tangent(piece, a, m) for piece, a, m in pieces], axis=2)
+
+    def check(self, values: Sequence[Values]) -> None:
+        """Compare the Jacobian given with differences. Raises ModelError that names the component."""
+        if self.jacobian is None:
+            return
+        x = [values[p][i] for p, i in self.slots]
+        own, found = self._own(x), self._differences(x)
+        size = np.maximum(np.abs(own), np.abs(found)).max(axis=(0, 1))
+        wrong = np.abs(own - found) > DIFFERENT * np.where(size > 0.0, size, 1.0)
+        if wrong.any():
+            item, row, column = (int(k) for k in np.argwhere(wrong)[0])
+            given, expected = own[item, row, column], found[item, row, column]
+            raise ModelError(
+                f"the Jacobian of {self.name!r}, item {item}, residual {row}, is {given:.6g} by component "
+                f"{column} of the steps of all slots, by differences {expected:.6g}"
+            )
 
     def _differences(self, x: Sequence[Values]) -> Values:
         columns = []

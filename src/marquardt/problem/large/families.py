@@ -132,6 +132,8 @@ def _called(declared: Residuals, slots: Any, reason: str) -> Family:
         declared.name, call, None if declared.jacobian is None else own, slots, manifolds, declared.data,
         declared.n, rows, matrix,
     )  # fmt: skip
+    order = {p: v.variables.values for (p, _), (v, _) in zip(slots, declared.slots, strict=True)}
+    callback.check([order.get(p, np.empty(0)) for p in range(max(order) + 1)])
     how = "own Jacobian" if declared.jacobian is not None else f"finite differences: {reason}"
     how += "" if together else "; called item by item, as it does not take arrays (n, components)"
     loss = None if declared.loss is None else declared.loss.native()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -98,6 +99,7 @@ def _smaller_turn(angle: Any) -> Any:
 # --------------------------------------------------------------------------------------------- flat ones
 
 
+@lru_cache(maxsize=64)
 def Euclidean(n: int) -> Manifold:
     """n free numbers: a step is added."""
     return Manifold(lambda x, d: x + d, lambda x, y: y - x, n, n, f"Euclidean({n})", flat=True)
@@ -237,6 +239,7 @@ def Sphere(n: int) -> Manifold:
 # ----------------------------------------------------------------------------------------------- product
 
 
+@lru_cache(maxsize=64)
 def Product(*parts: Manifold | str) -> Manifold:
     """Several manifolds side by side: values and steps are those of the parts, one after the other.
 
