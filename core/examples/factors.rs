@@ -80,6 +80,11 @@ fn pose_graph(path: &str) -> BlockPattern {
 }
 
 fn measure(name: &str, pattern: BlockPattern, kind: Kind) {
+    if let Ok(o) = std::env::var("ONLY")
+        && !name.contains(&o)
+    {
+        return;
+    }
     let pattern = Arc::new(pattern);
     let mut a = BlockMatrix::zeros(&pattern);
     a.values.iter_mut().enumerate().for_each(|(k, v)| *v = ((k * k % 1009) as f64 / 1009.0 - 0.5) * 0.1);

@@ -13,6 +13,7 @@ mod outcome;
 mod penalty;
 mod run;
 mod series;
+mod sparse;
 mod stream;
 mod tape;
 
@@ -25,6 +26,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<curve::Programs>()?;
     m.add_class::<grid::Grid>()?;
     m.add_class::<large::System>()?;
+    m.add_class::<sparse::Normal>()?;
     m.add_class::<options::Options>()?;
     m.add_class::<outcome::Outcome>()?;
     m.add_function(wrap_pyfunction!(tape::opcodes, m)?)?;

@@ -176,8 +176,25 @@ fn spread(product: &[f64], m: usize, runs: &[Run], columns: &mut [f64], height: 
             let into = &mut columns[(run.to + c - origin) * height..][..height];
             for run in &runs[k..] {
                 let target = &mut into[run.to..run.to + run.length];
-                target.iter_mut().zip(&from[run.from..run.from + run.length]).for_each(|(t, p)| *t -= p);
+                take_away(target, &from[run.from..run.from + run.length]);
             }
         }
+    }
+}
+
+/// t -= p. Poses and cameras have 3, 6 or 9 numbers: lengths that are known take no loop.
+#[inline(always)]
+fn take_away(t: &mut [f64], p: &[f64]) {
+    fn known<const N: usize>(t: &mut [f64], p: &[f64]) {
+        for (t, p) in t.as_chunks_mut::<N>().0.iter_mut().zip(p.as_chunks::<N>().0) {
+            (0..N).for_each(|i| t[i] -= p[i]);
+        }
+    }
+    match t.len() {
+        3 => known::<3>(t, p),
+        6 => known::<6>(t, p),
+        9 => known::<9>(t, p),
+        n if n % 6 == 0 => known::<6>(t, p),
+        _ => t.iter_mut().zip(p).for_each(|(t, p)| *t -= p),
     }
 }

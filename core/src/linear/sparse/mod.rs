@@ -3,9 +3,11 @@
 mod factor;
 mod front;
 mod inverse;
+pub mod normal;
 mod order;
 pub mod pcg;
 pub mod precondition;
+mod single;
 mod solve;
 mod symbolic;
 
