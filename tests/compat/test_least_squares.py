@@ -222,16 +222,49 @@ def test_a_parameter_that_passes_its_bound_is_never_asked_for() -> None:
     assert min(seen) >= 0.0 and max(seen) <= 1.0
 
 
-@pytest.mark.parametrize("wrap", [csr_array, aslinearoperator])
-def test_a_sparse_jacobian_is_handed_to_scipy(wrap: Any) -> None:
-    result = least_squares(rosenbrock, START, jac=lambda x: wrap(rosenbrock_jacobian(x)))
+def test_a_linear_operator_is_handed_to_scipy() -> None:
+    result = least_squares(rosenbrock, START, jac=lambda x: aslinearoperator(rosenbrock_jacobian(x)))
     assert result.solver == "scipy" and result.success and "the Jacobian is a" in result.message
     assert not isinstance(result.jac, np.ndarray)
 
 
-def test_jac_sparsity_is_handed_to_scipy() -> None:
-    result = least_squares(rosenbrock, START, jac_sparsity=np.array([[1, 1], [1, 0]]))
-    assert issparse(result.jac) and "jac_sparsity" in result.message
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"jac": lambda x: csr_array(rosenbrock_jacobian(x))},
+        {"jac_sparsity": np.array([[1, 1], [1, 0]])},
+        {"jac_sparsity": csr_array([[1, 1], [1, 0]]), "jac": "3-point", "loss": "huber", "f_scale": 10.0},
+    ],
+)
+def test_a_sparse_jacobian_stays_sparse(arguments: dict[str, Any]) -> None:
+    result = least_squares(rosenbrock, START, **arguments)
+    assert result.solver == "marquardt" and result.success and issparse(result.jac)
+    assert np.allclose(result.x, 1.0, atol=1e-6) and np.allclose(result.grad, 0.0, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"jac": "cs"}, "jac='cs'"),
+        ({"loss": lambda z: np.stack([z, np.ones_like(z), np.zeros_like(z)])}, "a loss that is a function"),
+        ({"tr_solver": "lsmr"}, "tr_solver='lsmr'"),
+    ],
+)
+def test_what_the_sparse_minimizer_lacks_is_handed_to_scipy(arguments: dict[str, Any], reason: str) -> None:
+    result = least_squares(rosenbrock, START, jac_sparsity=np.ones((2, 2)), **arguments)
+    assert result.solver == "scipy" and reason in result.message
+
+
+def test_the_sparse_minimizer_reports_to_a_callback_and_stops_when_told() -> None:
+    seen = []
+
+    def callback(intermediate_result: Any) -> bool:
+        seen.append(intermediate_result.cost)
+        return len(seen) == 3
+
+    result = least_squares(rosenbrock, START, jac_sparsity=np.ones((2, 2)), callback=callback)
+    assert result.status == -2 and len(seen) == 3 and seen == sorted(seen, reverse=True)
+    assert least_squares(rosenbrock, START, jac_sparsity=np.ones((2, 2)), max_nfev=4).status == 0
 
 
 def test_workers_evaluate_the_differences_of_a_function_that_is_called_back() -> None:

@@ -1,6 +1,5 @@
 """least_squares: SciPy's names with our verdicts; every argument is honored or refused."""
 
-import warnings
 
 import numpy as np
 import pytest
@@ -361,12 +360,10 @@ def test_a_looser_tolerance_is_taken_from_ftol():
     assert mq.least_squares(rosenbrock, [-1.2, 1.0], ftol=1e-6).certificate.tolerance == pytest.approx(1e-3)
 
 
-def test_a_sparsity_pattern_is_ignored_with_a_warning():
-    with pytest.warns(UserWarning, match="jac_sparsity is ignored"):
-        mq.least_squares(rosenbrock, [-1.2, 1.0], jac_sparsity=np.ones((2, 2)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        mq.least_squares(rosenbrock, [-1.2, 1.0])
+def test_a_sparsity_pattern_is_taken_for_a_small_problem_too():
+    pytest.importorskip("scipy.sparse")
+    result = mq.least_squares(rosenbrock, [-1.2, 1.0], jac_sparsity=[[1, 1], [1, 0]])
+    assert result.success and np.allclose(result.x, 1.0)
 
 
 def test_verbose_prints_report_and_log(capsys):

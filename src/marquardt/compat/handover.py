@@ -8,15 +8,28 @@ from typing import Any
 
 import scipy.optimize
 
+from .losses import Chosen
 
-def needed(method: str, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> str:
+
+def needed(method: str, tr_solver: Any, tr_options: Any) -> str:
     """Why a call must be SciPy's; empty where it need not."""
-    if jac_sparsity is not None:
-        return "jac_sparsity is given"
     if method != "lm" and tr_solver == "lsmr":
         return "tr_solver='lsmr' is asked for"
     if tr_options:
         return "tr_options are given"
+    return ""
+
+
+def needed_when_sparse(method: str, jac: Any, workers: Any, loss: Chosen | None) -> str:
+    """Why a call with a sparse Jacobian must be SciPy's; empty where it need not."""
+    if method == "lm":
+        return "method='lm' with a sparse Jacobian"
+    if jac == "cs":
+        return "jac='cs' with jac_sparsity"
+    if workers is not None and not callable(jac):
+        return "workers with jac_sparsity"
+    if loss is not None and not loss.name:
+        return "a loss that is a function, with a sparse Jacobian"
     return ""
 
 

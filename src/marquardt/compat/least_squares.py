@@ -7,6 +7,7 @@ import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from multiprocessing import Pool
 from typing import Any
 
@@ -24,6 +25,7 @@ from .losses import chosen_loss
 from .report import optimize_result, print_end
 from .reuse import model_for, same_function
 from .run import Settings, Vector, run
+from .sparse import SparseCall
 
 FREE = (-math.inf, math.inf)
 
@@ -55,8 +57,9 @@ def least_squares(
 
     A function that can be traced has exact derivatives, whatever scheme `jac` names; another one is called
     back, with differences by that scheme, or with the caller's Jacobian. All three methods stand for the
-    trust region of `marquardt.least_squares`. Losses are SciPy's, by name or as a function. A sparse Jacobian
-    or LinearOperator, `jac_sparsity`, ``tr_solver="lsmr"``, and `workers` for other than forward differences:
+    trust region of `marquardt.least_squares`. Losses are SciPy's, by name or as a function. With a sparse
+    Jacobian or `jac_sparsity` steps come from a sparse Cholesky factor, and ``result.jac`` is sparse. A
+    Jacobian that is a LinearOperator, ``tr_solver="lsmr"``, and `workers` for other than forward differences:
     the whole call is handed to SciPy, which ``result.solver`` and ``result.message`` say.
 
     The result has ``x, cost, fun, jac, grad, optimality, active_mask, nfev, njev, status, message, success``
@@ -79,17 +82,30 @@ def least_squares(
     close = tolerances(ftol, xtol, gtol, method)
     if not callable(fun):
         raise TypeError(f"`fun` must be a function that returns residuals, not {type(fun).__name__}")
-    reason = handover.needed(method, tr_solver, tr_options, jac_sparsity)
+    reason = handover.needed(method, tr_solver, tr_options)
     if reason:
         return handover.least_squares(fun, x0, given, reason)
     chosen = chosen_loss(loss, f_scale)
+    settings = Settings(*close, max_nfev, x_scale=x_scale, callback=callback, verbose=verbose, loss=chosen)
+    if jac_sparsity is not None and not callable(jac):
+        reason = handover.needed_when_sparse(method, jac, workers, chosen)
+        if reason:
+            return handover.least_squares(fun, x0, given, reason)
+        call = SparseCall(extra(fun, args, kwargs), jac_sparsity, None, jac, diff_step, settings)
+        return call.run(start, lower, upper)
     fun = same_function(fun)
     function = residual_function(fun, args, kwargs)
     problem: Problem
     if callable(jac):
         supplied = supplied_problem(function, extra(fun, args, kwargs), start, extra(jac, args, kwargs))
         J = supplied.at_start
-        if issparse(J) or isinstance(J, LinearOperator):
+        if issparse(J):
+            reason = handover.needed_when_sparse(method, jac, workers, chosen)
+            if reason:
+                return handover.least_squares(fun, x0, given, reason)
+            call = SparseCall(extra(fun, args, kwargs), None, extra(jac, args, kwargs), "", None, settings)
+            return call.run(start, lower, upper)
+        if isinstance(J, LinearOperator):
             return handover.least_squares(fun, x0, given, f"the Jacobian is a {type(J).__name__}")
         problem = supplied
     else:
@@ -107,7 +123,7 @@ def least_squares(
     reason = "" if chosen is None else chosen.refused(problem.residuals(start))
     if reason:
         return handover.least_squares(fun, x0, given, reason)
-    settings = Settings(*close, max_nfev, x_scale=x_scale, callback=callback, verbose=verbose, loss=chosen)
+    settings = replace(settings, callback=callback)
     with pool_of(workers, problem) as mapped:
         if isinstance(problem, Called):
             problem.workers = mapped

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,8 @@ from .minimize import Outcome, minimize
 from .result import Vector
 from .robust import minimize_robust, plan
 from .scipy_names import Unknowns, check_refused, options_of, unknowns
+from .sparse.least_squares import FirstKept, SparseCall, check_sparse
+from .sparse.result import SparseLeastSquaresResult
 
 
 def least_squares(
@@ -48,7 +49,7 @@ def least_squares(
     damping: str | None = None,
     acceleration: bool | None = None,
     options: Options | None = None,
-) -> LeastSquaresResult:
+) -> LeastSquaresResult | SparseLeastSquaresResult:
     """Minimize ``cost = 1/2 Σ fun(x)²``, or a loss of the residuals, over a vector x, within bounds.
 
     The arguments have the names they have in ``scipy.optimize.least_squares``; each is honored, or refused
@@ -59,7 +60,7 @@ def least_squares(
     x0 : start, shape (n,), or a number.
     jac : None: derived from `fun`, by differences where it cannot be traced. A function ``jac(x, *args,
         **kwargs)`` that returns the Jacobian (m, n): compared with differences of `fun` at the start and at
-        the end. "3-point": central differences.
+        the end. "3-point": central differences. One that returns a sparse array: see `jac_sparsity`.
     bounds : pair of lower and upper bounds, numbers or arrays (n,); or a ``scipy.optimize.Bounds``.
     method, damping, acceleration : how steps are made; see `Options`.
     ftol : converged where a full step would lower the cost by this part of it at most: ``Options.tolerance``
@@ -70,6 +71,10 @@ def least_squares(
         "cauchy" on they start from a fit with "huber", as such costs have several minima.
     f_scale : c, where residuals begin to count as outliers; None estimates the noise and takes c from it.
     diff_step : relative step of the central differences, with ``jac="3-point"``.
+    jac_sparsity : where the Jacobian (m, n) may have numbers, an array or a sparse array. Central differences
+        are then taken of groups of columns that share no row, and steps come from a sparse factorization,
+        also where `jac` returns a sparse array: for thousands of parameters. The result is a
+        `SparseLeastSquaresResult`, and method, damping, x_scale and options cannot be chosen.
     max_nfev : most evaluations of `fun`; those for differences are not counted.
     verbose : 1 prints the report at the end, 2 the log of all steps before it.
     callback : called with the progress (``nfev, njev, cost, x``); True, or StopIteration, stops.
@@ -83,12 +88,18 @@ def least_squares(
     """
     parameters = unknowns(x0, bounds)
     check_refused(xtol, gtol, loss, f_scale, tr_solver, tr_options)
-    options = options_of(options, method, damping, acceleration, ftol, x_scale)
-    if jac_sparsity is not None:
-        warnings.warn("jac_sparsity is ignored: there is no sparse solver yet, J is dense", stacklevel=2)
+    chosen, options = options, options_of(options, method, damping, acceleration, ftol, x_scale)
     robust = plan(loss, f_scale)
     function = residual_function(fun, args, kwargs)
-    problem, derivative = _problem(function, parameters, jac, diff_step)
+    given = FirstKept(function.like(jac), parameters.values) if callable(jac) else None
+    if jac_sparsity is not None or (given is not None and hasattr(given.first, "tocsr")):
+        check_sparse(
+            jac, {"method": method, "damping": damping, "acceleration": acceleration, "options": chosen,
+                  "x_scale": x_scale}
+        )  # fmt: skip
+        call = SparseCall(function, parameters, jac_sparsity, given, diff_step, robust, ftol)
+        return call.solve(_watch(max_nfev, callback), max_nfev, verbose)
+    problem, derivative = _problem(function, parameters, given or jac, diff_step)
     check = Check(problem, parameters)
     check.at_start()
     watch = _watch(max_nfev, callback)
@@ -126,7 +137,7 @@ def _problem(
     if jac is None:
         return model.problem(data, None, None, x0, parameters.free), None
     if callable(jac):
-        return GivenProblem(model, data, x0, function.like(jac)), "given (jac=), compared with differences"
+        return GivenProblem(model, data, x0, jac), "given (jac=), compared with differences"
     if jac == "3-point":
         called = CallbackProblem(model, data, None, None, x0, parameters.free)
         called.relative_step = diff_step

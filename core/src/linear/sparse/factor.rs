@@ -6,13 +6,11 @@ use std::ops::Range;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-use super::front::{self, Desk, Run};
+use super::front::{self, Desk, Run, SPEED};
 use super::symbolic::{Entry, Node, Symbolic, Tile, Update};
 use crate::linear::blocks::BlockMatrix;
 use crate::threads::{n_threads, share};
 
-/// Multiplications in a nanosecond, to tell what is worth sharing.
-const SPEED: f64 = 10.0;
 /// A pivot that keeps less than this of its diagonal entry is rounding error.
 const LOST: f64 = 1e-15;
 
@@ -87,7 +85,8 @@ fn one(
         rest = after;
         (tile, columns)
     });
-    share(threads, &mut worker.desks, tiles, |_, (tile, columns), desk| into.fill(tile, columns, desk));
+    let filling = n_threads(threads, node.tiles.len(), taken(s, node) / SPEED);
+    share(filling, &mut worker.desks, tiles, |_, (tile, columns), desk| into.fill(tile, columns, desk));
     let first = s.offsets[node.columns.start];
     front::factorize(own, node.height, node.width, &mut worker.desks, threads).map_err(|at| first + at)?;
     node.columns.clone().try_for_each(|k| {
@@ -96,6 +95,15 @@ fn one(
         let kept = |r: &usize| own[(at + r) * (node.height + 1)].powi(2) > LOST * diagonal[r * (size + 1)];
         (0..size).find(|r| !kept(r)).map_or(Ok(()), |r| Err(s.offsets[k] + r))
     })
+}
+
+/// Multiplications of the products that a node takes.
+fn taken(s: &Symbolic, node: &Node) -> f64 {
+    let product = |u: &Update| {
+        let from = &s.nodes[u.node as usize];
+        (from.width * (from.height - u.row as usize)) as f64 * f64::from(u.columns)
+    };
+    s.tiles[node.tiles.clone()].iter().flat_map(|t| &t.updates).map(product).sum()
 }
 
 /// The node that is being filled.

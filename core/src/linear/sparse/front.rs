@@ -8,11 +8,14 @@ use faer::linalg::triangular_solve::solve_lower_triangular_in_place;
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
 
-use crate::threads::share;
+use crate::threads::{n_threads, share};
 
 /// Columns of a panel at most, and rows of a piece below it.
 const PANEL: usize = 128;
 const ROWS: usize = 256;
+
+/// Multiplications in a nanosecond, to tell what is worth sharing.
+pub(super) const SPEED: f64 = 10.0;
 
 /// What a thread works with on a part of a node.
 pub(super) struct Desk {
@@ -63,7 +66,9 @@ pub(super) fn factorize(
 
 /// B L^-T, in pieces of rows.
 fn divide(l: MatRef<f64>, below: MatMut<f64>, desks: &mut Vec<Desk>, threads: usize) {
+    let work = (l.ncols() * l.ncols() * below.nrows()) as f64 / 2.0;
     let pieces = pieces_of_rows(below);
+    let threads = n_threads(threads, pieces.len(), work / SPEED);
     share(threads, desks, pieces.into_iter(), |_, piece, _| {
         solve_lower_triangular_in_place(l, piece.transpose_mut(), Par::Seq);
     });
@@ -71,6 +76,7 @@ fn divide(l: MatRef<f64>, below: MatMut<f64>, desks: &mut Vec<Desk>, threads: us
 
 /// Subtracts B B' from the lower triangle of what is right of a panel.
 fn trail(below: MatRef<f64>, mut rest: MatMut<f64>, desks: &mut Vec<Desk>, threads: usize) {
+    let work = (below.ncols() * below.nrows() * rest.ncols()) as f64 / 2.0;
     let mut pieces = Vec::new();
     let mut at = 0;
     while rest.ncols() > 0 {
@@ -85,6 +91,7 @@ fn trail(below: MatRef<f64>, mut rest: MatMut<f64>, desks: &mut Vec<Desk>, threa
         at += w;
         rest = after.split_at_row_mut(w).1;
     }
+    let threads = n_threads(threads, pieces.len(), work / SPEED);
     share(threads, desks, pieces.into_iter(), |_, (row, column, piece), _| {
         let (left, right) =
             (below.get(row..row + piece.nrows(), ..), below.get(column..column + piece.ncols(), ..));

@@ -1,0 +1,1 @@
+"""Least squares with sparse Jacobians: normal equations by sparse Cholesky."""
