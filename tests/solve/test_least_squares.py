@@ -1,6 +1,5 @@
 """least_squares: SciPy's names with our verdicts; every argument is honored or refused."""
 
-
 import numpy as np
 import pytest
 

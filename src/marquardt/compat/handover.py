@@ -20,8 +20,10 @@ def needed(method: str, tr_solver: Any, tr_options: Any) -> str:
     return ""
 
 
-def needed_when_sparse(method: str, jac: Any, workers: Any, loss: Chosen | None) -> str:
+def needed_when_sparse(method: str, jac: Any, tr_solver: Any, workers: Any, loss: Chosen | None) -> str:
     """Why a call with a sparse Jacobian must be SciPy's; empty where it need not."""
+    if tr_solver == "exact":
+        return "tr_solver='exact' with a sparse Jacobian"  # which it refuses
     if method == "lm":
         return "method='lm' with a sparse Jacobian"
     if jac == "cs":

@@ -88,7 +88,7 @@ def least_squares(
     chosen = chosen_loss(loss, f_scale)
     settings = Settings(*close, max_nfev, x_scale=x_scale, callback=callback, verbose=verbose, loss=chosen)
     if jac_sparsity is not None and not callable(jac):
-        reason = handover.needed_when_sparse(method, jac, workers, chosen)
+        reason = handover.needed_when_sparse(method, jac, tr_solver, workers, chosen)
         if reason:
             return handover.least_squares(fun, x0, given, reason)
         call = SparseCall(extra(fun, args, kwargs), jac_sparsity, None, jac, diff_step, settings)
@@ -100,7 +100,7 @@ def least_squares(
         supplied = supplied_problem(function, extra(fun, args, kwargs), start, extra(jac, args, kwargs))
         J = supplied.at_start
         if issparse(J):
-            reason = handover.needed_when_sparse(method, jac, workers, chosen)
+            reason = handover.needed_when_sparse(method, jac, tr_solver, workers, chosen)
             if reason:
                 return handover.least_squares(fun, x0, given, reason)
             call = SparseCall(extra(fun, args, kwargs), None, extra(jac, args, kwargs), "", None, settings)

@@ -42,7 +42,9 @@ def of_least_squares(kwargs: Mapping[str, Any], method: str, n: int) -> tuple[Se
     check_choices(method, "2-point", solver, loss, verbose, limit)
     check_scale(get("x_scale"), n)
     close = tolerances(get("ftol", 1e-8), get("xtol", 1e-8), get("gtol", 1e-8), method)
-    reason = handover.needed(method, solver, get("tr_options"), get("jac_sparsity"))
+    reason = handover.needed(method, solver, get("tr_options"))
+    if get("jac_sparsity") is not None:
+        reason = "jac_sparsity is given"
     chosen = Settings(
         *close, limit, step=get("diff_step"), x_scale=get("x_scale"), callback=get("callback"),
         verbose=verbose, loss=chosen_loss(loss, get("f_scale", 1.0)),

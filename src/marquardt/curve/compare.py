@@ -124,7 +124,10 @@ def compare(
 
     def solve(start: Any, strategy: Settings) -> Result:
         if x0 is not None:
-            return least_squares(model, x0, **{**settings, **strategy})  # type: ignore[arg-type]
+            dense = least_squares(model, x0, **{**settings, **strategy})  # type: ignore[arg-type]
+            if not isinstance(dense, Result):
+                raise OptionError("with a sparse Jacobian there is one strategy, nothing to compare")
+            return dense
         found: Result = fit(model, x, y, **{**settings, **strategy, "start": start})
         return found
 
