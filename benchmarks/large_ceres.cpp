@@ -2,7 +2,6 @@
 // One line of JSON: cost and seconds since the start (preprocessing included) after each successful step.
 #include <ceres/ceres.h>
 #include <ceres/rotation.h>
-#include <sys/resource.h>
 
 #include <Eigen/Dense>
 #include <cstdio>
@@ -142,6 +141,18 @@ struct Graph {
   }
 };
 
+// MiB of this process at its peak.
+double peak() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (word == "VmHWM:") {
+      double kib;
+      status >> kib;
+      return kib / 1024.0;
+    }
+  return 0.0;
+}
+
 int main(int, char** argv) {
   std::ifstream file(argv[1]);
   const std::string solver = argv[2];
@@ -169,10 +180,8 @@ int main(int, char** argv) {
   options.logging_type = ceres::SILENT;
   ceres::Solver::Summary summary;
   ceres::Solve(options, &problem, &summary);
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
   std::printf("{\"steps\": %zu, \"total\": %.6f, \"mib\": %.1f, \"path\": [", summary.iterations.size() - 1,
-              summary.total_time_in_seconds, usage.ru_maxrss / 1024.0);
+              summary.total_time_in_seconds, peak());
   bool first = true;
   for (const auto& step : summary.iterations)
     if (step.step_is_successful || step.iteration == 0) {

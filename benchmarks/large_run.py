@@ -7,7 +7,6 @@ resident set beyond what was resident when the data were there.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -26,10 +25,10 @@ def load(path: str) -> Any:
     return datasets.read_g2o(path) if path.endswith(".g2o") else datasets.read_bal(path)
 
 
-def resident() -> float:
-    """MiB now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+def resident(key: str = "VmRSS") -> float:
+    """MiB of this process now; with VmHWM at its peak (getrusage would tell that of the parent, too)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(key))
 
 
 def with_marquardt(path: str, threads: int) -> Found:
@@ -46,7 +45,7 @@ def with_marquardt(path: str, threads: int) -> Found:
     rows = result.trace[result.trace["accepted"]]
     steps = zip(rows["seconds"].tolist(), rows["trial_cost"].tolist(), strict=True)
     taken = [[lead, result.initial_cost], *([lead + s, c] for s, c in steps)]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resident("VmHWM")
     again = time.perf_counter()
     mq.solve(data.problem().compile(), ftol=FTOL, threads=threads)
     again = time.perf_counter() - again
@@ -73,7 +72,7 @@ def with_gtsam(path: str, threads: int) -> Found:
         taken.append([time.perf_counter() - begin, cost])
         if last - cost <= FTOL * last:
             break
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resident("VmHWM")
     return {"path": taken, "steps": len(taken) - 1, "total": taken[-1][0], "mib": peak - before}
 
 
@@ -144,7 +143,7 @@ def with_scipy(path: str, threads: int) -> Found:
         max_nfev=40,
         callback=note,
     )
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = resident("VmHWM")
     total = time.perf_counter() - begin
     taken.append([total, float(found.cost)])
     return {"path": taken, "steps": int(found.nfev), "total": total, "mib": peak - before}

@@ -57,9 +57,6 @@ def chordal_start(graph: Any) -> Array:
 
 def anchors(n: int, edges: NDArray[np.intp], fixed: NDArray[np.intp]) -> NDArray[np.bool_]:
     """Which of n poses are held: those fixed, and the first one of each part of the graph without any."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     alone = np.bincount(edges.ravel(), minlength=n) == 0
     alone[fixed] = False
     if alone.any() and n > 1:
@@ -67,14 +64,33 @@ def anchors(n: int, edges: NDArray[np.intp], fixed: NDArray[np.intp]) -> NDArray
             f"pose {int(np.argmax(alone))} (counted from 0) has no edge, nothing tells where it is"
             f"{f', nor {int(alone.sum()) - 1} others' if alone.sum() > 1 else ''}: leave it out, or fix it"
         )
-    links = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(n, n))
-    _, part = connected_components(links, directed=False)
+    part = parts(n, edges)
     known = np.zeros(n, dtype=bool)
     known[fixed] = True
     held = np.bincount(part[fixed], minlength=part.max() + 1) > 0
     first = np.unique(part, return_index=True)[1]
     known[first[~held]] = True
     return known
+
+
+def parts(n: int, edges: NDArray[np.intp]) -> NDArray[np.intp]:
+    """(n,) the smallest pose that each of n hangs together with: every label is led to the smaller one
+    across its edges, until none changes. (SciPy does it, too; to import it takes half a second.)
+
+    >>> parts(5, np.array([[3, 1], [1, 4]]))
+    array([0, 1, 2, 1, 1])
+    """
+    label, i, j = np.arange(n), edges[:, 0], edges[:, 1]
+    while True:
+        low = np.minimum(label[i], label[j])
+        new = label.copy()
+        np.minimum.at(new, label[i], low)
+        np.minimum.at(new, label[j], low)
+        while (short := new[new]).tobytes() != new.tobytes():
+            new = short
+        if (new == label).all():
+            return label
+        label = new
 
 
 def _planar(graph: Any, known: NDArray[np.bool_]) -> Array:
