@@ -113,3 +113,19 @@ def test_a_function_that_fails_is_told_with_its_shapes():
     problem.residuals(lambda p, x: p @ np.ones(5) - x, p, np.ones(3), name="broken")
     with pytest.raises(mq.ModelError, match=r"'broken' cannot be called .* \(p \(2,\)\)"):
         problem.compile()
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    {
+        lambda p, x: None: "returns nothing; residuals are real numbers",
+        lambda p, x: p * 1j: "returns complex numbers",
+        lambda p, x: np.zeros(0): "returns no residuals",
+    }.items(),
+    ids=["nothing", "complex", "empty"],
+)
+def test_results_that_are_no_residuals_are_refused(function, message):
+    problem, p = declared()
+    problem.residuals(function, p, np.ones(3), name="odd")
+    with pytest.raises(mq.ModelError, match=f"'odd' {message}"):
+        problem.compile()

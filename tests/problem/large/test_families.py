@@ -174,6 +174,19 @@ def test_functions_of_arrays_are_called_once_for_all_items():
     assert calls == [(12, 2)]
 
 
+def test_three_items_of_three_components_are_not_mixed_up():
+    def first(p, x):
+        return float(str(p[0])) * x
+
+    problem = mq.Problem()
+    p = problem.variables("p", np.zeros((3, 3)))
+    problem.residuals(first, p, np.arange(3.0))
+    (family,) = problem.compile().families
+    assert "item by item" in family.derivative
+    values = np.arange(9.0).reshape(3, 3)
+    assert family.callback.value([values])[:, 0].tolist() == [0.0, 3.0, 12.0]
+
+
 def test_an_own_jacobian_is_used_and_brought_to_the_tangents():
     def jacobian(q, z):
         return np.broadcast_to(np.eye(4), (len(q), 4, 4))

@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import DataError, Untraceable
 from .callback import FunctionCallback, GraphCallback
 from .compiled import Callback, Family, Values
-from .items import item_trace, vector_of_item
+from .items import item_trace, vector_of, vector_of_item
 from .lowering import Whitening, programs
 from .program import REPAID
 from .residuals import Residuals
@@ -143,18 +143,27 @@ def _called(declared: Residuals, slots: Any, reason: str) -> Family:
 
 
 def _takes_all(declared: Residuals) -> bool:
-    """Does the function give for arrays of items what it gives for each of them?"""
-    some = slice(0, min(declared.n, 3))
-    values = [v.variables.values[index[some]] for v, index in declared.slots]
-    k = len(values[0])
-    if declared.n == 1:
-        return True
+    """Does the function give for arrays of items what it gives for each of them?
+
+    Tried beside the start, where no two items are alike, and with a number of items that is no other length.
+    """
+    lengths = {n for array in declared.data for n in array.shape[1:]}
+    lengths |= {v.variables.values.shape[1] for v, _ in declared.slots}
+    k = next(k for k in range(3, 9 + len(lengths)) if k not in lengths)
+    items = np.arange(k) % declared.n
+    noise = np.random.default_rng(0)
     try:
+        values = []
+        for v, index in declared.slots:
+            manifold = v.variables.manifold
+            d = 1e-3 * noise.standard_normal((k, manifold.tangent))
+            values.append(manifold.retract(v.variables.values[index[items]], d))
+        data = [d[items] for d in declared.data]
+        each = [vector_of(declared, [x[i] for x in values], [d[i] for d in data]) for i in range(k)]
         with np.errstate(all="ignore"):
-            found = np.asarray(declared.function(*declared.placed(values, [d[some] for d in declared.data])))
-        each = np.stack([vector_of_item(declared, i) for i in range(k)])
+            found = np.asarray(declared.function(*declared.placed(values, data)), dtype=np.float64)
         return found.shape[0] == k and np.allclose(found.reshape(k, -1), each, equal_nan=True)
-    except Exception:
+    except Exception:  # whatever it does not take them for
         return False
 
 

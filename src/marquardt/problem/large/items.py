@@ -52,12 +52,20 @@ def vector_of_item(declared: Residuals, item: int) -> Values:
     return _plain(declared, item)[0]
 
 
+def vector_of(declared: Residuals, values: list[Any], data: list[Any]) -> Values:
+    """The same for other values and data of an item."""
+    axis = _plain(declared, 0)[1]
+    return _called(declared, _placed(declared, values, data, axis))
+
+
 def _plain(declared: Residuals, item: int) -> tuple[Values, bool]:
     """The residuals of one item, and whether the function asks for arrays of one row."""
     failure: Exception | None = None
     for axis in (False, True):
         try:
             return _called(declared, _arguments(declared, item, axis)), axis
+        except ModelError:
+            raise
         except Exception as error:
             failure = failure or error
     shapes = ", ".join(f"{v.name} {v.variables.values.shape[1:]}" for v, _ in declared.slots)
@@ -68,13 +76,23 @@ def _plain(declared: Residuals, item: int) -> tuple[Values, bool]:
 
 
 def _called(declared: Residuals, arguments: list[Any]) -> Values:
+    """Raises ModelError for a result that is no real number."""
     with np.errstate(all="ignore"):
-        return np.asarray(declared.function(*arguments), dtype=np.float64).ravel()
+        given = declared.function(*arguments)
+    found = np.asarray(given)
+    if given is None or found.dtype.kind == "c":
+        what = "nothing" if given is None else "complex numbers"
+        raise ModelError(f"{declared.name!r} returns {what}; residuals are real numbers")
+    return found.astype(np.float64).ravel()
 
 
 def _arguments(declared: Residuals, item: int, axis: bool, factor: float = 1.0) -> list[Any]:
     values: list[Any] = [v.variables.values[index[item]] * factor for v, index in declared.slots]
     data: list[Any] = [d[item].copy() if d.ndim > 1 else d[item] for d in declared.data]
+    return _placed(declared, values, data, axis)
+
+
+def _placed(declared: Residuals, values: list[Any], data: list[Any], axis: bool) -> list[Any]:
     if axis:
         values, data = [x[None] for x in values], [np.asarray(x)[None] for x in data]
     return declared.placed(values, data)
