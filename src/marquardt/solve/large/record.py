@@ -29,6 +29,8 @@ class Judged:
     """Where the step started."""
     trial_cost: float
     accepted: bool
+    held: bool = False
+    """Was the trial before it refused? Then its step was kept short on purpose."""
 
     @property
     def actual(self) -> float:

@@ -33,7 +33,8 @@ class SolveOptions:
     another step would gain little (Nash, Sofer 1990). "auto": Cholesky, unless that would take far longer."""
 
     ftol: float = 1e-8
-    """Stop when an accepted step changed the cost by at most this part of it, and was predicted to."""
+    """Stop when an accepted step changed the cost by at most this part of it, and was predicted to; by a
+    hundredth of that where the step before was refused, as damping then keeps it short."""
 
     xtol: float = 1e-10
     """Stop when an accepted step moved every family of variables by at most this part of its norm."""
