@@ -141,6 +141,19 @@ def test_a_pose_graph_is_straightened(start: str, capsys) -> None:
     assert np.array_equal(after.poses[0], before.poses[0])
 
 
+def test_poses_and_images_are_held_by_the_numbers_of_their_files(capsys) -> None:
+    assert main(["solve", "ring.g2o", "--quiet", "--fix", "pose:103-104", "--out", "o.g2o"]) == 0
+    kept = (read_g2o("o.g2o").poses == ring().poses).all(axis=1)
+    assert np.flatnonzero(kept).tolist() == [0, 3, 4]
+    assert main(["solve", "colmap", "--quiet", "--fix", "image:5,point:101", "--out", "better"]) == 0
+    before, after = read_colmap("colmap"), read_colmap("better")
+    same = np.isclose(before.images, after.images, rtol=1e-13, atol=1e-13).all(axis=1)
+    assert np.flatnonzero(same).tolist() == [0]
+    assert np.flatnonzero((before.points == after.points).all(axis=1)).tolist() == [1]
+    assert main(["solve", "ring.g2o", "--fix", "pose:3"]) == 2
+    assert "--fix pose:3: ring has no pose 3" in capsys.readouterr().err
+
+
 def test_a_colmap_folder_is_solved_and_written_back(capsys) -> None:
     assert main(["solve", "colmap", "--quiet", "--out", "better", "--ply", "c.ply"]) == 0
     out = capsys.readouterr().out

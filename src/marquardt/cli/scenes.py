@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -69,6 +69,25 @@ class Scene:
     @property
     def _n_cameras(self) -> int:
         return len(self.data.cameras if self.kind == "bal" else self.data.images)
+
+    def positions(self, numbers: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+        """Positions of what the file calls by these numbers: poses, images, points with their own ids."""
+        ids: dict[str, Any] = {}
+        if self.kind == "graph":
+            ids = {"pose": self.data.ids}
+        elif self.kind == "colmap":
+            ids = {"image": self.data.image_ids, "point": self.data.point_ids}
+        found: dict[str, list[int]] = {}
+        for name, wanted in numbers.items():
+            if name not in ids:
+                found[name] = list(wanted)
+                continue
+            place = {int(k): n for n, k in enumerate(ids[name])}
+            missing = next((k for k in wanted if k not in place), None)
+            if missing is not None:
+                raise OptionError(f"--fix {name}:{missing}: {self.data.name} has no {name} {missing}")
+            found[name] = [place[k] for k in wanted]
+        return found
 
     def chordal(self) -> Scene:
         """A pose graph from its chordal start."""

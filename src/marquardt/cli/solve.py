@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(scene.data)
     if arguments.start == "chordal":
         scene = scene.chordal()
-    problem = scene.data.problem(loss=loss(arguments.loss), fixed=fixed(arguments.fix))
+    problem = scene.data.problem(loss=loss(arguments.loss), fixed=scene.positions(fixed(arguments.fix)))
     result = _solve(problem, arguments)
     solved = Scene(scene.kind, scene.data.with_result(result))
     print(result)
@@ -94,7 +94,7 @@ def robust(text: str | None) -> Any:
 
 
 def fixed(texts: Sequence[str]) -> dict[str, list[int]]:
-    """``camera:0``, ``camera:0-9``, several by commas: positions by family."""
+    """``camera:0``, ``camera:0-9``, several by commas: numbers by family."""
     found: dict[str, list[int]] = {}
     for text in (part.strip() for given in texts for part in given.split(",")):
         name, colon, positions = text.partition(":")
