@@ -122,7 +122,7 @@ def _settled(last: Judged, options: SolveOptions) -> tuple[Status, str] | None:
     if last.accepted:
         change, predicted = abs(last.actual) / cost, step.predicted / cost
         # Both, as in MINPACK: a step may gain little by chance where the model promised much. And a step that
-        # damping has just cut short proves as little: ladybug-49 ended 8.6e-7 above its best cost, now 6.0e-7.
+        # damping has just cut short proves as little: ladybug-49 ended 8.6e-7 above the best cost, now 6e-7.
         if max(change, predicted) <= (HELD if last.held else 1.0) * options.ftol:
             return Status.CONVERGED, (
                 f"cost tolerance reached: relative change {change:.1e} <= ftol = {options.ftol:.1e}"
