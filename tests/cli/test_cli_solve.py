@@ -151,9 +151,6 @@ def test_poses_and_images_are_held_by_the_numbers_of_their_files(capsys) -> None
     assert np.flatnonzero(same).tolist() == [0]
     kept = (before.points == after.points).all(axis=1)
     seen = np.bincount(before.keypoint_point[before.seen], minlength=20)
-        (before.points == after.points).all(axis=1),
-        np.bincount(before.keypoint_point[before.seen], minlength=20),
-    )
     assert np.flatnonzero(kept & (seen > 0)).tolist() == [1]
     assert main(["solve", "ring.g2o", "--fix", "pose:3"]) == 2
     assert "--fix pose:3: ring has no pose 3" in capsys.readouterr().err
