@@ -26,6 +26,8 @@ VARIABLES = {
     "fixed= of 'p' names p[3], there are 3": {"fixed": [0, 3]},
     "fixed= of 'p' is a mask of shape (2,)": {"fixed": [True, False]},
     "of 'p' must be True, a mask or indices": {"fixed": [0.5]},
+    "of 'p' must be a list of different indices; a mask is of bool": {"fixed": [1, 0, 0]},
+    "p[0] = [ 1., nan] is not finite": {"values": np.ma.masked_equal([[1.0, 2.0], [1.0, 1.0]], 2.0)},
     "bounds of p[0], component 1: the lower one, 3, is above the upper one, 2": {"bounds": (0, [2, 2])},
     "p[0] starts outside its bounds: component 0 is 1, not within [2, 3]": {"bounds": (2, 3)},
     "must be a pair (lower, upper)": {"bounds": 3},
@@ -58,7 +60,10 @@ RESIDUALS = {
     "weight has shape (2,); a number or (3,)": lambda p: {"weight": [1.0, 1.0]},
     "loss = 3 is none; give mq.Huber(1.0)": lambda p: {"loss": 3},
     "'line' has no variables": lambda p: {"pick": np.ones((3, 2))},
-    "argument 3 is object; give variables": lambda p: {"y": object()},
+    "'line', item 0: argument 3 is nan": lambda p: {"y": np.ma.masked_equal([0.0, 1.0, 2.0], 0.0)},
+    "weight must be real numbers, not of type <U1": lambda p: {"weight": "a"},
+    "sqrt_information must be real numbers": lambda p: {"sqrt_information": [[None]]},
+    "argument 3 is object of object; give variables": lambda p: {"y": object()},
     "'line' has no items": lambda p: {"pick": p[[]], "x": np.ones(0), "y": np.ones(0)},
 }
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import DataError, OptionError
 from ..losses import Loss, loss_of
 from .compiled import Values
-from .variables import Slot, VariableFamily, picked
+from .variables import Slot, VariableFamily, picked, visible
 
 Index = NDArray[np.uint32]
 
@@ -89,11 +89,11 @@ def declare(
 
 
 def _column(name: str, k: int, given: Any) -> Values:
-    array = np.asarray(given)
+    array = visible(given)
     if array.dtype.kind not in "biuf" or array.ndim == 0:
         raise DataError(
-            f"{name!r}: argument {k + 1} is {type(given).__name__}; give variables, an array with one row of "
-            "real numbers for each item, or a plain number"
+            f"{name!r}: argument {k + 1} is {type(given).__name__} of {array.dtype}; give variables, an array "
+            "with one row of real numbers for each item, or a plain number"
         )
     array = np.ascontiguousarray(array, dtype=np.float64)
     if not np.isfinite(array).all():
@@ -130,11 +130,18 @@ def _loss(name: str, given: Any) -> Loss | None:
     raise OptionError(f"{name!r}: loss = {given!r} is none; give mq.Huber(1.0), or a name as 'huber'")
 
 
+def _real(name: str, what: str, given: Any) -> Values:
+    array = visible(given)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"{name!r}: {what} must be real numbers, not of type {array.dtype}")
+    return array.astype(np.float64)
+
+
 def _weight(name: str, n: int, given: Any) -> Values | None:
     """Factors of the squared residuals, (1,) or (n,)."""
     if given is None:
         return None
-    array = np.atleast_1d(np.asarray(given, dtype=np.float64))
+    array = np.atleast_1d(_real(name, "weight", given))
     if array.shape not in ((1,), (n,)):
         raise DataError(f"{name!r}: weight has shape {array.shape}; a number or ({n},) is needed")
     bad = ~(np.isfinite(array) & (array >= 0.0))
@@ -148,7 +155,7 @@ def _sqrt_information(name: str, n: int, given: Any) -> Values | None:
     """W with ``W'W`` the inverse covariance, (1, k, k) or (n, k, k)."""
     if given is None:
         return None
-    array = np.asarray(given, dtype=np.float64)
+    array = _real(name, "sqrt_information", given)
     if array.ndim == 2:
         array = array[None]
     if array.ndim != 3 or array.shape[1] != array.shape[2] or len(array) not in (1, n):

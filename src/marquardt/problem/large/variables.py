@@ -80,7 +80,7 @@ def declare(
 
 
 def _numbers(name: str, values: Any) -> Values:
-    array = np.asarray(values)
+    array = visible(values)
     if array.dtype.kind not in "biuf":
         raise ParameterError(f"values of {name!r} must be real numbers, not of type {array.dtype}")
     if array.ndim == 1:
@@ -91,6 +91,13 @@ def _numbers(name: str, values: Any) -> Values:
             f"not {np.shape(values)}"
         )
     return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def visible(given: Any) -> NDArray[Any]:
+    """As an array; what a NumPy mask hides is nan."""
+    if not np.ma.is_masked(given):
+        return np.asarray(given)
+    return np.where(np.ma.getmaskarray(given), np.nan, np.ma.getdata(given))
 
 
 def proper(name: str, array: Values, manifold: Manifold) -> Values:
@@ -138,7 +145,12 @@ def _frozen(name: str, n: int, manifold: Manifold, fixed: Any) -> Mask:
         return frozen
     if array.size and array.dtype.kind not in "iu":
         raise ParameterError(f"fixed= of {name!r} must be True, a mask or indices, not of type {array.dtype}")
-    picked = array.astype(np.intp).ravel()
+    picked = array.astype(np.intp)
+    if picked.ndim > 1 or np.unique(picked).size < picked.size:
+        raise ParameterError(
+            f"fixed= of {name!r} must be a list of different indices; a mask is of bool, not of {array.dtype}"
+        )
+    picked = picked.ravel()
     out = (picked < 0) | (picked >= n)
     if out.any():
         raise ParameterError(f"fixed= of {name!r} names {name}[{picked[out][0]}], there are {n}")
