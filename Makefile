@@ -39,6 +39,7 @@ bench: toolchain $(BIN)/python
 	$(BIN)/python benchmarks/compat.py
 	$(BIN)/python benchmarks/hard.py
 	$(BIN)/python benchmarks/many.py
+	$(BIN)/python benchmarks/large.py  # with Ceres where libceres-dev is installed; --data FOLDER for real problems
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
