@@ -92,8 +92,8 @@ def _column(name: str, k: int, given: Any) -> Values:
     array = visible(given)
     if array.dtype.kind not in "biuf" or array.ndim == 0:
         raise DataError(
-            f"{name!r}: argument {k + 1} is {type(given).__name__} of {array.dtype}; give variables, an array "
-            "with one row of real numbers for each item, or a plain number"
+            f"{name!r}: argument {k + 1} is {type(given).__name__} of {array.dtype}; give variables, an "
+            "array with one row of real numbers for each item, or a plain number"
         )
     array = np.ascontiguousarray(array, dtype=np.float64)
     if not np.isfinite(array).all():
