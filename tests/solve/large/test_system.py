@@ -195,3 +195,22 @@ def test_a_rough_step_is_predicted_by_the_model(solver):
     assert inner > 0
     assert predicted > 0
     assert np.isclose(predicted, -along - 0.5 * system.curvature(deltas), rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["dense", "sparse", "pcg", "pcg-clusters"])
+def test_jobs_of_many_observations_give_the_same_bits_on_any_number_of_threads(solver):
+    compiled = mq.datasets.scenes.street(60, 20_000).start.problem().compile()
+    values = [v.values for v in compiled.variables]
+    found = []
+    for threads in (1, 2, 3):
+        system = make_system(compiled, 1, solver, threads=threads)
+        cost = system.linearize(values)
+        assert system.factorize(1e-4)
+        deltas, predicted, _ = system.step()
+        bits = flat(
+            [*system.gradient(), *deltas, [cost, predicted, system.cost(values), system.curvature(deltas)]]
+        )
+        found.append(bits)
+    assert np.isfinite(found[0]).all()
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
