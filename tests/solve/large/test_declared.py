@@ -1,5 +1,8 @@
 """Problems as users declare them, solved."""
 
+import gc
+from weakref import ref
+
 import numpy as np
 import pytest
 
@@ -102,3 +105,13 @@ def test_the_same_structure_is_not_analyzed_again():
     moved = compiled.with_values({"pose": mq.solve(compiled)["pose"]})
     again = mq.solve(moved)
     assert len(again.trace) <= 2 and again.seconds["analyze"] < 0.01
+
+
+def test_a_problem_that_is_forgotten_frees_its_system():
+    problem = support.spatial()
+    result = mq.solve(problem)
+    result.covariance("pose")
+    system = ref(result._point.task.system)
+    del problem, result
+    gc.collect()
+    assert system() is None

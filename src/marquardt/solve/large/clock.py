@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any, Protocol
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,22 +40,42 @@ class System(Protocol):
     def info(self) -> dict[str, Any]: ...
 
 
-class TimedSystem:
-    """A system with ``seconds`` by phase and the number of ``calls`` of each method.
+def _nowhere() -> None:
+    return None
 
-    ``at`` is the point at which J was last evaluated.
-    """
+
+class TimedSystem:
+    """A system with ``seconds`` by phase and the number of ``calls`` of each method."""
 
     def __init__(self, system: Any) -> None:
         self.system: System = system
-        self.at: Any = None
+        self._at: Any = _nowhere
+        self._factor_of: Any = _nowhere
         self.weights: dict[int, Matrix | None] = {}
-        self.factor_of: Any = None
-        """Who factorized last; None: a step."""
         self.seconds = dict.fromkeys(PHASES.values(), 0.0)
         self.calls = dict.fromkeys(PHASES, 0)
         for name, phase in PHASES.items():
             setattr(self, name, self._timed(name, phase))
+
+    # Weak: a system is kept for the next solution of the same structure, and a point knows its problem, which
+    # would then never be freed.
+    @property
+    def at(self) -> Any:
+        """The point at which J was last evaluated."""
+        return self._at()
+
+    @at.setter
+    def at(self, point: Any) -> None:
+        self._at = ref(point)
+
+    @property
+    def factor_of(self) -> Any:
+        """Who factorized last; None: a step."""
+        return self._factor_of()
+
+    @factor_of.setter
+    def factor_of(self, owner: Any) -> None:
+        self._factor_of = ref(owner)
 
     def set_weights(self, family: int, weights: Matrix | None) -> None:
         """As the system's; they are remembered."""
@@ -76,6 +97,7 @@ class TimedSystem:
 
     def _timed(self, name: str, phase: str) -> Callable[..., Any]:
         method, seconds, calls = getattr(self.system, name), self.seconds, self.calls
+        this: Any = ref(self)
 
         def run(*args: Any) -> Any:
             begin = perf_counter()
@@ -85,6 +107,6 @@ class TimedSystem:
                 seconds[phase] += perf_counter() - begin
                 calls[name] += 1
                 if name == "factorize":
-                    self.factor_of = None
+                    this()._factor_of = _nowhere
 
         return run
