@@ -122,6 +122,9 @@ def test_bounds_are_kept_by_differences_too() -> None:
         return tridiagonal(x)
 
     mq.least_squares(fun, np.full(20, -1.0), jac_sparsity=tridiagonal_structure(20), bounds=(-1.0, 0.0))
+    mq.least_squares(
+        lambda x: fun(x)[:1], np.zeros(1), lambda x: csr_array([[3.0 - 4.0 * x[0]]]), bounds=(-1, 0)
+    )
     assert min(low for low, _ in seen) >= -1.0 and max(high for _, high in seen) <= 0.0
 
 

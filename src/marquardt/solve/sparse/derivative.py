@@ -49,16 +49,19 @@ class Given:
     def _matrix(self, x: Vector) -> Any:
         return compressed(self.jac(x.copy()), "the Jacobian that jac returns", self.shape)
 
-    def check(self, residuals: Callable[[Vector], Vector], x: Vector, f: Vector) -> None:
-        """Compare ``J v`` with a central difference along an irregular direction v.
+    def check(
+        self, residuals: Callable[[Vector], Vector], x: Vector, f: Vector, box: tuple[Vector, Vector]
+    ) -> None:
+        """Compare J with a difference along an irregular direction, inside the bounds.
 
         Raises ModelError that names the residual where they differ most.
         """
-        v = np.random.default_rng(0).uniform(0.5, 1.0, x.size) * np.where(x == 0.0, 1.0, np.abs(x))
-        step = EPS ** (1 / 3)
+        step = EPS ** (1 / 3) * np.random.default_rng(0).uniform(0.5, 1.0, x.size)
+        step *= np.where(x == 0.0, 1.0, np.abs(x))
+        up, down = np.minimum(x + step, box[1]), np.maximum(x - step, box[0])
         self.n_calls += 2
-        found = (residuals(x + step * v) - residuals(x - step * v)) / (2.0 * step)
-        J = self.kept[1]
+        found = (residuals(up) - residuals(down)) / EPS ** (1 / 3)
+        J, v = self.kept[1], (up - down) / EPS ** (1 / 3)
         said, size = J @ v, abs(J) @ np.abs(v) + np.abs(f)
         with np.errstate(invalid="ignore", divide="ignore"):
             off = np.abs(found - said) / np.maximum(size, np.abs(found))

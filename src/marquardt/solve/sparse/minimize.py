@@ -79,7 +79,7 @@ def sparse_derivative(
     """
     if jac is not None:
         given = Given(jac, x, f.size)
-        given.check(residuals, x, f)
+        given.check(residuals, x, f, box)
         return given
     structure = Structure.of(compressed(sparsity, "jac_sparsity", (f.size, x.size)))
     return Grouped(residuals, structure, *box, central=central, step=step)
