@@ -40,6 +40,7 @@ from .solve.large.solve import solve  # after it `marquardt.solve` is the functi
 from .solve.least_squares import least_squares
 from .solve.least_squares_result import LeastSquaresResult
 from .solve.result import Result
+from .solve.sparse.result import SparseLeastSquaresResult
 
 if TYPE_CHECKING:
     from .batch.groups import fit_groups
@@ -92,6 +93,7 @@ __all__ = [
     "Result",
     "SoftL1",
     "SolveResult",
+    "SparseLeastSquaresResult",
     "Status",
     "Tukey",
     "Welsch",
