@@ -151,7 +151,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for path in problems(options, folder):
             page += [f"\n## {Path(path).stem}\n", table(HEAD, compare(path, options))]
-            print(f"{Path(path).stem} done", file=sys.stderr)
+            print(*page[-2:], sep="\n", file=sys.stderr)  # an interrupted run loses nothing
     publish("\n".join(page), options)
 
 
