@@ -111,6 +111,9 @@ impl System {
     fn damp(&mut self) {
         let BlockMatrix { pattern, values } = &mut self.matrix;
         let frozen = self.frozen.as_ref().map(|f| &f.0[..]).filter(|f| f.contains(&true));
+        let touched: Vec<bool> = (0..pattern.n_blocks())
+            .map(|row| frozen.is_some_and(|f| f[pattern.rows(row)].contains(&true)))
+            .collect();
         for row in 0..pattern.sizes.len() {
             let (n, at) = (pattern.sizes[row] as usize, pattern.offsets[row]);
             for k in pattern.row_start[row]..pattern.row_start[row + 1] {
@@ -123,7 +126,7 @@ impl System {
                             self.lambda * damping_of(self.sums.diagonal[at + i], self.scale[at + i]);
                     }
                 }
-                let Some(frozen) = frozen else { continue };
+                let Some(frozen) = frozen.filter(|_| touched[row] || touched[column]) else { continue };
                 for i in 0..n {
                     for j in 0..m {
                         if frozen[at + i] || frozen[from + j] {

@@ -87,6 +87,14 @@ impl Group {
         let [f] = self.families[..] else { return None };
         (families[f].kept.len() == 1).then(|| (families[f].rows, families[f].width))
     }
+
+    /// One family of items that each have two kept variables of equal width, with nothing eliminated: (residuals, width).
+    pub fn edges(&self, families: &[Family]) -> Option<(usize, usize)> {
+        let [f] = self.families[..] else { return None };
+        let [a, b] = families[f].kept[..] else { return None };
+        let (a, b) = (families[f].slots[a].tangent, families[f].slots[b].tangent);
+        (a == b && self.eliminated == 0).then_some((families[f].rows, a))
+    }
 }
 
 impl Family {
