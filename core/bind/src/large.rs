@@ -126,12 +126,13 @@ impl System {
     }
 
     /// Factors J'J + lambda D; frozen components take no step. False where it is not positive definite.
-    #[pyo3(signature = (damping, frozen=None))]
+    #[pyo3(signature = (damping, frozen=None, exactly=false))]
     fn factorize(
         &mut self,
         py: Python<'_>,
         damping: f64,
         frozen: Option<Vec<PyReadonlyArray1<bool>>>,
+        exactly: bool,
     ) -> PyResult<bool> {
         let frozen = match &frozen {
             Some(parts) => Some(parts.iter().map(|p| Ok(p.as_slice()?)).collect::<PyResult<Vec<&[bool]>>>()?),
@@ -141,7 +142,7 @@ impl System {
             self.same_lengths(parts.iter().map(|p| p.len()), |s| s.tangent)?;
         }
         let system = &mut self.0;
-        Ok(py.detach(|| system.factorize(damping, frozen.as_deref())))
+        Ok(py.detach(|| system.factorize(damping, frozen.as_deref(), exactly)))
     }
 
     /// The step with the present factor, and by how much the model says the cost falls.

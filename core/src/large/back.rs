@@ -2,14 +2,11 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
-
-use crate::tape::{Level, has_fma};
-
 use super::family::Family;
 use super::fused::fma;
 use super::group::Group;
 use super::points::{Points, backward, forward};
+use super::shape::Shaped;
 
 /// What a pass over some tracks works out.
 pub enum Pass<'a> {
@@ -32,32 +29,13 @@ pub struct Walk<'a> {
     pub pass: Pass<'a>,
 }
 
-impl Walk<'_> {
-    pub fn run(self) {
-        Level::best().run(self);
-    }
-}
-
-impl WithSimd for Walk<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        if has_fma::<S>() { self.go::<true>() } else { self.go::<false>() }
-    }
-}
-
-impl Walk<'_> {
-    #[inline(always)]
-    fn go<const F: bool>(self) {
-        match (self.group.uniform(self.families), self.group.eliminated) {
-            (Some((2, 9)), 3) => self.shaped::<F>(2, 9, 3),
-            (Some((2, 6)), 3) => self.shaped::<F>(2, 6, 3),
-            (_, e) => self.shaped::<F>(0, 0, e),
-        }
+impl Shaped for Walk<'_> {
+    fn group(&self) -> (&Group, &[Family]) {
+        (self.group, self.families)
     }
 
     #[inline(always)]
-    fn shaped<const F: bool>(self, rows: usize, width: usize, e: usize) {
+    fn pass<const F: bool>(self, rows: usize, width: usize, e: usize) {
         let Walk { group, families, offsets, points, tracks, mut pass } = self;
         let at_l = Points::parts(e)[1].clone();
         let (mut products, mut sum) = (Vec::new(), vec![0.0; e]);

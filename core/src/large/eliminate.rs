@@ -1,25 +1,18 @@
 //! Elimination of the points: L of each damped block, U = J_e L^-T of each item, and the reduced right-hand side.
 
-use std::ops::Range;
-
-use pulp::{Simd, WithSimd};
-
-use crate::tape::{Level, has_fma};
-
 use super::family::Family;
 use super::fused::fma;
 use super::group::Group;
+use super::linearize::Job;
 use super::points::{Points, factor, forward};
+use super::shape::Shaped;
 
 /// What one job of a tracked group writes.
 pub struct Eliminate<'a> {
     pub group: &'a Group,
     pub families: &'a [Family],
     pub offsets: &'a [usize],
-    pub tracks: Range<usize>,
-    /// Records of the job's items, per family of the group.
-    pub records: Vec<&'a mut [f64]>,
-    pub points: &'a mut [f64],
+    pub job: Job<'a>,
     pub lambda: f64,
     /// Frozen components of the eliminated family.
     pub frozen: Option<&'a [bool]>,
@@ -27,33 +20,15 @@ pub struct Eliminate<'a> {
     pub sums: &'a mut Vec<f64>,
 }
 
-impl Eliminate<'_> {
-    pub fn run(self) {
-        Level::best().run(self);
-    }
-}
-
-impl WithSimd for Eliminate<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        if has_fma::<S>() { self.go::<true>() } else { self.go::<false>() }
-    }
-}
-
-impl Eliminate<'_> {
-    #[inline(always)]
-    fn go<const F: bool>(self) {
-        match (self.group.uniform(self.families), self.group.eliminated) {
-            (Some((2, 9)), 3) => self.shaped::<F>(2, 9, 3),
-            (Some((2, 6)), 3) => self.shaped::<F>(2, 6, 3),
-            (_, e) => self.shaped::<F>(0, 0, e),
-        }
+impl Shaped for Eliminate<'_> {
+    fn group(&self) -> (&Group, &[Family]) {
+        (self.group, self.families)
     }
 
     #[inline(always)]
-    fn shaped<const F: bool>(self, rows: usize, width: usize, e: usize) {
-        let Eliminate { group, families, offsets, tracks, mut records, points, lambda, frozen, sums } = self;
+    fn pass<const F: bool>(self, rows: usize, width: usize, e: usize) {
+        let Eliminate { group, families, offsets, job, lambda, frozen, sums } = self;
+        let Job { tracks, mut records, points } = job;
         let stride = e * (e + 1) + 3 * e;
         let [_, at_l, at_g, at_z, _] = Points::parts(e);
         let first: Vec<usize> = group.families.iter().map(|&f| families[f].tracks(&tracks).start).collect();

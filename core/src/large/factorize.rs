@@ -9,11 +9,16 @@ use super::assemble::Assemble;
 use super::eliminate::Eliminate;
 use super::points::damping_of;
 use super::reduced::{Preconditioning, Reduced};
-use super::system::{System, split};
+use super::shape::Shaped;
+use super::system::{System, by_jobs};
 
 impl System {
-    /// Factors J'J + lambda D, frozen components apart. False where it is not positive definite.
-    pub fn factorize(&mut self, lambda: f64, frozen: Option<&[&[bool]]>) -> bool {
+    /// Factors J'J + lambda D, frozen components apart. False where it is not positive definite. `exactly`: solutions that
+    /// follow are wanted to all digits.
+    pub fn factorize(&mut self, lambda: f64, frozen: Option<&[&[bool]]>, exactly: bool) -> bool {
+        if exactly {
+            self.want_factor();
+        }
         self.lambda = lambda;
         self.frozen = frozen.map(|parts| {
             let kept = (0..parts.len()).filter(|&k| self.layout.is_kept(k));
@@ -22,13 +27,18 @@ impl System {
         });
         let clock = Instant::now();
         self.eliminate();
-        let eliminated = clock.elapsed().as_secs_f64();
+        self.seconds.eliminate += clock.elapsed().as_secs_f64();
+        self.reduce()
+    }
+
+    /// Assembles and damps the reduced matrix and makes ready what solves it. False where it is not positive definite.
+    pub(super) fn reduce(&mut self) -> bool {
+        let clock = Instant::now();
         self.assemble();
         self.damp();
         let assembled = clock.elapsed().as_secs_f64();
         let is_positive = self.solver.factorize(&self.matrix, self.threads);
-        self.seconds.eliminate += eliminated;
-        self.seconds.assemble += assembled - eliminated;
+        self.seconds.assemble += assembled;
         self.seconds.factor += clock.elapsed().as_secs_f64() - assembled;
         is_positive
     }
@@ -38,31 +48,14 @@ impl System {
         self.reduced = self.sums.gradient.iter().map(|g| -g).collect();
         let Some(group) = self.groups.iter().find(|g| g.eliminated > 0) else { return };
         let mut records: Vec<_> = self.families.iter_mut().map(|f| std::mem::take(&mut f.records)).collect();
-        let mut left: Vec<&mut [f64]> = Vec::new();
-        for (f, records) in records.iter_mut().enumerate() {
-            if group.families.contains(&f) {
-                left.push(records.all_mut());
-            }
-        }
         let mut sums = vec![vec![0.0; n]; group.jobs.len()];
-        let mut points = &mut self.points.all[..];
-        let mut parts = Vec::new();
-        for (tracks, sums) in group.jobs.iter().zip(&mut sums) {
-            let (own, rest) = points.split_at_mut(tracks.len() * self.points.stride);
-            points = rest;
-            let records = split(&mut left, group, &self.families, tracks);
-            parts.push(Eliminate {
-                group,
-                families: &self.families,
-                offsets: &self.layout.offset,
-                tracks: tracks.clone(),
-                records,
-                points: own,
-                lambda: self.lambda,
-                frozen: self.frozen.as_ref().map(|f| &f.1[..]),
-                sums,
-            });
-        }
+        let (families, offsets) = (&self.families[..], &self.layout.offset[..]);
+        let frozen = self.frozen.as_ref().map(|f| &f.1[..]);
+        let jobs = by_jobs(group, families, &mut records, &mut self.points).zip(&mut sums);
+        let lambda = self.lambda;
+        let parts: Vec<Eliminate> = jobs
+            .map(|(job, sums)| Eliminate { group, families, offsets, job, lambda, frozen, sums })
+            .collect();
         let n_items: usize = group.families.iter().map(|&f| self.families[f].n).sum();
         let threads = n_threads(self.threads, parts.len(), 20.0 * n_items as f64);
         share(threads, &mut Vec::<()>::new(), parts.into_iter(), |_, part, ()| part.run());

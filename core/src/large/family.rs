@@ -140,10 +140,6 @@ impl Family {
         family
     }
 
-    pub fn n_columns(&self) -> usize {
-        self.columns.len()
-    }
-
     /// Where U, the derivatives by the eliminated variable, and the residuals begin in a record.
     pub fn at_u(&self) -> usize {
         self.rows * self.width
@@ -155,10 +151,6 @@ impl Family {
 
     pub fn at_residuals(&self) -> usize {
         self.rows * (self.width + 2 * self.eliminated)
-    }
-
-    pub fn is_given(&self) -> bool {
-        self.programs.is_none()
     }
 
     pub fn give(&mut self, given: Given) {

@@ -9,12 +9,9 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    pub fn len(&self) -> usize {
+    /// Degrees of freedom of all.
+    pub fn freedom(&self) -> usize {
         self.n * self.tangent
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -38,7 +35,7 @@ impl Layout {
             offset.push(n_kept);
             if Some(k) != eliminated {
                 n_blocks += s.n;
-                n_kept += s.len();
+                n_kept += s.freedom();
             }
         }
         Layout { sizes, eliminated, first_block, offset, n_blocks, n_kept }
@@ -72,7 +69,7 @@ impl Layout {
     /// The families again, from the kept and the eliminated numbers.
     pub fn join(&self, kept: &[f64], eliminated: Vec<f64>) -> Vec<Vec<f64>> {
         let mut eliminated = Some(eliminated);
-        let part = |k: usize| kept[self.offset[k]..][..self.sizes[k].len()].to_vec();
+        let part = |k: usize| kept[self.offset[k]..][..self.sizes[k].freedom()].to_vec();
         (0..self.sizes.len())
             .map(|k| if self.is_kept(k) { part(k) } else { eliminated.take().unwrap_or_default() })
             .collect()

@@ -2,22 +2,25 @@
 
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
-
-use crate::tape::{BLOCK, Level, has_fma};
+use crate::tape::BLOCK;
 
 use super::family::{Family, Scratch, Source};
 use super::fused::fma;
 use super::group::Group;
 use super::points::Points;
+use super::shape::Shaped;
 use super::weigh::weigh;
 
-/// What one job writes: the records of its items, the eliminated variables of its tracks, its sums.
-pub struct Part<'a> {
+/// Tracks with the records of their items, per family of the group, and their eliminated variables.
+pub struct Job<'a> {
     pub tracks: Range<usize>,
-    /// Per family of the group.
     pub records: Vec<&'a mut [f64]>,
     pub points: &'a mut [f64],
+}
+
+/// What one job writes.
+pub struct Part<'a> {
+    pub job: Job<'a>,
     pub sums: &'a mut Sums,
 }
 
@@ -53,7 +56,7 @@ pub fn linearize(
     part: Part,
     s: &mut Scratch,
 ) {
-    let Part { tracks, mut records, points, sums } = part;
+    let Part { job: Job { tracks, mut records, points }, sums } = part;
     let first: Vec<usize> = group.families.iter().map(|&f| families[f].tracks(&tracks).start).collect();
     let mut begin = tracks.start;
     while begin < tracks.end {
@@ -81,7 +84,7 @@ pub fn linearize(
             tracks: begin..end,
             sums,
         };
-        Level::best().run(batch);
+        batch.run();
         begin = end;
     }
 }
@@ -110,27 +113,13 @@ struct Batch<'a> {
     sums: &'a mut Sums,
 }
 
-impl WithSimd for Batch<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) {
-        if has_fma::<S>() { self.sum::<true>() } else { self.sum::<false>() }
-    }
-}
-
-impl Batch<'_> {
-    #[inline(always)]
-    fn sum<const F: bool>(self) {
-        match (self.group.uniform(self.families), self.group.eliminated) {
-            (Some((2, 9)), 3) => self.shaped::<F>(2, 9, 3),
-            (Some((2, 6)), 3) => self.shaped::<F>(2, 6, 3),
-            (_, e) => self.shaped::<F>(0, 0, e),
-        }
+impl Shaped for Batch<'_> {
+    fn group(&self) -> (&Group, &[Family]) {
+        (self.group, self.families)
     }
 
-    /// With `rows` and `width` where all items have them: loops of a constant length.
     #[inline(always)]
-    fn shaped<const F: bool>(self, rows: usize, width: usize, e: usize) {
+    fn pass<const F: bool>(self, rows: usize, width: usize, e: usize) {
         let Batch { group, families, offsets, records, first, points, tracks, sums } = self;
         let stride = e * (e + 1) + 3 * e;
         let [at_h, _, at_g, ..] = Points::parts(e);

@@ -18,6 +18,7 @@ mod lines;
 mod pairs;
 mod points;
 mod reduced;
+mod shape;
 mod solve;
 mod system;
 mod weigh;

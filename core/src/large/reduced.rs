@@ -1,6 +1,8 @@
 //! How the reduced system is solved: by its factor, or by conjugate gradients.
 
-use crate::linear::blocks::BlockMatrix;
+use std::sync::Arc;
+
+use crate::linear::blocks::{BlockMatrix, BlockPattern};
 use crate::linear::sparse::pcg::{Operator, Preconditioner};
 use crate::linear::sparse::precondition::{BlockJacobi, Clusters};
 use crate::linear::sparse::{Cholesky, Kind, pcg};
@@ -11,7 +13,8 @@ use super::system::System;
 /// What solves the reduced system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Solver {
-    /// Cholesky's factor, or conjugate gradients where that would take far longer.
+    /// Cholesky's factor; where that takes as long as many products with the records, conjugate gradients for as long as
+    /// they need fewer.
     Auto,
     Dense,
     Sparse,
@@ -53,14 +56,21 @@ pub enum Reduced {
 
 /// Blocks of a cluster.
 const CLUSTER: usize = 32;
-/// How exactly steps are solved (Nash, Sofer 1990): the first ones roughly, as they are rough anyway.
-const ETA: (f64, f64) = (0.5, 0.1);
-const ROUGH_STEPS: usize = 2;
+/// How exactly steps are solved (Nash, Sofer 1990).
+const ETA: f64 = 0.1;
 const MAX_STEPS: usize = 500;
 /// Solutions that are not steps (covariances, null vectors) are wanted to many digits.
 const EXACT: f64 = 1e-14;
 
 impl Reduced {
+    /// What will solve systems of this pattern.
+    pub fn of(solver: Solver, pattern: &Arc<BlockPattern>, threads: usize) -> Self {
+        match solver {
+            Solver::Gradients(kind) => Reduced::Gradients(kind, None),
+            _ => Reduced::Factor(Box::new(Cholesky::analyze(pattern, solver.kind(), threads))),
+        }
+    }
+
     /// Ready to solve with this matrix; false where it is not positive definite.
     pub fn factorize(&mut self, matrix: &BlockMatrix, threads: usize) -> bool {
         match self {
@@ -102,9 +112,8 @@ impl System {
                 0
             }
             Reduced::Gradients(kind, Some(preconditioner)) => {
-                let rough = if self.n_steps < ROUGH_STEPS { ETA.0 } else { ETA.1 };
-                let (eta, most) =
-                    if for_step { (rough, MAX_STEPS) } else { (EXACT, 4 * b.len() + MAX_STEPS) };
+                let most = self.patience.unwrap_or(MAX_STEPS);
+                let (eta, most) = if for_step { (ETA, most) } else { (EXACT, 4 * b.len() + MAX_STEPS) };
                 let (x, steps) = match kind {
                     Preconditioning::Clusters => pcg(&self.matrix, &**preconditioner, b, eta, most),
                     _ => pcg(&Implicit(self), &**preconditioner, b, eta, most),

@@ -8,7 +8,8 @@ use super::back::{Pass, Walk};
 use super::group::Group;
 use super::points::{Points, damping_of};
 use super::reduced::Reduced;
-use super::system::System;
+use super::shape::Shaped;
+use super::system::{System, cut_off};
 
 /// A step, and by how much the model says it reduces the cost.
 pub struct Step {
@@ -22,40 +23,48 @@ impl System {
     /// The step against the gradient with the present factor.
     pub fn step(&mut self) -> Step {
         let mut kept = self.reduced.clone();
-        let inner = self.solve_reduced(&mut kept, true);
-        self.n_steps += 1;
+        let mut inner = self.solve_reduced(&mut kept, true);
+        if self.patience.is_some_and(|most| inner >= most) {
+            self.want_factor();
+            if self.reduce() {
+                kept.clone_from(&self.reduced);
+                inner += self.solve_reduced(&mut kept, true);
+            }
+        }
         let z = Points::parts(self.points.e)[3].clone();
-        let down = self.of_points(|p, out| out.extend(p[z.clone()].iter().map(|z| -z)));
-        let parts = self.back(kept, down);
-        let predicted = if matches!(self.solver, Reduced::Factor(_)) {
-            self.predicted(&parts)
-        } else {
-            self.fall(&parts)
-        };
-        Step { parts, predicted, inner }
+        let mut down = self.of_points(|p, out| out.extend(p[z.clone()].iter().map(|z| -z)));
+        self.up(&kept, &mut down);
+        let exact = matches!(self.solver, Reduced::Factor(_));
+        let predicted = if exact { self.predicted(&kept, &down) } else { self.fall(&kept, &down) };
+        Step { parts: self.layout.join(&kept, down), predicted, inner }
     }
 
     /// By how much the model falls along a solution d of (J'J + lambda D) d = -g: (lambda d'D d - g'd) / 2.
-    fn predicted(&self, parts: &[Vec<f64>]) -> f64 {
-        let (gradient, diagonal) = (self.gradient(), self.diagonal());
-        let own = self.of_points(|p, out| out.extend_from_slice(&p[Points::parts(self.points.e)[4].clone()]));
-        let scales = self.layout.join(&self.scale, own);
-        let mut twice = 0.0;
-        for k in 0..parts.len() {
-            for (j, &d) in parts[k].iter().enumerate() {
-                let damping = self.lambda * damping_of(diagonal[k][j], scales[k][j]);
-                twice += d * (damping * d - gradient[k][j]);
-            }
-        }
-        0.5 * twice
+    fn predicted(&self, kept: &[f64], own: &[f64]) -> f64 {
+        0.5 * self.over_unknowns(kept, own, |d, slope, square, scale| {
+            d * (self.lambda * damping_of(square, scale) * d - slope)
+        })
     }
 
     /// By how much the model falls along any d: -g'd - |J d|² / 2.
-    fn fall(&self, parts: &[Vec<f64>]) -> f64 {
-        let slope: f64 =
-            self.gradient().iter().flatten().zip(parts.iter().flatten()).map(|(g, d)| g * d).sum();
-        let views: Vec<&[f64]> = parts.iter().map(|p| &p[..]).collect();
-        -slope - 0.5 * self.curvature(&views)
+    fn fall(&self, kept: &[f64], own: &[f64]) -> f64 {
+        let slope = self.over_unknowns(kept, own, |d, slope, _, _| d * slope);
+        -slope - 0.5 * self.along(kept, own)
+    }
+
+    /// Sums `term(d, gradient, diagonal of J'J, scale)` over all unknowns.
+    fn over_unknowns(&self, kept: &[f64], own: &[f64], term: impl Fn(f64, f64, f64, f64) -> f64) -> f64 {
+        let mut sum = 0.0;
+        for (j, &d) in kept.iter().enumerate() {
+            sum += term(d, self.sums.gradient[j], self.sums.diagonal[j], self.scale[j]);
+        }
+        let e = self.points.e;
+        let [_, _, at_g, _, at_scale] = Points::parts(e);
+        for (k, &d) in own.iter().enumerate() {
+            let (point, i) = (self.points.of(k / e), k % e);
+            sum += term(d, point[at_g.start + i], point[i * (i + 3) / 2], point[at_scale.start + i]);
+        }
+        sum
     }
 
     /// The solution of (J'J + lambda D) x = b with the present factor.
@@ -71,10 +80,6 @@ impl System {
             kept.iter_mut().zip(frozen).filter(|(_, f)| **f).for_each(|(b, _)| *b = 0.0);
         }
         self.solve_reduced(&mut kept, false);
-        self.back(kept, down)
-    }
-
-    fn back(&self, kept: Vec<f64>, mut down: Vec<f64>) -> Vec<Vec<f64>> {
         self.up(&kept, &mut down);
         self.layout.join(&kept, down)
     }
@@ -82,6 +87,10 @@ impl System {
     /// `|J d|²`.
     pub fn curvature(&self, d: &[&[f64]]) -> f64 {
         let (kept, own) = self.layout.split(d);
+        self.along(&kept, &own)
+    }
+
+    fn along(&self, kept: &[f64], own: &[f64]) -> f64 {
         let mut total = 0.0;
         for group in &self.groups {
             let mut totals = vec![0.0; group.jobs.len()];
@@ -93,7 +102,7 @@ impl System {
                 parts.into_iter(),
                 |_, (tracks, total), ()| {
                     let eliminated = &own[tracks.start * e..tracks.end * e];
-                    self.walk(group, tracks.clone(), Pass::Curvature { x: &kept, eliminated, total });
+                    self.walk(group, tracks.clone(), Pass::Curvature { x: kept, eliminated, total });
                 },
             );
             total += totals.iter().sum::<f64>();
@@ -127,7 +136,7 @@ impl System {
         let mut sum = vec![0.0; self.layout.n_kept];
         let Some(group) = self.tracked() else { return sum };
         let mut sums = vec![sum.clone(); group.jobs.len()];
-        let parts = by_jobs(group, eliminated).zip(&mut sums);
+        let parts = cut_by_jobs(group, eliminated).zip(&mut sums);
         share(
             self.threads_for(group),
             &mut Vec::<()>::new(),
@@ -145,7 +154,7 @@ impl System {
     /// The eliminated unknowns from z, in its place, and the kept ones.
     fn up(&self, kept: &[f64], eliminated: &mut [f64]) {
         let Some(group) = self.tracked() else { return };
-        let parts = by_jobs(group, eliminated);
+        let parts = cut_by_jobs(group, eliminated);
         share(self.threads_for(group), &mut Vec::<()>::new(), parts, |_, (tracks, eliminated), ()| {
             self.walk(group, tracks, Pass::Back { x: kept, eliminated });
         });
@@ -167,15 +176,10 @@ impl System {
 }
 
 /// The jobs of a group with their part of the eliminated unknowns.
-fn by_jobs<'a>(
+fn cut_by_jobs<'a>(
     group: &Group,
     mut eliminated: &'a mut [f64],
 ) -> impl Iterator<Item = (Range<usize>, &'a mut [f64])> + Send {
-    let mut parts = Vec::with_capacity(group.jobs.len());
-    for tracks in &group.jobs {
-        let (own, rest) = eliminated.split_at_mut(tracks.len() * group.eliminated);
-        eliminated = rest;
-        parts.push((tracks.clone(), own));
-    }
-    parts.into_iter()
+    let cut = |t: &Range<usize>| (t.clone(), cut_off(&mut eliminated, t.len() * group.eliminated));
+    group.jobs.iter().map(cut).collect::<Vec<_>>().into_iter()
 }

@@ -10,7 +10,7 @@ use crate::tape::BLOCK;
 use super::family::{Family, FamilySpec, Given, Scratch};
 use super::group::Group;
 use super::layout::{Layout, Sizes};
-use super::linearize::{Part, Sums, linearize};
+use super::linearize::{Job, Part, Sums, linearize};
 use super::lines::Lines;
 use super::pairs::{Pairs, RowRange, analyze, ranges};
 use super::points::{Points, scale_of};
@@ -36,8 +36,8 @@ pub struct System {
     pub(super) ranges: Vec<RowRange>,
     pub(super) matrix: BlockMatrix,
     pub(super) solver: Reduced,
-    /// Steps made so far.
-    pub(super) n_steps: usize,
+    /// Conjugate gradient steps after which the factor is made after all. None: there is a factor, or none is wanted.
+    pub(super) patience: Option<usize>,
     pub(super) points: Points,
     /// Squares of the scales of the kept unknowns; empty before the first Jacobian.
     pub(super) scale: Vec<f64>,
@@ -64,8 +64,16 @@ impl System {
         let families: Vec<Family> = specs.into_iter().map(|s| Family::new(s, &layout)).collect();
         let groups = Group::all(&families, &layout);
         let threads = n_threads(threads, usize::MAX, f64::INFINITY);
-        let n_items = families.iter().map(|f| f.n).sum();
-        let (pattern, mut pairs, solver) = choose(&groups, &families, &layout, solver, n_items, threads);
+        let (mut pattern, mut pairs) = analyze(&groups, &families, &layout, solver.only_diagonal());
+        let (mut reduced, mut patience) = (Reduced::of(solver, &pattern, threads), None);
+        if let (Solver::Auto, Reduced::Factor(factor), Some(_)) = (solver, &reduced, eliminated) {
+            patience = products_of(factor, &pairs, families.iter().map(|f| f.n).sum());
+        }
+        if patience.is_some() {
+            let gradients = Solver::Gradients(Preconditioning::SchurJacobi);
+            (pattern, pairs) = analyze(&groups, &families, &layout, true);
+            reduced = Reduced::of(gradients, &pattern, threads);
+        }
         let ranges = ranges(&pattern, &mut pairs, threads);
         let points = Points::new(layout.n_eliminated(), layout.eliminated_width());
         let matrix = BlockMatrix::zeros(&pattern);
@@ -75,8 +83,8 @@ impl System {
             pairs,
             ranges,
             matrix,
-            solver,
-            n_steps: 0,
+            solver: reduced,
+            patience,
             points,
             scale: Vec::new(),
             sums: Sums::default(),
@@ -176,21 +184,8 @@ impl System {
         for group in &self.groups {
             let mut sums = vec![Sums::default(); group.jobs.len()];
             sums.iter_mut().for_each(|s| s.reset(n));
-            let mut left: Vec<&mut [f64]> = Vec::new();
-            for (f, records) in records.iter_mut().enumerate() {
-                if group.families.contains(&f) {
-                    left.push(records.all_mut());
-                }
-            }
-            let stride = if group.eliminated > 0 { self.points.stride } else { 0 };
-            let mut points = &mut self.points.all[..];
-            let mut parts = Vec::new();
-            for (tracks, sums) in group.jobs.iter().zip(&mut sums) {
-                let (own, rest) = points.split_at_mut(tracks.len() * stride);
-                points = rest;
-                let records = split(&mut left, group, &self.families, tracks);
-                parts.push(Part { tracks: tracks.clone(), records, points: own, sums });
-            }
+            let jobs = by_jobs(group, &self.families, &mut records, &mut self.points).zip(&mut sums);
+            let parts: Vec<Part> = jobs.map(|(job, sums)| Part { job, sums }).collect();
             let n_items: usize = group.families.iter().map(|&f| self.families[f].n).sum();
             let threads = n_threads(self.threads, parts.len(), 50.0 * n_items as f64);
             let (families, offsets) = (&self.families, &self.layout.offset);
@@ -202,6 +197,18 @@ impl System {
         self.families.iter_mut().zip(records).for_each(|(f, r)| f.records = r);
         self.set_scales();
         self.sums.cost
+    }
+
+    /// Gives conjugate gradients up where they were only tried: the next factorization is one.
+    pub(super) fn want_factor(&mut self) {
+        if self.patience.take().is_none() {
+            return;
+        }
+        let (pattern, pairs) = analyze(&self.groups, &self.families, &self.layout, false);
+        self.solver = Reduced::of(Solver::Auto, &pattern, self.threads);
+        self.pairs = pairs;
+        self.ranges = ranges(&pattern, &mut self.pairs, self.threads);
+        self.matrix = BlockMatrix::zeros(&pattern);
     }
 
     fn set_scales(&mut self) {
@@ -240,47 +247,48 @@ impl System {
     }
 }
 
-/// Multiplications and additions of a factorization per second, and seconds of one product of the records with a vector
-/// per item: rough, as they only decide between ways that differ by far.
-const FLOPS: f64 = 2e10;
+/// Seconds of a multiplication or addition of a factorization, of a pair of items in the reduced matrix, and of an item in
+/// a product with the records. Measured on two threads: they only decide between ways that differ by far.
+const FLOP: f64 = 2e-11;
+const PAIR: f64 = 1e-8;
 const PRODUCT: f64 = 5e-8;
-/// Products that a solution by conjugate gradients takes.
-const PRODUCTS: f64 = 100.0;
+/// Conjugate gradients are tried where reduced matrix and factor take as long as so many products. A step of 500 cameras
+/// in a collection takes 27 and needs 3; of 150 it takes 5; of a street, where each step may need 500, 1 to 3.
+const WORTH: f64 = 10.0;
+/// A step that takes less is not worth being solved roughly.
+const LEAST_SECONDS: f64 = 0.02;
 
-/// The reduced system and what solves it.
-fn choose(
-    groups: &[Group],
-    families: &[Family],
-    layout: &Layout,
-    solver: Solver,
-    n_items: usize,
-    threads: usize,
-) -> (Arc<BlockPattern>, Vec<Pairs>, Reduced) {
-    let (pattern, pairs) = analyze(groups, families, layout, solver.only_diagonal());
-    if let Solver::Gradients(kind) = solver {
-        return (pattern, pairs, Reduced::Gradients(kind, None));
-    }
-    let cholesky = Cholesky::analyze(&pattern, solver.kind(), threads);
-    let by_gradients = PRODUCTS * PRODUCT * n_items as f64;
-    if solver == Solver::Auto && layout.eliminated.is_some() && cholesky.flops() / FLOPS > by_gradients {
-        let gradients = Solver::Gradients(Preconditioning::SchurJacobi);
-        return choose(groups, families, layout, gradients, n_items, threads);
-    }
-    (pattern, pairs, Reduced::Factor(Box::new(cholesky)))
+/// How many products take as long as the reduced matrix with its factor, where these are many.
+fn products_of(factor: &Cholesky, pairs: &[Pairs], n_items: usize) -> Option<usize> {
+    let n_pairs: usize = pairs.iter().map(|p| p.target.len()).sum();
+    let seconds = FLOP * factor.flops() + PAIR * n_pairs as f64;
+    let products = seconds / (PRODUCT * n_items as f64);
+    (seconds > LEAST_SECONDS && products > WORTH).then_some(products as usize)
 }
 
-/// Cuts the records of some tracks off the front of what is left of each family's.
-pub(super) fn split<'a>(
-    left: &mut [&'a mut [f64]],
-    group: &Group,
-    families: &[Family],
-    tracks: &std::ops::Range<usize>,
-) -> Vec<&'a mut [f64]> {
-    let cut = |(left, &f): (&mut &'a mut [f64], &usize)| {
-        let n = families[f].tracks(tracks).len() * families[f].stride;
-        let (own, rest) = std::mem::take(left).split_at_mut(n);
-        *left = rest;
-        own
-    };
-    left.iter_mut().zip(&group.families).map(cut).collect()
+/// What the jobs of a group write: tracks with the records of their items, by family, and their eliminated variables.
+pub(super) fn by_jobs<'a>(
+    group: &'a Group,
+    families: &'a [Family],
+    records: &'a mut [Lines],
+    points: &'a mut Points,
+) -> impl Iterator<Item = Job<'a>> {
+    let own = records.iter_mut().enumerate().filter(|(f, _)| group.families.contains(f));
+    let mut left: Vec<&mut [f64]> = own.map(|(_, records)| records.all_mut()).collect();
+    let stride = if group.eliminated > 0 { points.stride } else { 0 };
+    let mut points = &mut points.all[..];
+    group.jobs.iter().map(move |tracks| {
+        let cut = |(left, &f): (&mut &'a mut [f64], &usize)| {
+            cut_off(left, families[f].tracks(tracks).len() * families[f].stride)
+        };
+        let records = left.iter_mut().zip(&group.families).map(cut).collect();
+        Job { tracks: tracks.clone(), records, points: cut_off(&mut points, tracks.len() * stride) }
+    })
+}
+
+/// The first `n` numbers, which are no longer left.
+pub(super) fn cut_off<'a>(left: &mut &'a mut [f64], n: usize) -> &'a mut [f64] {
+    let (own, rest) = std::mem::take(left).split_at_mut(n);
+    *left = rest;
+    own
 }

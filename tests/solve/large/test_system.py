@@ -214,3 +214,61 @@ def test_jobs_of_many_observations_give_the_same_bits_on_any_number_of_threads(s
     assert np.isfinite(found[0]).all()
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])
+
+
+def choice(scene, threads=1):
+    compiled = scene.start.problem().compile()
+    return compiled, make_system(compiled, 1, "auto", threads)
+
+
+def test_a_dense_collection_is_solved_by_conjugate_gradients_until_digits_are_wanted():
+    compiled, system = choice(mq.datasets.scenes.collection(300, 60_000))
+    values = [v.values for v in compiled.variables]
+    system.linearize(values)
+    assert system.info()["solver"] == "pcg"
+    assert system.factorize(1e-4)
+    rough, predicted, inner = system.step()
+    assert 0 < inner < 20
+    assert system.factorize(1e-4, None, True)
+    assert system.info()["solver"] in ("dense", "sparse")
+    exact, most, none = system.step()
+    assert none == 0
+    assert 0.8 * most < predicted <= most * (1 + 1e-12)
+    assert not close(rough, exact)
+
+
+def test_a_street_is_factored_at_once():
+    assert choice(mq.datasets.scenes.street(300, 60_000))[1].info()["solver"] == "sparse"
+
+
+def chain(n=2500, ties=20_000):
+    """Numbers in a row, each one more than the last, and very weak ties between any two: dense, and hard for
+    conjugate gradients, which carry what the ends know a link at a step."""
+    rng = np.random.default_rng(0)
+    links = np.arange(n - 1)
+    ends = [links, links + 1], [rng.integers(n, size=ties), rng.integers(n, size=ties)]
+    number = np.concatenate([ends[0][0], ends[0][1], ends[1][0], ends[1][1]])
+    middle = np.concatenate([links, links, n - 1 + np.arange(ties), n - 1 + np.arange(ties)])
+    step = np.concatenate([np.zeros(n - 1), np.ones(n - 1), np.zeros(2 * ties)])
+    weight = np.concatenate([np.ones(2 * n - 2), np.full(2 * ties, 1e-14)])
+    problem = mq.Problem()
+    x = problem.variables("x", np.zeros((n, 1)))
+    m = problem.variables("m", np.zeros((n - 1 + ties, 1)))
+    problem.residuals(lambda x, m, step: x[0] - m[0] - step, x[number], m[middle], step, weight=weight)
+    return problem.compile()
+
+
+def test_conjugate_gradients_that_take_longer_than_a_factor_are_given_up():
+    compiled = chain()
+    values = [v.values for v in compiled.variables]
+    system, factored = make_system(compiled, 1, "auto", 1), make_system(compiled, 1, "dense", 1)
+    assert system.info()["solver"] == "pcg"
+    for s in (system, factored):
+        s.linearize(values)
+        assert s.factorize(1e-9)
+    deltas, predicted, inner = system.step()
+    assert 10 < inner < 100
+    assert system.info()["solver"] in ("dense", "sparse")
+    expected, most, _ = factored.step()
+    assert close(deltas, expected, 1e-6)
+    assert predicted == pytest.approx(most, rel=1e-9)

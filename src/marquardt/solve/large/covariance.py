@@ -78,7 +78,7 @@ class Covariances:
         if system.at is self.point and system.factor_of is self:
             return
         self.point.linearized()
-        if not system.factorize(0.0, _split(self.pinned, self.point)):
+        if not system.factorize(0.0, _split(self.pinned, self.point), True):
             raise DataError(
                 "the covariance does not exist: J'J is singular beyond the directions that "
                 "result.certificate names"

@@ -103,8 +103,11 @@ class ReferenceSystem:
 
     # ---------------------------------------------------------------------------------------------- the step
 
-    def factorize(self, lam: float, frozen: Sequence[Mask] | None = None) -> bool:
-        """Factorize ``J'J + lam D²`` without the frozen components; False: it is not positive definite."""
+    def factorize(self, lam: float, frozen: Sequence[Mask] | None = None, exactly: bool = False) -> bool:
+        """Factorize ``J'J + lam D²`` without the frozen components; False: it is not positive definite.
+
+        exactly : do not solve by conjugate gradients where they were the system's own choice.
+        """
         from scipy import sparse
 
         fixed = np.zeros(self.d.size, bool) if frozen is None else self.join(frozen).astype(bool)

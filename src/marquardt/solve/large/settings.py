@@ -30,7 +30,8 @@ class SolveOptions:
     """What solves the reduced normal equations: "dense" or "sparse" Cholesky; "pcg", conjugate gradients
     with the diagonal blocks of the reduced matrix as preconditioner, which is never built, "pcg-jacobi" with
     those of J'J, "pcg-clusters" with cameras that see the same points factored together. They stop where
-    another step would gain little (Nash, Sofer 1990). "auto": Cholesky, unless that would take far longer."""
+    another step would gain little (Nash, Sofer 1990). "auto": Cholesky; where it takes as long as many
+    steps of conjugate gradients, these, for as long as they need fewer."""
 
     ftol: float = 1e-8
     """Stop when an accepted step changed the cost by at most this part of it, and was predicted to; by a

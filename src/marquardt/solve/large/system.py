@@ -65,9 +65,9 @@ class CoreSystem:
     def curvature(self, deltas: Arrays) -> float:
         return float(self.core.curvature(_flat(deltas)))
 
-    def factorize(self, lam: float, frozen: Sequence[Mask] | None = None) -> bool:
+    def factorize(self, lam: float, frozen: Sequence[Mask] | None = None, exactly: bool = False) -> bool:
         flat = None if frozen is None else [np.ascontiguousarray(f).ravel() for f in frozen]
-        return bool(self.core.factorize(lam, flat))
+        return bool(self.core.factorize(lam, flat, exactly))
 
     def step(self) -> tuple[Arrays, float, int]:
         deltas, predicted, inner = self.core.step()

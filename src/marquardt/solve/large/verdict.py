@@ -68,7 +68,7 @@ class SolveCertificate:
     def remaining(self) -> float:
         """The part of the cost that a whole Gauss-Newton step would still gain, by its own prediction."""
         point = self._point.linearized()
-        if point.cost <= 0.0 or not point.task.system.factorize(UNDAMPED, point.frozen):
+        if point.cost <= 0.0 or not point.task.system.factorize(UNDAMPED, point.frozen, True):
             return 0.0 if point.cost <= 0.0 else float("nan")
         return float(point.task.system.step()[1] / point.cost)
 
@@ -147,7 +147,7 @@ def null_space(point: Point) -> NullSpace:
     shapes = tuple((len(g), g.shape[1]) for g in point.gradient)
     empty = NullSpace(np.zeros((diagonal.size, 0)), scale, idle, held, shapes)
     n = int(np.count_nonzero(~still))
-    if not n or not system.factorize(DAMPING, _split(still, point)):
+    if not n or not system.factorize(DAMPING, _split(still, point), True):
         return empty
     count, vectors = min(FIRST, n), empty.vectors
     while True:

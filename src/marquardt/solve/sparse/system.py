@@ -86,7 +86,9 @@ class SparseSystem:
     def curvature(self, deltas: Arrays) -> float:
         return float(self.normal.curvature(np.ascontiguousarray(deltas[0]).ravel()))
 
-    def factorize(self, lam: float, frozen: Sequence[NDArray[np.bool_]] | None = None) -> bool:
+    def factorize(
+        self, lam: float, frozen: Sequence[NDArray[np.bool_]] | None = None, exactly: bool = False
+    ) -> bool:
         held = None if frozen is None else np.ascontiguousarray(frozen[0]).ravel()
         return bool(self.normal.factorize(lam, held))
 
