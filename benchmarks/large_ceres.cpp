@@ -1,5 +1,6 @@
 // Ceres on a BAL problem or a g2o pose graph: large_ceres FILE SOLVER THREADS FTOL RADIUS MAX_STEPS
-// One line of JSON: cost and seconds since the start (preprocessing included) after each successful step.
+// One line of JSON: cost and seconds since the start (preprocessing included) after each successful step; the
+// peak of the resident set, in MiB, beyond what was resident before the problem was built.
 #include <ceres/ceres.h>
 #include <ceres/rotation.h>
 
@@ -69,23 +70,28 @@ struct Spatial {
 
 struct Bal {
   std::vector<double> cameras, points;
-  void read(std::ifstream& file, ceres::Problem& problem, ceres::ParameterBlockOrdering& order) {
+  std::vector<int> camera, point;
+  std::vector<double> seen;
+  void read(std::ifstream& file) {
     int n, m, k;
     file >> n >> m >> k;
-    std::vector<int> camera(k), point(k);
-    std::vector<double> seen(2 * k);
+    camera.resize(k);
+    point.resize(k);
+    seen.resize(2 * k);
     for (int i = 0; i < k; ++i) file >> camera[i] >> point[i] >> seen[2 * i] >> seen[2 * i + 1];
     cameras.resize(9 * n);
     points.resize(3 * m);
     for (double& x : cameras) file >> x;
     for (double& x : points) file >> x;
-    for (int i = 0; i < k; ++i)
+  }
+  void build(ceres::Problem& problem, ceres::ParameterBlockOrdering& order) {
+    for (size_t i = 0; i < camera.size(); ++i)
       problem.AddResidualBlock(
           new ceres::AutoDiffCostFunction<Reprojection, 2, 9, 3>(new Reprojection{seen[2 * i], seen[2 * i + 1]}),
           nullptr, &cameras[9 * camera[i]], &points[3 * point[i]]);
-    for (int i = 0; i < m; ++i)
+    for (size_t i = 0; i < points.size() / 3; ++i)
       if (problem.HasParameterBlock(&points[3 * i])) order.AddElementToGroup(&points[3 * i], 0);
-    for (int i = 0; i < n; ++i) order.AddElementToGroup(&cameras[9 * i], 1);
+    for (size_t i = 0; i < cameras.size() / 9; ++i) order.AddElementToGroup(&cameras[9 * i], 1);
   }
 };
 
@@ -102,7 +108,7 @@ Square<N> upper_root(std::istream& line) {
 
 struct Graph {
   std::map<int, Eigen::Matrix<double, 7, 1>> poses;
-  void read(std::ifstream& file, ceres::Problem& problem) {
+  void build(std::istream& file, ceres::Problem& problem) {
     std::string text, tag;
     auto* manifold = new ceres::EigenQuaternionManifold;
     while (std::getline(file, text)) {
@@ -141,11 +147,11 @@ struct Graph {
   }
 };
 
-// MiB of this process at its peak.
-double peak() {
+// MiB of this process: "VmRSS:" now, "VmHWM:" at its peak.
+double resident(const char* which) {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;)
-    if (word == "VmHWM:") {
+    if (word == which) {
       double kib;
       status >> kib;
       return kib / 1024.0;
@@ -160,11 +166,17 @@ int main(int, char** argv) {
   ceres::Solver::Options options;
   Bal bal;
   Graph graph;
+  double before = 0.0;
   if (std::isdigit(file.peek())) {
     options.linear_solver_ordering.reset(new ceres::ParameterBlockOrdering);
-    bal.read(file, problem, *options.linear_solver_ordering);
+    bal.read(file);
+    before = resident("VmRSS:");
+    bal.build(problem, *options.linear_solver_ordering);
   } else {
-    graph.read(file, problem);
+    std::stringstream lines;
+    lines << file.rdbuf();
+    before = resident("VmRSS:");
+    graph.build(lines, problem);
   }
   options.linear_solver_type = solver == "dense"    ? ceres::DENSE_SCHUR
                                : solver == "sparse" ? ceres::SPARSE_SCHUR
@@ -181,7 +193,7 @@ int main(int, char** argv) {
   ceres::Solver::Summary summary;
   ceres::Solve(options, &problem, &summary);
   std::printf("{\"steps\": %zu, \"total\": %.6f, \"mib\": %.1f, \"path\": [", summary.iterations.size() - 1,
-              summary.total_time_in_seconds, peak());
+              summary.total_time_in_seconds, resident("VmHWM:") - before);
   bool first = true;
   for (const auto& step : summary.iterations)
     if (step.step_is_successful || step.iteration == 0) {

@@ -13,7 +13,7 @@ import marquardt
 
 SOURCE = Path(marquardt.__file__).parent
 FLOORS = {  # imports look down: a room may import rooms of a lower floor and its own
-    "errors": 0, "options": 1, "geometry": 1, "expr": 2, "models": 3,
+    "errors": 0, "masked": 0, "options": 1, "geometry": 1, "expr": 2, "models": 3,
     "problem": 3, "solve": 4, "stats": 5, "curve": 6, "report": 7, "datasets": 7, "compat": 7,
     "batch": 8, "cli": 9,
 }  # fmt: skip

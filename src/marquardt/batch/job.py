@@ -15,6 +15,7 @@ from ..curve.setup import Request, Setup, from_function
 from ..curve.setup_formula import from_formula
 from ..errors import DataError, ModelError, OptionError, ParameterError, suggestion
 from ..expr.formula import Formula
+from ..masked import is_masked_array
 from ..problem.likelihood import FAMILIES
 from ..problem.model import compile_model
 from ..solve.robust import Plan, plan
@@ -133,7 +134,7 @@ def _response(data: Any) -> Array:
 
 def _array(values: Any, name: str) -> Array:
     """An array as it lies; what a NumPy mask hides is missing."""
-    if isinstance(values, np.ma.MaskedArray) and values.mask.any():
+    if is_masked_array(values) and values.mask.any():
         return numbers(values, name)
     try:
         return np.asarray(values)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, ParameterError
+from ..masked import is_masked_array
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -76,7 +77,7 @@ class Places:
 
     def beside(self, given: Any, name: str, truth: bool = False) -> Array:
         """Weights, a mask and the like: for all, by point, by fit, or for every point of every fit."""
-        if isinstance(given, np.ma.MaskedArray) and given.mask.any():
+        if is_masked_array(given) and given.mask.any():
             raise DataError(f"{name} is a masked array: a point is left out by mask=, or by NaN in the data")
         values = np.asarray(given)
         if values.dtype.kind not in "biuf":

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, suggestion
+from ..masked import is_masked_array
 
 Array = NDArray[Any]
 
@@ -65,7 +66,7 @@ def numbers(values: Any, name: str) -> Array:
     """
     if type(values) is np.ndarray and values.dtype == np.float64:
         return values
-    if isinstance(values, np.ma.MaskedArray):
+    if is_masked_array(values):
         kind = complex if values.dtype.kind == "c" else float
         return np.ma.filled(values.astype(kind), np.nan)
     array = np.asarray(values)
@@ -83,7 +84,7 @@ def numbers(values: Any, name: str) -> Array:
 
 
 def _number(value: object, name: str, row: int) -> float:
-    if value is None or type(value).__name__ in ("NAType", "NaTType") or value is np.ma.masked:
+    if value is None or type(value).__name__ in ("NAType", "NaTType") or is_masked_array(value):
         return float("nan")
     if isinstance(value, str | bytes):
         raise DataError(f"column {name!r} holds text in row {row}: {value!r} is not a number")

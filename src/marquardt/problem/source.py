@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .. import _core
 from ..errors import DataError
+from ..masked import is_masked_array
 from .sums import as_chunk
 
 Vector = NDArray[np.float64]
@@ -259,7 +260,7 @@ def all_moments(blocks: Iterator[Rows], says: str) -> Moments:
 
 def is_readable(values: Any, n: int | None = None) -> bool:
     """Is it one column of real numbers that can be read as it lies?"""
-    if not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray) or values.ndim != 1:
+    if not isinstance(values, np.ndarray) or is_masked_array(values) or values.ndim != 1:
         return False
     return values.dtype.kind in "iubf" and (n is None or values.size == n)
 

@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...masked import is_masked_array
+
 Shape = tuple[int, ...]
 Floats = NDArray[np.float64]
 
 
 def plain_array(value: Any) -> Any:
-    """A masked array without its mask; anything else as it is (without loading `numpy.ma` for it)."""
-    return value if type(value) is np.ndarray else np.ma.getdata(value)
+    """A masked array without its mask; anything else as it is."""
+    return np.ma.getdata(value) if is_masked_array(value) else value
 
 
 @dataclass(frozen=True, slots=True)

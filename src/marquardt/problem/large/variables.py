@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, ParameterError
+from ...masked import is_masked_array
 from .compiled import Mask, Values, Variables
 from .manifolds import Manifold, manifold_of
 
@@ -95,7 +96,7 @@ def _numbers(name: str, values: Any) -> Values:
 
 def visible(given: Any) -> NDArray[Any]:
     """As an array; what a NumPy mask hides is nan."""
-    if not np.ma.is_masked(given):
+    if not is_masked_array(given) or not given.mask.any():
         return np.asarray(given)
     return np.where(np.ma.getmaskarray(given), np.nan, np.ma.getdata(given))
 
