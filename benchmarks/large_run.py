@@ -50,6 +50,7 @@ def with_marquardt(path: str, threads: int) -> Found:
     mq.solve(data.problem().compile(), ftol=FTOL, threads=threads)
     again = time.perf_counter() - again
     found = {"path": taken, "steps": len(result.trace), "total": total, "traced": traced, "again": again}
+    found["step"] = (result.seconds["total"] - result.seconds["analyze"]) / len(result.trace)
     return {**found, "mib": peak - before, "solver": result.solver.get("solver", "")}
 
 

@@ -163,5 +163,5 @@ def _lowered(outputs: Sequence[Node], place: dict[int, int], replaced: dict[Node
         elif node.op == "const":
             made[node] = graph.const(node.value)
         else:
-            made[node] = graph.apply(node.op, *[made[a] for a in node.args])
+            made[node] = graph.raw(node.op, *[made[a] for a in node.args])  # simplified already
     return lower(graph, [made[out] for out in outputs], 0, n_columns=n)
