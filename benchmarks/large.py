@@ -65,6 +65,11 @@ def ceres_version() -> str:
     return ".".join([n for n in numbers if n.isdigit()][:3]) or "not installed"
 
 
+def n_cameras(path: str) -> int:
+    with Path(path).open() as file:
+        return int(file.readline().split()[0])
+
+
 def commands(path: str, options: argparse.Namespace) -> dict[str, list[str]]:
     """What is run, by name."""
     kind = "graph" if path.endswith(".g2o") else "bal"
@@ -72,7 +77,7 @@ def commands(path: str, options: argparse.Namespace) -> dict[str, list[str]]:
     found = {"marquardt": [sys.executable, str(HERE / "large_run.py"), "marquardt", path, threads]}
     if (driver := ceres()) is not None:
         for solver in CERES[kind]:
-            if solver == "dense" and int(Path(path).open().readline().split()[0]) > MOST_DENSE:
+            if solver == "dense" and n_cameras(path) > MOST_DENSE:
                 continue
             found[f"Ceres {solver}"] = [driver, path, solver, threads, "1e-6", RADIUS[kind], "200"]
     for name in ("gtsam", "scipy"):
