@@ -26,10 +26,9 @@ def cellwise(symbols: Sequence[Symbol], function: Callable[..., Node], kind: str
 def _apply(function: Callable[..., Any], arrays: Sequence[ObjectArray], ndim: int) -> ObjectArray:
     if all(a.size == 1 for a in arrays):
         return objects((1,) * ndim, function(*[a.flat[0] for a in arrays]))
-    spread = np.broadcast_arrays(*arrays)
-    out = np.empty(spread[0].shape, dtype=object)
-    for i, cell in enumerate(zip(*[a.reshape(-1) for a in spread], strict=True)):
-        out.reshape(-1)[i] = function(*cell)
+    cells = np.broadcast(*arrays)
+    out = np.empty(cells.shape, dtype=object)
+    out.reshape(-1)[:] = [function(*cell) for cell in cells]
     return out
 
 

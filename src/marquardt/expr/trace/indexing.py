@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .cells import map_leaves, rearrange, windowed
+from ..graph import DATA
+from .cells import map_leaves, rearrange, units, windowed
 from .masks import MaskIndex, assign, select_rows
 from .shapes import broadcast_to, concatenate, move, positions_of
 from .symbol import Symbol, lift, unroll
@@ -98,6 +99,10 @@ def _expanded(key: tuple[Any, ...], ndim: int) -> tuple[Any, ...]:
 
 def read(symbol: Symbol, key: tuple[Any, ...]) -> Symbol:
     """Basic indexing without remembering the view."""
+    if symbol.nodes.shape == symbol.shape and symbol.im is None:
+        elements = _elements(symbol, key)
+        if elements is not None:
+            return elements
     key = _expanded(key, symbol.ndim)
     picks: list[list[tuple[int, Any]] | None] = []  # per part: (segment, part within it), None for a new axis
     axis = 0
@@ -111,6 +116,16 @@ def read(symbol: Symbol, key: tuple[Any, ...]) -> Symbol:
         picks.append(found)
         axis += 1
     return _windowed(symbol, key, picks)
+
+
+def _elements(symbol: Symbol, key: tuple[Any, ...]) -> Symbol | None:
+    """Elements of an array with a cell for each, as NumPy picks them; None where cells hold data, whose
+    leaves are cut too. The components of one item are such an array, and most of a trace is picking them."""
+    picked = symbol.nodes[key]
+    nodes = np.array(picked, dtype=object)  # not a view: symbols are written to in place
+    if any(node.kind & DATA for node in nodes.flat):
+        return None
+    return symbol.like(nodes.shape, tuple(units(n) for n in nodes.shape), nodes, None)
 
 
 def _picks(lengths: tuple[int, ...], n: int, part: Any, axis: int) -> list[tuple[int, Any]] | None:

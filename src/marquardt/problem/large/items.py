@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -100,18 +101,18 @@ def _placed(declared: Residuals, values: list[Any], data: list[Any], axis: bool)
 
 def _verify(declared: Residuals, trace: ItemTrace, axis: bool) -> None:
     """Raises Untraceable where the trace does not give what the function gives, at some items and beside."""
-    run, found = compile_numpy(trace.outputs), []
-    for item in sorted({0, declared.n // 3, 2 * declared.n // 3, declared.n - 1}):
-        for factor in _BESIDE:
-            arguments = _arguments(declared, item, axis, factor)
-            leaves = np.concatenate([np.ravel(arguments[k]) for k in declared.order])
-            plain = _called(declared, arguments)
-            found.append((item, plain, np.array(run((), leaves), dtype=np.float64)))
+    some = sorted({0, declared.n // 3, 2 * declared.n // 3, declared.n - 1})
+    places = list(product(some, _BESIDE))
+    given = [_arguments(declared, item, axis, factor) for item, factor in places]
+    leaves = np.stack([np.concatenate([np.ravel(g[k]) for k in declared.order]) for g in given], axis=1)
+    rows = compile_numpy(trace.outputs)((), leaves)  # of all these items at once
+    traced = np.stack([np.broadcast_to(row, len(places)) for row in rows], axis=1)
+    found = [(item, _called(declared, g), t) for (item, _), g, t in zip(places, given, traced, strict=True)]
     sizes = np.concatenate([np.abs(plain[np.isfinite(plain)]) for _, plain, _ in found])
     rounding = 1e-9 * float(sizes.max(initial=0.0))
-    for item, plain, traced in found:
-        if plain.size != traced.size or not np.allclose(plain, traced, 1e-9, rounding, equal_nan=True):
-            raise HiddenState(declared.name, item, plain, traced)
+    for item, plain, by_trace in found:
+        if plain.size != by_trace.size or not np.allclose(plain, by_trace, 1e-9, rounding, equal_nan=True):
+            raise HiddenState(declared.name, item, plain, by_trace)
 
 
 class HiddenState(Untraceable):
