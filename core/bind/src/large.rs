@@ -96,6 +96,11 @@ impl System {
         Ok(())
     }
 
+    /// Least part of the curvature of the squares that losses leave along the residuals, from the next Jacobian on.
+    fn set_floor(&mut self, floor: f64) {
+        self.0.set_floor(floor);
+    }
+
     /// Residuals, and derivatives, of a family that has no programs: item after item, row by row.
     fn give(&mut self, family: usize, residuals: Column, jacobian: Column) -> PyResult<()> {
         let known = self.family(family)?;

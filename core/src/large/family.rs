@@ -59,6 +59,8 @@ pub struct Family {
     pub width: usize,
     pub eliminated: usize,
     pub loss: Option<Robust>,
+    /// Least part of the curvature of the squares that a loss leaves along the residuals.
+    pub floor: f64,
     /// Factors of the squared norms of the items.
     pub weights: Option<Vec<f64>>,
     /// The item as it was given, for each place.
@@ -126,6 +128,7 @@ impl Family {
             width,
             eliminated,
             loss,
+            floor: 1.0,
             weights,
             order,
             starts,

@@ -128,6 +128,11 @@ impl System {
         family.weights = weights.map(|w| family.order.iter().map(|&i| w[i as usize]).collect());
     }
 
+    /// Least part of the curvature of the squares that losses leave along the residuals, from the next Jacobian on.
+    pub fn set_floor(&mut self, floor: f64) {
+        self.families.iter_mut().for_each(|f| f.floor = floor);
+    }
+
     /// Bytes of records, eliminated variables, pairs and reduced system, without the factor.
     pub fn bytes(&self) -> usize {
         let records: usize = self.families.iter().map(|f| f.n * f.stride).sum();

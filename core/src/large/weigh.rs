@@ -2,10 +2,6 @@
 
 use super::family::Family;
 
-/// The curvature of the model is at least this part of that of the squares: beyond the inflection point of a loss the
-/// rows would vanish from J otherwise.
-const FLOOR: f64 = 0.1;
-
 impl Family {
     /// What an item costs twice, by the squared norm of its residuals.
     pub fn term(&self, place: usize, square: f64) -> f64 {
@@ -20,7 +16,9 @@ impl Family {
 
 /// Weighs the records of the items start..end; returns their part of the cost. With a loss ρ of the squared norm s of
 /// an item, rows `√ρ' (J - α r r'J / s)` and residuals `√ρ' r / (1 - α)`, where `(1 - α)² = 1 + 2 s ρ''/ρ'`, have the
-/// gradient and the curvature of the cost (Triggs et al. 2000), the latter with a floor.
+/// gradient and the curvature of the cost (Triggs et al. 2000), the latter at least `family.floor` of that of the squares:
+/// beyond the inflection point of a loss the rows would vanish from J otherwise. With a floor of 1 these are reweighted
+/// squares.
 pub fn weigh(family: &Family, start: usize, end: usize, records: &mut [f64]) -> f64 {
     let (at, rows) = (family.at_residuals(), family.rows);
     let mut twice = 0.0;
@@ -43,7 +41,7 @@ pub fn weigh(family: &Family, start: usize, end: usize, records: &mut [f64]) -> 
 fn bend_record(family: &Family, record: &mut [f64], square: f64, slope: f64, bend: f64, z: f64) {
     let (at, rows) = (family.at_residuals(), family.rows);
     let ratio = if slope > 0.0 && bend != 0.0 { 1.0 + 2.0 * z * bend / slope } else { 1.0 };
-    let kept = ratio.max(FLOOR).sqrt();
+    let kept = ratio.max(family.floor).sqrt();
     let root = slope.sqrt();
     let part = if square > 0.0 { (1.0 - kept) / square } else { 0.0 };
     let residuals = record[at..at + rows].to_vec();

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import marquardt as mq
+from marquardt.solve.large.point import EXACT, SAFE
 from marquardt.solve.large.reference_system import ReferenceSystem
 from marquardt.solve.large.system import make_system
 
@@ -128,14 +129,16 @@ def test_blocks_of_the_inverse_are_equal(pair):
             assert close([core.inverse_diagonal(k)], [reference.inverse_diagonal(k)], 1e-9)
 
 
+@pytest.mark.parametrize("floor", [EXACT, SAFE])
 @pytest.mark.parametrize("loss", [("huber", 0.5, None), ("cauchy", 0.5, None), ("barron", 0.5, -2.0)])
-def test_losses_and_weights_are_equal(pair, loss):
+def test_losses_and_weights_are_equal(pair, loss, floor):
     compiled, values, *_ = pair
     compiled = replace(compiled, families=[replace(f, loss=loss) for f in compiled.families])
     eliminated = 1 if len(compiled.variables) > 1 else None
     core, reference = make_system(compiled, eliminated, threads=2), ReferenceSystem(compiled, eliminated)
     for system in (core, reference):
         system.set_weights(0, np.linspace(0.0, 2.0, compiled.families[0].n))
+        system.set_floor(floor)
         system.linearize(values)
         assert system.factorize(1e-3)
     assert core.cost(values) == pytest.approx(reference.cost(values), rel=1e-13)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DataError, Status
-from .point import Arrays, Point, Task, relative_move
+from .point import SAFE, Arrays, Point, Task, relative_move
 from .record import Judged, Recorder
 from .rules import Rule, rule_of
 from .settings import SolveOptions
@@ -20,6 +20,10 @@ LEAST_GAIN = 1e-4
 """A step is taken when the cost falls by at least this part of what the model predicted."""
 HELD = 0.01
 """A step after a refused one must change the cost by less than this part of ``ftol`` to end the search."""
+NEAR = 0.01
+"""Where a step changes the cost by less than this part of it, a loss is modelled with its own curvature."""
+FARTHER = 0.1
+"""And by less than this part of that, once such a model has led uphill."""
 ROUNDING = 1e-14
 """A predicted reduction below this part of the cost is lost in the rounding of a sum of squares."""
 
@@ -54,7 +58,8 @@ def minimize(task: Task, values: Arrays, options: SolveOptions, recorder: Record
     Ctrl-C ends it after the step under way, with the best point so far.
     """
     begin = perf_counter()
-    point = task.linearize(task.inside(values))
+    safe, near = replace(task, floor=SAFE) if task.has_losses else task, NEAR
+    point = safe.linearize(task.inside(values))
     _check_start(task, point)
     rule, last, best, first = rule_of(options, task.eliminated is not None), None, point, len(recorder.rows)
     recorder.begin(point)
@@ -67,20 +72,23 @@ def minimize(task: Task, values: Arrays, options: SolveOptions, recorder: Record
                 why = Status.STALLED, "the normal equations cannot be factorized with any damping"
                 break
             moved, step = task.moved(point.values, step)
-            trial = Point(task, moved, task.system.cost(moved))
+            trial = Point(point.task, moved, task.system.cost(moved))
             last = judge(point, step, trial, rule, last)
             if last.accepted:
+                trial.task = task if last.gain_ratio > 0.5 and last.actual <= near * last.cost else safe
                 point, rule = trial, rule.relax(step, last.gain_ratio)
                 best = point if point.cost < best.cost else best
-            else:
+            elif point.task is safe:
                 rule = rule.tighten(step)
+            else:
+                point, near = Point(safe, point.values, point.cost), FARTHER * near
             recorder.add(last)
             if observe(best, last):
                 why = Status.INTERRUPTED, f"the callback stopped it after step {len(recorder.rows)}"
                 break
     except KeyboardInterrupt:
         why = Status.INTERRUPTED, f"interrupted after step {len(recorder.rows)}; the best point is returned"
-    return End(best, *why)
+    return End(best if best.task is task else Point(task, best.values, best.cost), *why)
 
 
 def judge(point: Point, step: Any, trial: Point, rule: Rule, last: Judged | None) -> Judged:

@@ -16,6 +16,11 @@ from .clock import TimedSystem
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Arrays = list[Matrix]
+EXACT = 0.1
+"""Least part of the curvature of the squares that a loss leaves along the residuals, where the model is that
+of the cost (Triggs et al. 2000): without a floor outliers would vanish from J."""
+SAFE = 1.0
+"""The same of reweighted squares, which are nowhere below the cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +28,8 @@ class Task:
     """A compiled problem with the system that evaluates it.
 
     ``fixed`` marks components that never move, None where there are none; ``bounds`` are lower and upper
-    limits of each family of variables, or None; ``weights`` are factors of |r_i|² by family of residuals.
+    limits of each family of variables, or None; ``weights`` are factors of |r_i|² by family of residuals;
+    ``floor`` is the least part of the curvature of the squares that losses leave along the residuals.
     """
 
     compiled: Any
@@ -32,6 +38,7 @@ class Task:
     fixed: list[Mask] | None
     bounds: list[tuple[Matrix, Matrix] | None]
     weights: Mapping[int, Matrix] = field(default_factory=dict)
+    floor: float = EXACT
 
     @classmethod
     def of(cls, compiled: Any, system: TimedSystem, eliminated: int | None) -> Task:
@@ -39,6 +46,10 @@ class Task:
         fixed = [np.ascontiguousarray(v.frozen, dtype=bool) for v in variables]
         bounds = [_box(v) for v in variables]
         return cls(compiled, system, eliminated, fixed if any(f.any() for f in fixed) else None, bounds)
+
+    @property
+    def has_losses(self) -> bool:
+        return any(f.loss is not None for f in self.compiled.families)
 
     @property
     def is_bounded(self) -> bool:
@@ -59,6 +70,7 @@ class Task:
         """Let the system remember J at a point, with the weights of this task; the cost."""
         for k in range(len(self.compiled.families)):
             self.system.set_weights(k, self.weights.get(k))
+        self.system.set_floor(self.floor)
         cost = float(self.system.linearize(point.values))
         self.system.at = point
         return cost

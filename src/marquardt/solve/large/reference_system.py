@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...problem.losses import FLOOR, Loss
+from ...problem.losses import Loss
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -38,6 +38,7 @@ class ReferenceSystem:
         self.ends = np.cumsum([0, *(n * t for n, t in self.shapes)])
         self.programs = [_Program(family) for family in compiled.families]
         self.weights: list[Matrix | None] = [None] * len(self.programs)
+        self.floor = 1.0
         self.first_lengths: Matrix | None = None
 
     # ---------------------------------------------------------------------------------------------- the cost
@@ -67,6 +68,10 @@ class ReferenceSystem:
         """Count |r_i|² of one family by these factors, (n,); None: by 1."""
         self.weights[family] = weights
 
+    def set_floor(self, floor: float) -> None:
+        """The least part of the curvature of the squares that losses leave along the residuals."""
+        self.floor = floor
+
     # --------------------------------------------------------------------------------------------- the model
 
     def linearize(self, values: Arrays) -> float:
@@ -77,7 +82,7 @@ class ReferenceSystem:
         for program, weights in zip(self.programs, self.weights, strict=True):
             r, J = program.linear(values)
             total += program.cost(r, weights)
-            r, J = program.model(r, J, weights)
+            r, J = program.model(r, J, weights, self.floor)
             blocks.append(self._matrix(program.family, J))
             pulls.append(r.ravel())
         self.J = sparse.vstack(blocks, format="csr")
@@ -215,10 +220,10 @@ class _Program:
         c2 = self.loss.scale**2
         return 0.5 * c2 * float(self.loss.row.rho(s / c2)[0].sum())
 
-    def model(self, r: Matrix, J: Matrix, weights: Matrix | None) -> tuple[Matrix, Matrix]:
+    def model(self, r: Matrix, J: Matrix, weights: Matrix | None, floor: float) -> tuple[Matrix, Matrix]:
         """Rows whose squares have the gradient of the cost and its curvature (Triggs et al. 2000).
 
-        Along r the curvature is ``h = max(ρ' + 2 ρ'' z, 0.1 ρ')``, across it ρ'.
+        Along r the curvature is ``h = max(ρ' + 2 ρ'' z, floor ρ')``, across it ρ'.
         """
         if weights is not None:
             root = np.sqrt(weights)
@@ -229,7 +234,7 @@ class _Program:
         _, slope, bend = self.loss.row.rho(s / self.loss.scale**2)
         with np.errstate(divide="ignore", invalid="ignore"):
             exact = 1.0 + np.where(slope > 0.0, 2.0 * bend * s / self.loss.scale**2 / slope, 0.0)
-            along = np.sqrt(np.maximum(np.where(bend == 0.0, 1.0, exact), FLOOR))
+            along = np.sqrt(np.maximum(np.where(bend == 0.0, 1.0, exact), floor))
             projected = np.where(s[:, None] > 0.0, (1.0 - along[:, None]) * r / s[:, None], 0.0)
         across = J - projected[:, :, None] * np.einsum("ir,irt->it", r, J)[:, None, :]
         root = np.sqrt(slope)

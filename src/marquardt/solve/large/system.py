@@ -50,6 +50,9 @@ class CoreSystem:
     def set_weights(self, family: int, weights: Matrix | None) -> None:
         self.core.set_weights(family, weights)
 
+    def set_floor(self, floor: float) -> None:
+        self.core.set_floor(floor)
+
     def linearize(self, values: Arrays) -> float:
         for k, callback in self.callbacks:
             residuals, jacobian = _flat(callback.linear(values))

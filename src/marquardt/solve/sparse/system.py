@@ -60,6 +60,9 @@ class SparseSystem:
         if weights is not None:
             raise NotImplementedError("residuals of a function have no weights")
 
+    def set_floor(self, floor: float) -> None:
+        """Nothing: the loss of a function is weighed here."""
+
     def linearize(self, values: Arrays) -> float:
         x = values[0].ravel()
         f = self.f(x)
@@ -132,6 +135,8 @@ class Whole:
     name: str
     slots: tuple[Any, ...] = ()
     rows: int = 1
+    loss: None = None
+    """The loss of a function is weighed by the system."""
 
 
 @dataclass(frozen=True, eq=False)
