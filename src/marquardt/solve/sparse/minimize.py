@@ -100,7 +100,7 @@ def minimize_sparse(
     for k in np.flatnonzero(~np.isfinite(f)).tolist():
         raise DataError(f"residual {k} is {f[k]} at x0: choose another start")
     lower, upper = (None if not np.isfinite(b).any() else b.reshape(-1, 1) for b in box)
-    compiled = Unconnected((Numbers(start, lower, upper),), (Whole(f.size, "fun"),))
+    compiled = Unconnected((Numbers(start, lower, upper),), (Whole(f.size, "fun", loss=loss),))
     timed, begin, stopped = TimedSystem(system), perf_counter(), False
     recorder = Recorder(lambda: perf_counter() - begin, shown)
 
@@ -109,7 +109,7 @@ def minimize_sparse(
         if observe is not None:
             seen = (
                 residuals.n_calls - derivative.n_calls,
-                timed.calls["linearize"],
+                system.n_jacobians,
                 point.cost,
                 point.values[0].ravel(),
             )
@@ -117,7 +117,7 @@ def minimize_sparse(
         return stopped
 
     end = minimize(Task.of(compiled, timed, None), [start], options, recorder, watch)
-    counts = residuals.n_calls - derivative.n_calls, timed.calls["linearize"]
+    counts = residuals.n_calls - derivative.n_calls, system.n_jacobians
     trace, initial = recorder.trace(), float(recorder.initial_cost)
     return SparseOutcome(end, system, derivative, trace, initial, *counts, stopped)
 

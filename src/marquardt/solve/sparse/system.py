@@ -31,6 +31,9 @@ class SparseSystem:
         self._last: tuple[bytes, Vector] | None = None
         self.values: Vector = np.empty(0)
         """The numbers of J where it was last evaluated, before the loss."""
+        self.n_jacobians = 0
+        self.floor = 1.0
+        self._at: bytes | None = None
 
     def _analyze(self) -> None:
         s = self.derivative.structure
@@ -61,24 +64,32 @@ class SparseSystem:
             raise NotImplementedError("residuals of a function have no weights")
 
     def set_floor(self, floor: float) -> None:
-        """Nothing: the loss of a function is weighed here."""
+        self.floor = floor
 
     def linearize(self, values: Arrays) -> float:
         x = values[0].ravel()
         f = self.f(x)
+        if self._at != x.tobytes():  # else only the model of the loss is another
+            self.values, self._at = self._jacobian(x, f), x.tobytes()
+        J = self.values
+        if self.loss is not None:
+            # rows times r and residuals over r: J'J is the model of the loss, J'f its gradient
+            model = np.maximum(self.loss.curvatures(f)[0], self.floor * self.loss.weights(f))
+            root = np.sqrt(model)
+            J = J * root[self.derivative.structure.rows]
+            f = np.divide(self.loss.slopes(f), root, out=np.zeros_like(f), where=root > 0.0)
+        self.normal.linearize(np.ascontiguousarray(J), np.ascontiguousarray(f))
+        return self.cost(values)
+
+    def _jacobian(self, x: Vector, f: Vector) -> Vector:
+        """The numbers of J at x."""
+        self.n_jacobians += 1
         found = self.derivative.values(x, f)
         if found is None:  # other places than before
             self._analyze()
             found = self.derivative.values(x, f)
             assert found is not None
-        self.values, J = found, found
-        if self.loss is not None:
-            # rows times r and residuals over r: J'J is the model of the loss, J'f its gradient
-            root = np.sqrt(self.loss.curvatures(f)[1])
-            J = J * root[self.derivative.structure.rows]
-            f = np.divide(self.loss.slopes(f), root, out=np.zeros_like(f), where=root > 0.0)
-        self.normal.linearize(np.ascontiguousarray(J), np.ascontiguousarray(f))
-        return self.cost(values)
+        return found
 
     def gradient(self) -> Arrays:
         return [self.normal.gradient()]
@@ -135,8 +146,7 @@ class Whole:
     name: str
     slots: tuple[Any, ...] = ()
     rows: int = 1
-    loss: None = None
-    """The loss of a function is weighed by the system."""
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True, eq=False)
