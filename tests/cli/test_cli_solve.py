@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from marquardt.cli import main
-from marquardt.datasets import BalProblem, PoseGraph, read_bal, read_colmap, read_g2o, write_colmap
+from marquardt.datasets import BalProblem, PoseGraph, read_bal, read_colmap, read_g2o, scenes, write_colmap
 from marquardt.datasets.bal import reprojection
 from tests.datasets.test_colmap import model
 
@@ -215,3 +215,12 @@ def test_a_malformed_file_names_its_line(capsys) -> None:
     Path("bad.txt").write_text("\n".join(lines))
     assert main(["solve", "bad.txt"]) == 2
     assert "bad.txt, line 6: point 60 does not exist; there are 60" in capsys.readouterr().err
+
+
+def test_false_closures_of_a_pose_graph_are_found(capsys: pytest.CaptureFixture[str]) -> None:
+    scene = scenes.manhattan(400, 150, false=20)
+    scene.start.write("walk.g2o")
+    assert main(["solve", "walk.g2o", "--quiet", "--robust", "gnc:5", "--out", "straight.g2o"]) == 0
+    assert "20 of " in capsys.readouterr().out
+    off = read_g2o("straight.g2o").poses[:, :2] - scene.truth.poses[:, :2]
+    assert np.abs(off).max() < 3.0

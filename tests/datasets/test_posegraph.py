@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import marquardt as mq
 from marquardt import geometry
+from marquardt.datasets import scenes
 from marquardt.datasets.posegraph import is_g2o, parse_g2o, read_g2o, spatial_error, whitening
 from marquardt.errors import FileError
 
@@ -190,3 +192,20 @@ def test_names_and_quaternions_beyond_all_bounds_are_refused() -> None:
         parse_g2o(PLANAR.replace("VERTEX_SE2 5", "VERTEX_SE2 1e300"), "a.g2o")
     with pytest.raises(FileError, match="line 2: the quaternion is huge"):
         parse_g2o(SPATIAL.replace("0 0 0.6 0.8000001", "0 0 1e200 1"), "a.g2o")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_false_closures_are_found_where_the_way_is_believed(seed):
+    scene = scenes.manhattan(400, 150, false=20, seed=seed)
+    problem = scene.start.problem(closures=True)
+    result = mq.solve(problem, robust=mq.GNC(scale=5.0, families=["closure"]))
+    dropped = np.flatnonzero(scene.start.closures)[result.weights["closure"] < 0.5]
+    assert result.success and np.array_equal(dropped, np.sort(scene.false))
+
+
+def test_a_loss_concerns_closures_where_they_are_a_family():
+    graph = scenes.manhattan(60, 20).start
+    compiled = graph.problem(loss=mq.Huber(1.0), closures=True).compile()
+    assert [(f.name, f.n, f.loss is None) for f in compiled.families] == [
+        ("edge", 59, True), ("closure", int(graph.closures.sum()), False),
+    ]  # fmt: skip

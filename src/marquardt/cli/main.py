@@ -257,7 +257,8 @@ def _add_solve(solve: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     solve.add_argument(
         "--robust", metavar="gnc[:SCALE]",
-        help="find false observations by graduated non-convexity; the scale is the largest error believed",
+        help="find false observations, or closures of a pose graph, by graduated non-convexity; the scale is "
+        "the largest error believed",
     )  # fmt: skip
     solve.add_argument(
         "--fix", action="append", default=[], metavar="NAME:INDEX,...",

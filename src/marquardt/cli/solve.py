@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import FileError, OptionError, Status
 from .scenes import LABELS, Scene, scene_of
+
+if TYPE_CHECKING:
+    from ..solve.large.gnc import GNC
 
 CERTIFIED, NOT_CERTIFIED, INTERRUPTED = 0, 1, 130
 METHODS, SOLVERS = ("lm", "dogleg", "gauss-newton"), ("auto", "dense", "sparse", "pcg")
@@ -24,8 +28,11 @@ def run(arguments: argparse.Namespace) -> int:
     print(scene.data)
     if arguments.start == "chordal":
         scene = scene.chordal()
-    problem = scene.data.problem(loss=loss(arguments.loss), fixed=scene.positions(fixed(arguments.fix)))
-    result = _solve(problem, arguments)
+    known: dict[str, Any] = {"loss": loss(arguments.loss), "fixed": scene.positions(fixed(arguments.fix))}
+    doubted = robust(arguments.robust)
+    if doubted is not None and scene.kind == "graph" and scene.data.closures.any():
+        known["closures"], doubted = True, replace(doubted, families=["closure"])
+    result = _solve(scene.data.problem(**known), doubted, arguments)
     solved = Scene(scene.kind, scene.data.with_result(result))
     print(result)
     for line in solved.lines():
@@ -39,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     return CERTIFIED if result.success else NOT_CERTIFIED
 
 
-def _solve(problem: Any, arguments: argparse.Namespace) -> Any:
+def _solve(problem: Any, doubted: GNC | None, arguments: argparse.Namespace) -> Any:
     from ..solve.large.solve import solve
 
     limits = {
@@ -51,7 +58,7 @@ def _solve(problem: Any, arguments: argparse.Namespace) -> Any:
         problem,
         method=arguments.method,
         solver=arguments.solver,
-        robust=robust(arguments.robust),
+        robust=doubted,
         threads=arguments.threads,
         progress=not arguments.quiet,
         **limits,
@@ -76,17 +83,17 @@ def loss(text: str | None) -> Any:
     return found.at_scale(value)
 
 
-def robust(text: str | None) -> Any:
+def robust(text: str | None) -> GNC | None:
     """``gnc``, or ``gnc:SCALE`` with the largest error that is believed."""
+    from ..solve.large.gnc import GNC
+
     if text is None:
         return None
     name, colon, scale = text.partition(":")
     if name != "gnc":
         raise OptionError(f"--robust {text}: write gnc, or gnc:SCALE with the largest error that is believed")
     if not colon:
-        return "gnc"
-    from ..solve.large.gnc import GNC
-
+        return GNC()
     try:
         return GNC(scale=float(scale))
     except ValueError:

@@ -113,10 +113,18 @@ class PoseGraph:
         """
         return anchors(len(self.poses), self.edges, self.fixed)
 
-    def problem(self, loss: Any = None, fixed: Held | None = None) -> Problem:
+    @property
+    def closures(self) -> NDArray[np.bool_]:
+        """(k,) the edges that do not lead from a pose to the next one: places that were recognized."""
+        return np.asarray(np.abs(self.edges[:, 0] - self.edges[:, 1]) > 1)
+
+    def problem(self, loss: Any = None, fixed: Held | None = None, closures: bool = False) -> Problem:
         """The problem to solve: family "pose", residuals "edge".
 
         fixed : what is held where it is, ``{"pose": [0]}``, besides `anchors`.
+        closures : make residuals "closure" of the edges that are; the loss then concerns only them. False
+            ones are found by ``mq.solve(problem, robust=mq.GNC(families=["closure"]))``; where the way itself
+            is doubted, too, it is torn instead.
         """
         from ..problem.large.problem import Problem
 
@@ -127,9 +135,16 @@ class PoseGraph:
         pose = problem.variables(
             "pose", self.poses, manifold=self.kind, fixed=anchored if mask is None else anchored | mask
         )
-        ends = pose[self.edges[:, 0]], pose[self.edges[:, 1]]
         root = whitening(self.information)
-        problem.residuals(kind.error, *ends, self.measurements, sqrt_information=root, loss=loss, name="edge")
+        parts = {"edge": np.ones(len(self.edges), dtype=bool)}
+        if closures:
+            parts = {"edge": ~self.closures, "closure": self.closures}
+        for name, of in parts.items():
+            if of.any():
+                ends = pose[self.edges[of, 0]], pose[self.edges[of, 1]]
+                own = None if closures and name == "edge" else loss
+                seen = *ends, self.measurements[of]
+                problem.residuals(kind.error, *seen, sqrt_information=root[of], loss=own, name=name)
         return problem
 
     def with_result(self, result: Any) -> PoseGraph:
