@@ -74,15 +74,16 @@ def commands(path: str, options: argparse.Namespace) -> dict[str, list[str]]:
     """What is run, by name."""
     kind = "graph" if path.endswith(".g2o") else "bal"
     threads = str(options.threads)
-    found = {"marquardt": [sys.executable, str(HERE / "large_run.py"), "marquardt", path, threads]}
+    loss = [str(options.huber)] if options.huber else []
+    found = {"marquardt": [sys.executable, str(HERE / "large_run.py"), "marquardt", path, threads, *loss]}
     if (driver := ceres()) is not None:
         for solver in CERES[kind]:
             if solver == "dense" and n_cameras(path) > MOST_DENSE:
                 continue
-            found[f"Ceres {solver}"] = [driver, path, solver, threads, "1e-6", RADIUS[kind], "200"]
+            found[f"Ceres {solver}"] = [driver, path, solver, threads, "1e-6", RADIUS[kind], "200", *loss]
     for name in ("gtsam", "scipy"):
-        slow = name == "scipy" and (kind == "graph" or not options.scipy)
-        if find_spec(name) is not None and not slow:
+        left_out = bool(loss) or (name == "scipy" and (kind == "graph" or not options.scipy))
+        if find_spec(name) is not None and not left_out:
             found[name] = [sys.executable, str(HERE / "large_run.py"), name, path, threads]
     return found
 
@@ -175,6 +176,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--dense", type=int, default=500, help="most cameras of a generated collection")
     parser.add_argument("--scipy", action="store_true", help="SciPy too: minutes for each problem")
+    parser.add_argument("--huber", type=float, metavar="PIXELS", help="BAL problems with Huber's loss")
     parser.add_argument("--sizes", action="store_true", help="instead: time and memory by size")
     parser.add_argument("--write", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="one round, a small scene")

@@ -1,4 +1,5 @@
-// Ceres on a BAL problem or a g2o pose graph: large_ceres FILE SOLVER THREADS FTOL RADIUS MAX_STEPS
+// Ceres on a BAL problem or a g2o pose graph: large_ceres FILE SOLVER THREADS FTOL RADIUS MAX_STEPS [HUBER]
+// HUBER: scale of Huber's loss of a BAL problem.
 // One line of JSON: cost and seconds since the start (preprocessing included) after each successful step; the
 // peak of the resident set, in MiB, beyond what was resident before the problem was built.
 #include <ceres/ceres.h>
@@ -84,11 +85,11 @@ struct Bal {
     for (double& x : cameras) file >> x;
     for (double& x : points) file >> x;
   }
-  void build(ceres::Problem& problem, ceres::ParameterBlockOrdering& order) {
+  void build(ceres::Problem& problem, ceres::ParameterBlockOrdering& order, double huber) {
     for (size_t i = 0; i < camera.size(); ++i)
       problem.AddResidualBlock(
           new ceres::AutoDiffCostFunction<Reprojection, 2, 9, 3>(new Reprojection{seen[2 * i], seen[2 * i + 1]}),
-          nullptr, &cameras[9 * camera[i]], &points[3 * point[i]]);
+          huber > 0.0 ? new ceres::HuberLoss(huber) : nullptr, &cameras[9 * camera[i]], &points[3 * point[i]]);
     for (size_t i = 0; i < points.size() / 3; ++i)
       if (problem.HasParameterBlock(&points[3 * i])) order.AddElementToGroup(&points[3 * i], 0);
     for (size_t i = 0; i < cameras.size() / 9; ++i) order.AddElementToGroup(&cameras[9 * i], 1);
@@ -159,7 +160,7 @@ double resident(const char* which) {
   return 0.0;
 }
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
   std::ifstream file(argv[1]);
   const std::string solver = argv[2];
   ceres::Problem problem;
@@ -171,7 +172,7 @@ int main(int, char** argv) {
     options.linear_solver_ordering.reset(new ceres::ParameterBlockOrdering);
     bal.read(file);
     before = resident("VmRSS:");
-    bal.build(problem, *options.linear_solver_ordering);
+    bal.build(problem, *options.linear_solver_ordering, argc > 7 ? std::atof(argv[7]) : 0.0);
   } else {
     std::stringstream lines;
     lines << file.rdbuf();

@@ -1,4 +1,5 @@
-"""One large problem, solved in a process of its own: ``large_run.py CONTESTANT FILE THREADS`` prints JSON.
+"""One large problem, solved in a process of its own: ``large_run.py CONTESTANT FILE THREADS [HUBER]``
+prints JSON. HUBER: scale of Huber's loss of a BAL problem.
 
 ``path`` holds seconds since the start and the cost after each step that was taken; ``mib`` the peak of the
 resident set beyond what was resident when the data were there.
@@ -37,7 +38,8 @@ def with_marquardt(path: str, threads: int) -> Found:
 
     data, before = load(path), resident()
     begin = time.perf_counter()
-    compiled = data.problem().compile()
+    loss = mq.Huber(float(sys.argv[4])) if sys.argv[4:] else None
+    compiled = data.problem(loss=loss).compile()
     traced = time.perf_counter() - begin
     result = mq.solve(compiled, ftol=FTOL, threads=threads)
     total = time.perf_counter() - begin
@@ -47,7 +49,7 @@ def with_marquardt(path: str, threads: int) -> Found:
     taken = [[lead, result.initial_cost], *([lead + s, c] for s, c in steps)]
     peak = resident("VmHWM")
     again = time.perf_counter()
-    mq.solve(data.problem().compile(), ftol=FTOL, threads=threads)
+    mq.solve(data.problem(loss=loss).compile(), ftol=FTOL, threads=threads)
     again = time.perf_counter() - again
     found = {"path": taken, "steps": len(result.trace), "total": total, "traced": traced, "again": again}
     found["step"] = (result.seconds["total"] - result.seconds["analyze"]) / len(result.trace)
