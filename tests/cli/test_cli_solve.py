@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,16 @@ def test_false_closures_of_a_pose_graph_are_found(capsys: pytest.CaptureFixture[
     assert "20 of " in capsys.readouterr().out
     off = read_g2o("straight.g2o").poses[:, :2] - scene.truth.poses[:, :2]
     assert np.abs(off).max() < 3.0
+
+
+def test_what_is_not_determined_is_said_before_solving(capsys: pytest.CaptureFixture[str]) -> None:
+    scene = scenes.street(12, 1500).start
+    at_nine = scene.point_index == 9
+    keep = (scene.point_index != 7) & (~at_nine | (np.cumsum(at_nine) == 1))
+    parts = {name: getattr(scene, name)[keep] for name in ("camera_index", "point_index", "observed")}
+    replace(scene, **parts).write("weak.txt")
+    assert main(["solve", "weak.txt", "--quiet"]) == 0
+    said = capsys.readouterr().out.splitlines()[1:3]
+    assert said[0].startswith("- point[7] is in no residual") and said[1].startswith(
+        "- point[9] has 2 residuals"
+    )

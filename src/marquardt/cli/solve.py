@@ -32,7 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
     doubted = robust(arguments.robust)
     if doubted is not None and scene.kind == "graph" and scene.data.closures.any():
         known["closures"], doubted = True, replace(doubted, families=["closure"])
-    result = _solve(scene.data.problem(**known), doubted, arguments)
+    problem = scene.data.problem(**known)
+    for warning in problem.summary().warnings:
+        print(f"- {warning}")
+    result = _solve(problem, doubted, arguments)
     solved = Scene(scene.kind, scene.data.with_result(result))
     print(result)
     for line in solved.lines():
