@@ -222,7 +222,7 @@ def test_false_closures_of_a_pose_graph_are_found(capsys: pytest.CaptureFixture[
     scene = scenes.manhattan(400, 150, false=20)
     scene.start.write("walk.g2o")
     assert main(["solve", "walk.g2o", "--quiet", "--robust", "gnc:5", "--out", "straight.g2o"]) == 0
-    assert "20 of " in capsys.readouterr().out
+    assert re.search(r" 20 of \d+ not believed", capsys.readouterr().out)
     off = read_g2o("straight.g2o").poses[:, :2] - scene.truth.poses[:, :2]
     assert np.abs(off).max() < 3.0
 
@@ -235,6 +235,5 @@ def test_what_is_not_determined_is_said_before_solving(capsys: pytest.CaptureFix
     replace(scene, **parts).write("weak.txt")
     assert main(["solve", "weak.txt", "--quiet"]) == 0
     said = capsys.readouterr().out.splitlines()[1:3]
-    assert said[0].startswith("- point[7] is in no residual") and said[1].startswith(
-        "- point[9] has 2 residuals"
-    )
+    assert said[0].startswith("- point[7] is in no residual")
+    assert said[1].startswith("- point[9] has 2 residuals")

@@ -11,16 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...problem.losses import FLOOR
 from .clock import TimedSystem
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Arrays = list[Matrix]
-EXACT = 0.1
-"""Least part of the curvature of the squares that a loss leaves along the residuals, where the model is that
-of the cost (Triggs et al. 2000): without a floor outliers would vanish from J."""
 SAFE = 1.0
-"""The same of reweighted squares, which are nowhere below the cost."""
+"""The floor, in place of `FLOOR`, of reweighted squares: they are nowhere below the cost."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +36,7 @@ class Task:
     fixed: list[Mask] | None
     bounds: list[tuple[Matrix, Matrix] | None]
     weights: Mapping[int, Matrix] = field(default_factory=dict)
-    floor: float = EXACT
+    floor: float = FLOOR
 
     @classmethod
     def of(cls, compiled: Any, system: TimedSystem, eliminated: int | None) -> Task:
