@@ -80,7 +80,7 @@ def minimize(task: Task, values: Arrays, options: SolveOptions, recorder: Record
                 best = point if point.cost < best.cost else best
             elif point.task is safe:
                 rule = rule.tighten(step)
-            else:
+            else:  # the loss's own curvature promised too much: the same point by reweighted squares
                 point, near = Point(safe, point.values, point.cost), FARTHER * near
             recorder.add(last)
             if observe(best, last):
