@@ -1,6 +1,6 @@
 //! Fits in lanes against a plain loop over single ones.
 
-use marquardt_core::batch::{Data, Ends, Numbers, Precision, Table, TapeLanes, run};
+use marquardt_core::batch::{Data, Ends, Numbers, Precision, Table, Way, run};
 use marquardt_core::likelihood::Family;
 use marquardt_core::tape::{Level, Tape, TapeSpec, opcodes};
 
@@ -108,8 +108,7 @@ impl<'a> Job<'a> {
             covariance: None,
         };
         let tape = decay();
-        let make = || TapeLanes::new(&tape, &data).unwrap();
-        run(&make, &data, level, Precision::Double, threads, ends);
+        assert!(run(Way::Points(&tape), &data, level, Precision::Double, threads, ends));
         Fits { x, cost, status, variance, n_points }
     }
 }

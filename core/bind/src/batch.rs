@@ -1,6 +1,6 @@
 //! `fit_lanes`: many fits of one small traced model.
 
-use marquardt_core::batch::{Data, Each, End, Ends, GridLanes, Numbers, Precision, Table, TapeLanes, run};
+use marquardt_core::batch::{Data, Each, End, Ends, Numbers, Precision, Table, Way, run};
 use marquardt_core::cost::Cost;
 use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
@@ -110,14 +110,10 @@ pub fn fit_lanes<'py>(
     let cost = loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost);
     let data = batch.data(cost.as_ref())?;
     let (k, p) = (data.n_fits, data.free.len());
-    let (tape, grid) = (&jacobian.0, grid.map(|grid| &grid.0));
-    let taken = match grid {
-        Some(grid) => GridLanes::new(grid, &data).is_some(),
-        None => TapeLanes::new(tape, &data).is_some(),
-    };
-    if matches!(cost, Some(Cost::Robust(_))) || !taken {
+    if matches!(cost, Some(Cost::Robust(_))) {
         return Ok(None);
     }
+    let way = grid.map_or(Way::Points(&jacobian.0), |grid| Way::Products(&grid.0));
     let (mut x, mut cost) = (vec![f64::NAN; k * p], vec![f64::NAN; k]);
     let (mut rss, mut status) = (vec![f64::NAN; k], vec![-1_i8; k]);
     let (mut nfev, mut points) = (vec![0; k], vec![0; k]);
@@ -134,16 +130,9 @@ pub fn fit_lanes<'py>(
         covariance: whole.as_deref_mut(),
     };
     let precision = if single { Precision::Single } else { Precision::Double };
-    py.detach(|| match grid {
-        Some(grid) => {
-            let make = || GridLanes::new(grid, &data).expect("was made above");
-            run(&make, &data, Level::best(), precision, threads, ends);
-        }
-        None => {
-            let make = || TapeLanes::new(tape, &data).expect("was made above");
-            run(&make, &data, Level::best(), precision, threads, ends);
-        }
-    });
+    if !py.detach(|| run(way, &data, Level::best(), precision, threads, ends)) {
+        return Ok(None);
+    }
     Ok(Some((
         shaped(py, x, &[k, p])?,
         cost.into_pyarray(py),

@@ -3,14 +3,15 @@
 use pulp::{Simd, WithSimd};
 
 use super::data::{Data, Table};
-use super::machine::{Machine, POINTS, Points};
+use super::machine::{Machine, Points};
 use super::plan::Plan;
 use super::product::{Parts, ROWS, Sums as ProductSums};
-use super::{LaneModel, Row, Size, Sums, WIDTH};
-use crate::tape::{Level, Tape};
+use super::{LaneModel, Row, Size, Sums};
+use crate::tape::{Level, POINTS, Real, Tape};
 
 /// Fits whose sums are made at once: a cache line of numbers. The data of so many stay in the first-level cache.
 const GROUP: usize = 8;
+const WIDTH: usize = f64::WIDTH;
 const GROUPS: usize = WIDTH / GROUP;
 
 type Line = [f64; GROUP];
@@ -87,7 +88,7 @@ pub struct GridLanes<'a> {
     held: Vec<usize>,
     /// Square root of the weight.
     weight: f64,
-    coefficients: Machine,
+    coefficients: Machine<f64>,
     axes: [Axis; 2],
     groups: Vec<Group>,
     rows: Lines,
@@ -96,7 +97,7 @@ pub struct GridLanes<'a> {
 
 /// One axis: its factors, and which of them change.
 struct Axis {
-    factors: Machine,
+    factors: Machine<f64>,
     n: usize,
     constant: Vec<Option<f64>>,
 }
@@ -145,7 +146,7 @@ impl<'a> GridLanes<'a> {
     }
 }
 
-impl LaneModel for GridLanes<'_> {
+impl LaneModel<f64> for GridLanes<'_> {
     fn n_params(&self) -> usize {
         self.data.free.len()
     }
@@ -169,7 +170,7 @@ impl LaneModel for GridLanes<'_> {
         Size { n_points: m, squares }
     }
 
-    fn evaluate(&mut self, level: Level, x: &[Row], out: &mut Sums) {
+    fn evaluate(&mut self, level: Level, x: &[Row<f64>], out: &mut Sums<f64>) {
         let Self { grid, data, weight, coefficients, axes, groups, rows, sums, .. } = self;
         coefficients.prepare(level, data.free, x);
         for k in 0..grid.coefficients.n_outputs() {
@@ -198,7 +199,7 @@ impl Axis {
     }
 
     /// The factors at every position into the tables of axis `a` of the groups.
-    fn evaluate(&mut self, level: Level, free: &[usize], x: &[Row], a: usize, groups: &mut [Group]) {
+    fn evaluate(&mut self, level: Level, free: &[usize], x: &[Row<f64>], a: usize, groups: &mut [Group]) {
         self.factors.prepare(level, free, x);
         for (b, first) in (0..self.n).step_by(POINTS).enumerate() {
             let points = POINTS.min(self.n - first);
@@ -248,7 +249,7 @@ struct Sum<'a> {
     groups: &'a [Group],
     rows: &'a mut [Line],
     sums: &'a mut ProductSums,
-    out: &'a mut Sums,
+    out: &'a mut Sums<f64>,
 }
 
 impl WithSimd for Sum<'_> {
@@ -265,14 +266,14 @@ impl WithSimd for Sum<'_> {
             let parts = Parts { factors: [&u, &v], coefficients: group.coefficients.get() };
             plan.sum::<S>(s, &parts, group.y.get(), rows, sums);
             let lanes = g * GROUP..(g + 1) * GROUP;
-            for (cost, rss) in out.cost.0[lanes.clone()].iter_mut().zip(&sums.rss.0) {
+            for (cost, rss) in out.cost[lanes.clone()].iter_mut().zip(&sums.rss.0) {
                 *cost = 0.5 * rss;
             }
             for (to, from) in out.gradient.iter_mut().zip(&sums.gradient) {
-                to.0[lanes.clone()].copy_from_slice(&from.0);
+                to[lanes.clone()].copy_from_slice(&from.0);
             }
             for (to, from) in out.normal.iter_mut().zip(&sums.matrix) {
-                to.0[lanes.clone()].copy_from_slice(&from.0);
+                to[lanes.clone()].copy_from_slice(&from.0);
             }
         }
     }

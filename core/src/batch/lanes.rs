@@ -1,8 +1,8 @@
 //! Levenberg-Marquardt in lanes: what is known of the fits of a group on their way.
 
 use super::step::Advance;
-use super::{LaneModel, Row, Sums, WIDTH};
-use crate::tape::Level;
+use super::{LaneModel, Row, Sums};
+use crate::tape::{Level, Real};
 
 /// How a fit ended in its lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +42,36 @@ impl Precision {
 pub(super) const FAST: f64 = 0.2;
 /// Where undamped steps shrink more slowly than that, the last one is so short.
 pub(super) const SHORT: f64 = 1e-6;
-/// Standard errors are at least this part of the response: of exact data they are 0.
-const EXACT: f64 = 1e-12;
-/// Smallest pivot of the normal matrix with columns of length one: 1e-9 is a condition of about 3e4 of J.
-pub(super) const PIVOT: f64 = 1e-9;
+/// What the numbers of a precision can tell.
+pub(super) struct Limits {
+    /// A reduction of the cost below this part of it is not told from rounding errors,
+    pub tiny: f64,
+    /// which are below this part.
+    pub slack: f64,
+    /// The noise is at least this part of the response: of exact data it is 0.
+    exact: f64,
+    /// Smallest pivot of the normal matrix with columns of length one.
+    pub pivot: f64,
+    /// A standard error below this part of its parameter is in doubt, and so is a noise below `exact`.
+    pub relative: Option<f64>,
+}
+
+/// A pivot of 1e-9 is a condition of about 3e4 of J.
+const DOUBLE: Limits = Limits { tiny: 1e-13, slack: 1e-12, exact: 1e-12, pivot: 1e-9, relative: None };
+/// Sums are wrong by some 1e-7: less than a percent of a pivot, and of a standard error, a residual changes by less than
+/// 1 % of the noise, a parameter by less than 1 % of its error.
+const SINGLE: Limits = Limits { tiny: 6e-6, slack: 6e-5, exact: 3e-5, pivot: 1e-5, relative: Some(2e-5) };
+
+impl Limits {
+    #[inline(always)]
+    pub fn of<T: Real>() -> &'static Limits {
+        if T::EPSILON < 1e-10 { &DOUBLE } else { &SINGLE }
+    }
+}
+
+/// Sums of squares beyond these are not looked at in single precision: squares of its numbers end at 1e-38 and 3e38.
+const SINGLE_SQUARES: std::ops::RangeInclusive<f64> = 1e-20..=1e20;
+
 /// A bound holds a parameter where the undamped step would go beyond it by so many times the last step, in standard
 /// errors: far more than that one may still change.
 pub(super) const FORCE: f64 = 30.0;
@@ -58,38 +84,38 @@ pub(super) const PATIENCE: f64 = 25.0;
 pub(super) const SIGN: f64 = 5.0;
 
 /// A group of fits on their way.
-pub struct Lanes {
+pub struct Lanes<T: Real> {
     pub(super) p: usize,
     pub(super) last_step: f64,
     pub(super) likely: bool,
-    pub(super) x: Vec<Row>,
-    pub(super) trial: Vec<Row>,
-    pub(super) start: Vec<Row>,
-    pub(super) lower: Vec<Row>,
-    pub(super) upper: Vec<Row>,
+    pub(super) x: Vec<Row<T>>,
+    pub(super) trial: Vec<Row<T>>,
+    pub(super) start: Vec<Row<T>>,
+    pub(super) lower: Vec<Row<T>>,
+    pub(super) upper: Vec<Row<T>>,
     /// At `x`, and at `trial`.
-    pub(super) here: Sums,
-    pub(super) there: Sums,
-    pub(super) damping: Row,
-    pub(super) growth: Row,
+    pub(super) here: Sums<T>,
+    pub(super) there: Sums<T>,
+    pub(super) damping: Row<T>,
+    pub(super) growth: Row<T>,
     /// Reduction of the cost that the step to `trial` promises.
-    pub(super) predicted: Row,
+    pub(super) predicted: Row<T>,
     /// Square of the undamped step in standard errors, at the point before.
-    pub(super) before: Row,
+    pub(super) before: Row<T>,
     /// 1 before the first evaluation.
-    pub(super) fresh: Row,
-    pub(super) nfev: Row,
+    pub(super) fresh: Row<T>,
+    pub(super) nfev: Row<T>,
     /// The variance of a residual for a cost of one, 2 / (points less parameters), and what the cost is at least taken for.
-    pub(super) per_degree: Row,
-    pub(super) floor: Row,
+    pub(super) per_degree: Row<T>,
+    pub(super) floor: Row<T>,
     /// 1 where the model foresaw what the last step did that can be told from rounding errors.
-    pub(super) foreseen: Row,
+    pub(super) foreseen: Row<T>,
     /// 1 where the fit has converged, 2 where it has at a bound, 3 where it is in doubt.
-    pub(super) ended: Row,
+    pub(super) ended: Row<T>,
     /// Where fits ended: parameters, cost, and (J'J)^-1, its lower triangle by rows, NaN where a bound holds a parameter.
-    pub(super) at: Vec<Row>,
-    pub(super) cost: Row,
-    pub(super) covariance: Vec<Row>,
+    pub(super) at: Vec<Row<T>>,
+    pub(super) cost: Row<T>,
+    pub(super) covariance: Vec<Row<T>>,
 }
 
 /// What a fit begins with.
@@ -102,10 +128,12 @@ pub struct Start<'a> {
     pub squares: f64,
 }
 
-impl Lanes {
+impl<T: Real> Lanes<T> {
     /// For p parameters, of counts where `likely`.
     pub fn new(p: usize, precision: Precision, likely: bool) -> Self {
         let rows = |n| vec![Row::default(); n];
+        let mut ones = Row::default();
+        ones.fill(T::of(1.0));
         Lanes {
             p,
             last_step: precision.last_step(),
@@ -123,7 +151,7 @@ impl Lanes {
             before: Row::default(),
             fresh: Row::default(),
             nfev: Row::default(),
-            per_degree: Row([1.0; WIDTH]),
+            per_degree: ones,
             floor: Row::default(),
             foreseen: Row::default(),
             ended: Row::default(),
@@ -135,35 +163,37 @@ impl Lanes {
 
     /// Put a fit into a lane; false where it is in doubt before it begins.
     pub fn begin(&mut self, lane: usize, start: &Start) -> bool {
-        if start.n_points <= self.p || !start.x.iter().all(|x| x.is_finite()) {
+        let known = Limits::of::<T>().relative.is_none() || SINGLE_SQUARES.contains(&start.squares);
+        if start.n_points <= self.p || !known || !start.x.iter().all(|x| x.is_finite()) {
             return false;
         }
         for j in 0..self.p {
             let (low, high) = (start.lower[j], start.upper[j]);
-            (self.lower[j].0[lane], self.upper[j].0[lane]) = (low, high);
-            self.trial[j].0[lane] = start.x[j].max(low).min(high);
-            self.start[j].0[lane] = self.trial[j].0[lane];
+            (self.lower[j][lane], self.upper[j][lane]) = (T::of(low), T::of(high));
+            self.trial[j][lane] = T::of(start.x[j].max(low).min(high));
+            self.start[j][lane] = self.trial[j][lane];
         }
-        self.fresh.0[lane] = 1.0;
-        self.foreseen.0[lane] = 1.0;
-        self.nfev.0[lane] = 0.0;
-        self.damping.0[lane] = DAMPING;
-        self.growth.0[lane] = 2.0;
-        self.before.0[lane] = f64::INFINITY;
-        self.per_degree.0[lane] = 2.0 / (start.n_points - self.p) as f64;
-        self.floor.0[lane] = 0.5 * EXACT * EXACT * start.squares + f64::MIN_POSITIVE;
+        let limits = Limits::of::<T>();
+        self.fresh[lane] = T::of(1.0);
+        self.foreseen[lane] = T::of(1.0);
+        self.nfev[lane] = T::of(0.0);
+        self.damping[lane] = T::of(DAMPING);
+        self.growth[lane] = T::of(2.0);
+        self.before[lane] = T::of(f64::INFINITY);
+        self.per_degree[lane] = T::of(2.0 / (start.n_points - self.p) as f64);
+        self.floor[lane] = T::of(0.5 * limits.exact * limits.exact * start.squares + T::MIN_POSITIVE);
         true
     }
 
     /// One evaluation and what follows from it in every lane; lanes that ended are to be asked for with `end`.
-    pub fn advance(&mut self, level: Level, model: &mut dyn LaneModel) {
+    pub fn advance(&mut self, level: Level, model: &mut dyn LaneModel<T>) {
         model.evaluate(level, &self.trial, &mut self.there);
         level.run(Advance { lanes: self });
     }
 
     /// How the fit in a lane ended; None: it goes on.
     pub fn verdict(&self, lane: usize) -> Option<Verdict> {
-        match self.ended.0[lane] {
+        match self.ended[lane].double() {
             0.0 => None,
             1.0 => Some(Verdict::Converged),
             2.0 => Some(Verdict::AtBound),
@@ -173,24 +203,24 @@ impl Lanes {
 
     /// Its parameters.
     pub fn parameters(&self, lane: usize) -> impl Iterator<Item = f64> {
-        self.at.iter().map(move |row| row.0[lane])
+        self.at.iter().map(move |row| row[lane].double())
     }
 
     pub fn cost(&self, lane: usize) -> f64 {
-        self.cost.0[lane]
+        self.cost[lane].double()
     }
 
     /// Sum of squares, or Pearson's chi-square.
     pub fn squares(&self, lane: usize) -> f64 {
-        2.0 * if self.likely { self.here.pearson.0[lane] } else { self.cost.0[lane] }
+        2.0 * if self.likely { self.here.pearson[lane] } else { self.cost[lane] }.double()
     }
 
     pub fn nfev(&self, lane: usize) -> u32 {
-        self.nfev.0[lane] as u32
+        self.nfev[lane].double() as u32
     }
 
     /// An entry of (J'J)^-1, j <= i; NaN where a bound holds a parameter.
     pub fn covariance(&self, lane: usize, i: usize, j: usize) -> f64 {
-        self.covariance[i * (i + 1) / 2 + j].0[lane]
+        self.covariance[i * (i + 1) / 2 + j][lane].double()
     }
 }

@@ -37,9 +37,3 @@ pub(crate) fn load<S: Simd>(line: &Line, part: usize) -> S::f64s {
 pub(crate) fn store<S: Simd>(line: &mut Line, part: usize, v: S::f64s) {
     S::as_mut_simd_f64s(line).0[part] = v;
 }
-
-/// a b + c, fused where the hardware can.
-#[inline(always)]
-pub(crate) fn ma<S: Simd>(s: S, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f64s {
-    if S::IS_SCALAR { s.add_f64s(s.mul_f64s(a, b), c) } else { s.mul_add_e_f64s(a, b, c) }
-}

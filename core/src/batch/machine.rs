@@ -1,12 +1,9 @@
-//! The tape machine over a group of fits: blocks of `POINTS` points times `WIDTH` fits, as long as those of a single fit.
+//! The tape machine over a group of fits: blocks of `POINTS` points times the fits, as long as those of a single fit.
 
 use pulp::{Simd, WithSimd};
 
-use super::{Row, WIDTH};
-use crate::tape::{BLOCK, Column, Level, Op, Operand, Slot, Tape, apply, has_fma};
-
-/// Points of a block.
-pub const POINTS: usize = BLOCK / WIDTH;
+use super::Row;
+use crate::tape::{Level, Op, Operand, POINTS, Real, Slot, Tape, has_fma};
 
 #[derive(Clone, Copy)]
 enum Source {
@@ -22,42 +19,46 @@ struct Instruction {
 }
 
 /// The points of all fits of a group: block after block, point after point, a number for each fit.
-pub(super) struct Points(Vec<Column>);
+pub(super) struct Points<T: Real>(Vec<T::Column>);
 
-impl Points {
+impl<T: Real> Points<T> {
     pub(super) fn new(m: usize) -> Self {
-        Points(vec![Column::default(); m.div_ceil(POINTS)])
+        Points(vec![T::Column::default(); m.div_ceil(POINTS)])
     }
 
     #[inline(always)]
     pub(super) fn set(&mut self, point: usize, lane: usize, value: f64) {
-        self.0[point / POINTS].0[(point % POINTS) * WIDTH + lane] = value;
+        self.0[point / POINTS].as_mut()[(point % POINTS) * T::WIDTH + lane] = T::of(value);
     }
 
-    /// All points of the fit in a lane.
+    /// All points of the fit in a lane; returns the sum of their squares.
     #[inline(always)]
-    pub(super) fn fill(&mut self, lane: usize, values: impl Iterator<Item = f64>) {
-        let mut to = self.0.iter_mut().flat_map(|block| block.0[..BLOCK].chunks_exact_mut(WIDTH));
-        values.for_each(|value| {
-            if let Some(point) = to.next() {
-                point[lane] = value;
+    pub(super) fn fill<U: Real>(&mut self, lane: usize, values: &[U]) -> f64 {
+        let mut sums = [0.0; POINTS]; // no addition waits for the one before
+        for (block, values) in self.0.iter_mut().zip(values.chunks(POINTS)) {
+            let to = block.as_mut()[lane..].iter_mut().step_by(T::WIDTH);
+            for ((to, value), sum) in to.zip(values).zip(&mut sums) {
+                let value = value.double();
+                *to = T::of(value);
+                *sum += value * value;
             }
-        });
+        }
+        sums.iter().sum()
     }
 
     pub(super) fn n_blocks(&self) -> usize {
         self.0.len()
     }
 
-    pub(super) fn block(&self, b: usize) -> &Column {
+    pub(super) fn block(&self, b: usize) -> &T::Column {
         &self.0[b]
     }
 
     /// The same numbers for all fits.
     pub(super) fn shared(values: &[f64]) -> Self {
-        let mut points = Points::new(values.len());
+        let mut points = Points::<T>::new(values.len());
         for (point, &value) in values.iter().enumerate() {
-            points.0[point / POINTS].0[(point % POINTS) * WIDTH..][..WIDTH].fill(value);
+            points.0[point / POINTS].as_mut()[(point % POINTS) * T::WIDTH..][..T::WIDTH].fill(T::of(value));
         }
         points
     }
@@ -67,63 +68,64 @@ impl Points {
 ///
 /// Parameters and what follows from them alone are cells of one number per fit, repeated for every point of a block, so
 /// that the kernels of single fits serve: an operand is a column or a constant.
-pub(super) struct Machine {
+pub(super) struct Machine<T: Real> {
     prologue: Vec<Instruction>,
     code: Vec<Instruction>,
     /// Parameters, results of the prologue, registers, constant outputs.
-    cells: Vec<Column>,
+    cells: Vec<T::Column>,
     /// Those of the first cells that the code reads, to be repeated.
     repeated: Vec<usize>,
     outputs: Vec<Source>,
-    pub inputs: Vec<Points>,
-    room: [Column; 2],
+    pub inputs: Vec<Points<T>>,
+    room: T::Room,
 }
 
-impl Machine {
+impl<T: Real> Machine<T> {
     /// A tape without branches that takes `values` as parameters, and `inputs`.
-    pub(super) fn new(tape: &Tape, values: &[f64], inputs: Vec<Points>) -> Option<Self> {
+    pub(super) fn new(tape: &Tape, values: &[f64], inputs: Vec<Points<T>>) -> Option<Self> {
         if tape.is_guarded() || (tape.n_params(), tape.n_inputs()) != (values.len(), inputs.len()) {
             return None;
         }
         let lowered = Lowered::of(tape);
-        let mut cells = vec![Column::default(); lowered.n_cells];
+        let mut cells = vec![T::Column::default(); lowered.n_cells];
         for (cell, value) in &lowered.constants {
-            cells[*cell].0.fill(*value);
+            cells[*cell].as_mut().fill(T::of(*value));
         }
         for (cell, &value) in cells.iter_mut().zip(values) {
-            cell.0.fill(value);
+            cell.as_mut().fill(T::of(value));
         }
         let Lowered { prologue, code, repeated, outputs, .. } = lowered;
-        let room = [Column::default(), Column::default()];
+        let room = T::Room::default();
         Some(Machine { prologue, code, cells, repeated, outputs, inputs, room })
     }
 
     /// Parameter `j` of the fit in a lane, until the next call.
     pub(super) fn hold(&mut self, j: usize, lane: usize, value: f64) {
-        self.cells[j].0[..BLOCK].iter_mut().skip(lane).step_by(WIDTH).for_each(|cell| *cell = value);
+        let cells = self.cells[j].as_mut()[..T::BLOCK].iter_mut();
+        cells.skip(lane).step_by(T::WIDTH).for_each(|cell| *cell = T::of(value));
     }
 
     /// Parameters `free` at `x`, and what follows from them alone.
-    pub(super) fn prepare(&mut self, level: Level, free: &[usize], x: &[Row]) {
+    pub(super) fn prepare(&mut self, level: Level, free: &[usize], x: &[Row<T>]) {
         for (&j, row) in free.iter().zip(x) {
-            self.cells[j].0[..WIDTH].copy_from_slice(&row.0);
+            self.cells[j].as_mut()[..T::WIDTH].copy_from_slice(row);
         }
         let Self { prologue, cells, inputs, room, .. } = self;
-        level.run(Run { code: prologue, cells, inputs, block: 0, n: WIDTH, room });
+        level.run(Run::<T> { code: prologue, cells, inputs, block: 0, n: T::WIDTH, room });
         for &j in &self.repeated {
-            let (first, rest) = cells[j].0[..BLOCK].split_at_mut(WIDTH);
-            rest.chunks_exact_mut(WIDTH).for_each(|chunk| chunk.copy_from_slice(first));
+            let (first, rest) = cells[j].as_mut()[..T::BLOCK].split_at_mut(T::WIDTH);
+            rest.chunks_exact_mut(T::WIDTH).for_each(|chunk| chunk.copy_from_slice(first));
         }
     }
 
     /// The first points of block `b`.
     pub(super) fn run(&mut self, level: Level, b: usize, points: usize) {
         let Self { code, cells, inputs, room, .. } = self;
-        level.run(Run { code, cells, inputs, block: b, n: points * WIDTH, room });
+        level.run(Run::<T> { code, cells, inputs, block: b, n: points * T::WIDTH, room });
     }
 
     /// Output `k` of block `b`, which was run last.
-    pub(super) fn output(&self, k: usize, b: usize) -> &Column {
+    pub(super) fn output(&self, k: usize, b: usize) -> &T::Column {
         match self.outputs[k] {
             Source::Cell(j) => &self.cells[j],
             Source::Input(j) => self.inputs[j].block(b),
@@ -193,16 +195,16 @@ impl Lowered {
 }
 
 /// Instructions over the first `n` numbers of their columns.
-struct Run<'a> {
+struct Run<'a, T: Real> {
     code: &'a [Instruction],
-    cells: &'a mut [Column],
-    inputs: &'a [Points],
+    cells: &'a mut [T::Column],
+    inputs: &'a [Points<T>],
     block: usize,
     n: usize,
-    room: &'a mut [Column; 2],
+    room: &'a mut T::Room,
 }
 
-impl WithSimd for Run<'_> {
+impl<T: Real> WithSimd for Run<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
@@ -210,40 +212,39 @@ impl WithSimd for Run<'_> {
     }
 }
 
-impl Run<'_> {
+impl<T: Real> Run<'_, T> {
     #[inline(always)]
     fn evaluate<const F: bool>(self) {
         let Run { code, cells, inputs, block, n, room } = self;
         for i in code {
             let (low, rest) = cells.split_at_mut(i.dst);
             let Some((d, high)) = rest.split_first_mut() else { return };
-            let from = From { inputs, block, n, low, high };
+            let from = From::<T> { inputs, block, n, low, high };
             let [a, b, c] = i.src;
-            apply::<F>(i.op, &mut d.0[..n], [from.get(a), from.get(b), from.get(c)], room);
+            T::apply::<F>(i.op, &mut d.as_mut()[..n], [from.get(a), from.get(b), from.get(c)], room);
         }
     }
 }
 
 /// What an instruction may read: all cells but the one it writes, which is between `low` and `high`.
-#[derive(Clone, Copy)]
-struct From<'a> {
-    inputs: &'a [Points],
+struct From<'a, T: Real> {
+    inputs: &'a [Points<T>],
     block: usize,
     n: usize,
-    low: &'a [Column],
-    high: &'a [Column],
+    low: &'a [T::Column],
+    high: &'a [T::Column],
 }
 
-impl<'a> From<'a> {
+impl<'a, T: Real> From<'a, T> {
     /// (Not a closure, nor by `map`: those are left as functions, 3 % of the time of small fits.)
     #[inline(always)]
-    fn get(self, source: Source) -> Operand<'a> {
+    fn get(&self, source: Source) -> Operand<'a, T> {
         let column = match source {
-            Source::Constant(value) => return Operand::Scalar(value),
+            Source::Constant(value) => return Operand::Scalar(T::of(value)),
             Source::Input(j) => &self.inputs[j].0[self.block],
             Source::Cell(j) if j < self.low.len() => &self.low[j],
             Source::Cell(j) => &self.high[j - self.low.len() - 1],
         };
-        Operand::Column(&column.0[..self.n])
+        Operand::Column(&column.as_ref()[..self.n])
     }
 }

@@ -4,7 +4,8 @@
 
 use pulp::Simd;
 
-use super::line::{Line, Own, ZERO, load, ma, store, vectors};
+use super::line::{Line, Own, ZERO, load, store, vectors};
+use crate::tape::Real;
 
 /// Rows of points summed at a time at most.
 pub(crate) const ROWS: usize = 4;
@@ -31,7 +32,7 @@ fn dots<S: Simd, const A: usize, const B: usize>(
             for k in 0..A {
                 for l in 0..B {
                     let (x, y) = (load::<S>(&a[k][i], part), load::<S>(&b[l][i], part));
-                    sums[k][l] = ma(s, x, y, sums[k][l]);
+                    sums[k][l] = f64::ma(s, x, y, sums[k][l]);
                 }
             }
         }

@@ -7,10 +7,11 @@
 
 use pulp::Simd;
 
-use super::line::{Line, Own, ZERO, load, ma, store, vectors};
+use super::line::{Line, Own, ZERO, load, store, vectors};
 pub(crate) use super::moments::ROWS;
 use super::moments::{contract, gram};
 use super::plan::{Entry, Plan};
+use crate::tape::Real;
 
 /// Where the sums of a group of fits are collected.
 pub(crate) struct Sums {
@@ -48,7 +49,7 @@ impl Sums {
 #[inline(always)]
 fn add_product<S: Simd>(s: S, a: &mut Line, b: &Line, c: &Line) {
     for part in 0..vectors::<S>() {
-        let sum = ma(s, load::<S>(b, part), load::<S>(c, part), load::<S>(a, part));
+        let sum = f64::ma(s, load::<S>(b, part), load::<S>(c, part), load::<S>(a, part));
         store::<S>(a, part, sum);
     }
 }
@@ -93,10 +94,10 @@ fn residuals<S: Simd, const A: usize, const SUM: bool>(
         for j in 0..n {
             for a in 0..A {
                 let start = load::<S>(if SUM { &f[a][j] } else { &start[a] }, part);
-                let model = ma(s, load::<S>(&factor[a], part), load::<S>(&v[j], part), start);
+                let model = f64::ma(s, load::<S>(&factor[a], part), load::<S>(&v[j], part), start);
                 let r = s.sub_f64s(model, load::<S>(&y_rows[a][j], part));
                 store::<S>(&mut f[a][j], part, r);
-                sums[a] = ma(s, r, r, sums[a]);
+                sums[a] = f64::ma(s, r, r, sums[a]);
             }
         }
         for a in 0..A {
@@ -219,7 +220,7 @@ impl Plan {
                 for &Entry { coefficients: [c, d], places: [k, l] } in terms {
                     let both = s.mul_f64s(load::<S>(&g0[k], part), load::<S>(&g1[l], part));
                     let (c, d) = (load::<S>(&coefficients[c], part), load::<S>(&coefficients[d], part));
-                    total = ma(s, s.mul_f64s(c, d), both, total);
+                    total = f64::ma(s, s.mul_f64s(c, d), both, total);
                 }
                 store::<S>(&mut sum.0, part, total);
             }

@@ -1,11 +1,13 @@
 //! All fits of a job, range by range, each range through one group of lanes.
 
+use super::LaneModel;
 use super::data::Data;
+use super::grid::{Grid, GridLanes};
 use super::lanes::{Lanes, Precision, Start, Verdict};
-use super::{LaneModel, WIDTH};
+use super::tape::TapeLanes;
 use crate::evaluate::jobs::share;
 use crate::minimize::Status;
-use crate::tape::Level;
+use crate::tape::{Level, Real, Tape};
 
 /// Fits of a range: enough that lanes which wait at its end cost little, few enough that threads end together.
 const RANGE: usize = 2048;
@@ -51,19 +53,49 @@ impl<'a> Ends<'a> {
     }
 }
 
+/// What the lanes evaluate.
+#[derive(Clone, Copy)]
+pub enum Way<'a> {
+    /// The model and its derivatives at every point.
+    Points(&'a Tape),
+    /// Sums of products on a grid.
+    Products(&'a Grid),
+}
+
+impl<'a> Way<'a> {
+    /// In double precision; None where lanes do not take this model or these data.
+    fn double(self, data: &'a Data<'a>) -> Option<Model<'a, f64>> {
+        match self {
+            Way::Points(tape) => Some(Box::new(TapeLanes::new(tape, data)?)),
+            Way::Products(grid) => Some(Box::new(GridLanes::new(grid, data)?)),
+        }
+    }
+
+    fn single(self, data: &'a Data<'a>) -> Option<Model<'a, f32>> {
+        match self {
+            Way::Points(tape) => Some(Box::new(TapeLanes::new(tape, data)?)),
+            Way::Products(_) => None,
+        }
+    }
+}
+
+type Model<'a, T> = Box<dyn LaneModel<T> + Send + 'a>;
+
 /// Makes all fits by `threads` threads, each with a model of its own. A fit's end depends neither on their number nor on
-/// the fits around it.
-pub fn run<M: LaneModel + Send>(
-    make: &(dyn Fn() -> M + Sync),
-    data: &Data,
+/// the fits around it. False where lanes do not take this model or these data.
+pub fn run<'a>(
+    way: Way<'a>,
+    data: &'a Data<'a>,
     level: Level,
     precision: Precision,
     threads: usize,
     ends: Ends,
-) {
+) -> bool {
     let (k, p) = (data.n_fits, data.free.len());
-    if make().family() != data.family {
-        return; // all in doubt: the model knows nothing of this likelihood
+    match way.double(data) {
+        None => return false,
+        Some(model) if model.family() != data.family => return true, // all in doubt: it knows nothing of this likelihood
+        Some(_) => (),
     }
     let mut pieces = Vec::with_capacity(k.div_ceil(RANGE));
     let mut rest = ends;
@@ -72,50 +104,85 @@ pub fn run<M: LaneModel + Send>(
         pieces.push((first, piece));
         rest = others;
     }
-    let mut workers: Vec<Option<(M, Lanes)>> = Vec::new();
+    let mut workers: Vec<Worker> = Vec::new();
     let threads = threads.clamp(1, pieces.len().max(1));
     share(threads, &mut workers, pieces.into_iter(), |_, (first, piece), worker| {
-        let make = || (make(), Lanes::new(p, precision, data.family.is_some()));
-        let (model, lanes) = worker.get_or_insert_with(make);
-        Range { data, first, next: 0, ends: piece, fits: [None; WIDTH] }.run(level, model, lanes);
+        let mut range = Range { data, first, ends: piece };
+        let mut left: Vec<usize> = (0..range.ends.cost.len()).collect();
+        if precision == Precision::Single {
+            let group = worker.single.get_or_insert_with(|| Group::new(way.single(data), data, precision));
+            if let Some(group) = group {
+                range.run(level, group, &left);
+                left.retain(|&fit| range.ends.status[fit] < 0);
+            }
+        }
+        let group = worker.double.get_or_insert_with(|| Group::new(way.double(data), data, precision));
+        if let Some(group) = group {
+            range.run(level, group, &left);
+        }
     });
+    true
 }
 
+/// What a thread works with, made where it is first needed.
+#[derive(Default)]
+struct Worker<'a> {
+    single: Option<Option<Group<'a, f32>>>,
+    double: Option<Option<Group<'a, f64>>>,
+}
+
+/// Lanes and their model.
+struct Group<'a, T: Real> {
+    model: Model<'a, T>,
+    lanes: Lanes<T>,
+}
+
+impl<'a, T: Real> Group<'a, T> {
+    fn new(model: Option<Model<'a, T>>, data: &Data, precision: Precision) -> Option<Self> {
+        let lanes = Lanes::new(data.free.len(), precision, data.family.is_some());
+        model.map(|model| Group { model, lanes })
+    }
+}
+
+/// Some fits of a job, one after another.
 struct Range<'a, 'd> {
     data: &'a Data<'d>,
     first: usize,
-    /// The next fit to begin, counted from `first`.
-    next: usize,
     ends: Ends<'a>,
-    /// The fit in each lane.
-    fits: [Option<usize>; WIDTH],
 }
 
 impl Range<'_, '_> {
-    fn run<M: LaneModel>(mut self, level: Level, model: &mut M, lanes: &mut Lanes) {
-        (0..WIDTH).for_each(|lane| self.refill(lane, model, lanes));
-        while self.fits.iter().any(Option::is_some) {
-            lanes.advance(level, model);
-            for lane in 0..WIDTH {
-                if let Some(verdict) = lanes.verdict(lane)
-                    && let Some(fit) = self.fits[lane]
+    /// Makes the fits `which`, counted from the first of the range.
+    fn run<T: Real>(&mut self, level: Level, group: &mut Group<T>, which: &[usize]) {
+        let mut fits = vec![None; T::WIDTH];
+        let mut which = which.iter();
+        for (lane, fit) in fits.iter_mut().enumerate() {
+            *fit = self.refill(lane, group, &mut which);
+        }
+        while fits.iter().any(Option::is_some) {
+            group.lanes.advance(level, &mut *group.model);
+            for (lane, of) in fits.iter_mut().enumerate() {
+                if let Some(verdict) = group.lanes.verdict(lane)
+                    && let Some(fit) = *of
                 {
-                    self.write(fit, lane, lanes, verdict);
-                    self.refill(lane, model, lanes);
+                    self.write(fit, lane, &group.lanes, verdict);
+                    *of = self.refill(lane, group, &mut which);
                 }
             }
         }
     }
 
     /// Begin the next fit in a lane that is free; those in doubt from the first are passed over.
-    fn refill<M: LaneModel>(&mut self, lane: usize, model: &mut M, lanes: &mut Lanes) {
+    fn refill<'w, T: Real>(
+        &mut self,
+        lane: usize,
+        group: &mut Group<T>,
+        which: &mut impl Iterator<Item = &'w usize>,
+    ) -> Option<usize> {
         let (data, p) = (self.data, self.data.free.len());
-        self.fits[lane] = None;
-        while self.next < self.ends.cost.len() {
-            let fit = self.next;
+        for &fit in which {
             let number = self.first + fit;
-            self.next += 1;
-            let size = model.load(number, lane);
+            let size = group.model.load(number, lane);
             self.ends.n_points[fit] = size.n_points as i32;
             let start = Start {
                 x: data.start.of(number, p),
@@ -124,19 +191,31 @@ impl Range<'_, '_> {
                 n_points: size.n_points,
                 squares: size.squares,
             };
-            if lanes.begin(lane, &start) {
-                self.fits[lane] = Some(fit);
-                return;
+            if group.lanes.begin(lane, &start) {
+                return Some(fit);
             }
         }
+        None
     }
 
-    fn write(&mut self, fit: usize, lane: usize, lanes: &Lanes, verdict: Verdict) {
-        let p = self.data.free.len();
+    fn write<T: Real>(&mut self, fit: usize, lane: usize, lanes: &Lanes<T>, verdict: Verdict) {
+        let (p, number) = (self.data.free.len(), self.first + fit);
         let ends = &mut self.ends;
-        ends.x[fit * p..][..p].iter_mut().zip(lanes.parameters(lane)).for_each(|(to, x)| *to = x);
+        let bounds = self.data.lower.of(number, p).iter().zip(self.data.upper.of(number, p));
+        let found = lanes.parameters(lane).zip(bounds);
+        for (to, (x, (&low, &high))) in ends.x[fit * p..][..p].iter_mut().zip(found) {
+            // A bound that a lane has rounded is the bound.
+            let rounded = |bound| T::of(bound).double();
+            *to = if x <= rounded(low) {
+                low
+            } else if x >= rounded(high) {
+                high
+            } else {
+                x
+            };
+        }
         ends.cost[fit] = lanes.cost(lane);
-        ends.nfev[fit] = lanes.nfev(lane) as i32;
+        ends.nfev[fit] += lanes.nfev(lane) as i32;
         ends.rss[fit] = lanes.squares(lane);
         ends.status[fit] = match verdict {
             Verdict::Converged => Status::Converged as i8,

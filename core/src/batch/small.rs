@@ -3,19 +3,20 @@
 use pulp::Simd;
 
 use super::wide::{Mask, Part, Wide};
+use crate::tape::Real;
 
 /// Rows and columns of numbers for each lane; of symmetric ones the lower triangle.
-pub(super) type Matrix<S, const N: usize> = [[Wide<S>; N]; N];
+pub(super) type Matrix<S, T, const N: usize> = [[Wide<S, T>; N]; N];
 
 /// L D L' of symmetric matrices: L below its diagonal of ones, and D^-1.
-pub(super) struct Factor<S: Simd, const N: usize> {
-    lower: Matrix<S, N>,
-    inverse: [Wide<S>; N],
+pub(super) struct Factor<S: Simd, T: Real, const N: usize> {
+    lower: Matrix<S, T, N>,
+    inverse: [Wide<S, T>; N],
 }
 
-impl<S: Simd, const N: usize> Factor<S, N> {
+impl<S: Simd, T: Real, const N: usize> Factor<S, T, N> {
     #[inline(always)]
-    pub fn new(part: Part<S>) -> Self {
+    pub fn new(part: Part<S, T>) -> Self {
         let zero = part.splat(0.0);
         Factor { lower: [[zero; N]; N], inverse: [zero; N] }
     }
@@ -23,7 +24,13 @@ impl<S: Simd, const N: usize> Factor<S, N> {
     /// Factors p x p normal matrices with `1 + damping` times their diagonal. No square roots, and no scaling: the damping
     /// is that of columns of length one. True where every pivot is above `least` of its diagonal, false where one is NaN.
     #[inline(always)]
-    pub fn fill(&mut self, normal: &Matrix<S, N>, p: usize, damping: Wide<S>, least: Wide<S>) -> Mask<S> {
+    pub fn fill(
+        &mut self,
+        normal: &Matrix<S, T, N>,
+        p: usize,
+        damping: Wide<S, T>,
+        least: Wide<S, T>,
+    ) -> Mask<S, T> {
         let mut sound = least.le(least);
         for i in 0..p {
             let mut row = normal[i]; // becomes that of L D
@@ -46,7 +53,7 @@ impl<S: Simd, const N: usize> Factor<S, N> {
 
     /// Solves L D L' x = b in place; returns b'x.
     #[inline(always)]
-    pub fn solve(&self, p: usize, b: &mut [Wide<S>; N], zero: Wide<S>) -> Wide<S> {
+    pub fn solve(&self, p: usize, b: &mut [Wide<S, T>; N], zero: Wide<S, T>) -> Wide<S, T> {
         for i in 0..p {
             for k in 0..i {
                 b[i] = b[i].minus(self.lower[i][k], b[k]);
@@ -66,7 +73,7 @@ impl<S: Simd, const N: usize> Factor<S, N> {
 
     /// (L D L')^-1.
     #[inline(always)]
-    pub fn invert(&self, p: usize, zero: Wide<S>) -> Matrix<S, N> {
+    pub fn invert(&self, p: usize, zero: Wide<S, T>) -> Matrix<S, T, N> {
         let mut inverse = [[zero; N]; N]; // of L, but for its diagonal of ones
         let mut scaled = inverse; // its rows times D^-1
         for j in 0..p {

@@ -2,39 +2,40 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::lanes::{ACCEPT, FAST, FORCE, Lanes, PATIENCE, PIVOT, SHORT, SIGN};
+use super::lanes::{ACCEPT, FAST, FORCE, Lanes, Limits, PATIENCE, SHORT, SIGN};
 use super::normal::MOST;
 use super::small::{Factor, Matrix};
 use super::wide::{Mask, Part, Wide};
+use crate::tape::Real;
 
 /// Judges the trials of all lanes, and finds the next ones.
-pub(super) struct Advance<'a> {
-    pub lanes: &'a mut Lanes,
+pub(super) struct Advance<'a, T: Real> {
+    pub lanes: &'a mut Lanes<T>,
 }
 
-impl WithSimd for Advance<'_> {
+impl<T: Real> WithSimd for Advance<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let lanes = self.lanes;
         // Where the number of parameters is known to the compiler a step stays in registers.
         match lanes.p {
-            1 => advance::<S, 1>(s, lanes, 1),
-            2 => advance::<S, 2>(s, lanes, 2),
-            3 => advance::<S, 3>(s, lanes, 3),
-            4 => advance::<S, 4>(s, lanes, 4),
-            5 => advance::<S, 5>(s, lanes, 5),
-            6 => advance::<S, 6>(s, lanes, 6),
-            p if p <= 10 => advance::<S, 10>(s, lanes, p),
-            p => advance::<S, MOST>(s, lanes, p),
+            1 => advance::<S, T, 1>(s, lanes, 1),
+            2 => advance::<S, T, 2>(s, lanes, 2),
+            3 => advance::<S, T, 3>(s, lanes, 3),
+            4 => advance::<S, T, 4>(s, lanes, 4),
+            5 => advance::<S, T, 5>(s, lanes, 5),
+            6 => advance::<S, T, 6>(s, lanes, 6),
+            p if p <= 10 => advance::<S, T, 10>(s, lanes, p),
+            p => advance::<S, T, MOST>(s, lanes, p),
         }
     }
 }
 
 #[inline(always)]
-fn advance<S: Simd, const N: usize>(s: S, lanes: &mut Lanes, p: usize) {
+fn advance<S: Simd, T: Real, const N: usize>(s: S, lanes: &mut Lanes<T>, p: usize) {
     for part in Part::all(s) {
-        let mut step = Step::<S, N>::new(part);
+        let mut step = Step::<S, T, N>::new(part);
         let taken = step.judge(lanes);
         step.take(lanes, p, taken);
         step.propose(lanes, p);
@@ -45,26 +46,26 @@ fn advance<S: Simd, const N: usize>(s: S, lanes: &mut Lanes, p: usize) {
 }
 
 /// The fits of a vector at the points where they are, or have just come to.
-struct Step<S: Simd, const N: usize> {
-    part: Part<S>,
-    x: [Wide<S>; N],
-    gradient: [Wide<S>; N],
-    normal: Matrix<S, N>,
-    cost: Wide<S>,
-    predicted: Wide<S>,
+struct Step<S: Simd, T: Real, const N: usize> {
+    part: Part<S, T>,
+    x: [Wide<S, T>; N],
+    gradient: [Wide<S, T>; N],
+    normal: Matrix<S, T, N>,
+    cost: Wide<S, T>,
+    predicted: Wide<S, T>,
     /// 1 where a parameter may move, 0 where a bound holds it.
-    free: [Wide<S>; N],
+    free: [Wide<S, T>; N],
     /// The undamped step, the factor it comes from, and the square of its length in standard errors.
-    whole: [Wide<S>; N],
-    factor: Factor<S, N>,
-    length: Wide<S>,
+    whole: [Wide<S, T>; N],
+    factor: Factor<S, T, N>,
+    length: Wide<S, T>,
     /// Variance of a residual: 1 for counts, else estimated.
-    noise: Wide<S>,
+    noise: Wide<S, T>,
 }
 
-impl<S: Simd, const N: usize> Step<S, N> {
+impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
     #[inline(always)]
-    fn new(part: Part<S>) -> Self {
+    fn new(part: Part<S, T>) -> Self {
         let zero = part.splat(0.0);
         Step {
             part,
@@ -83,7 +84,7 @@ impl<S: Simd, const N: usize> Step<S, N> {
 
     /// Move or retreat: true where the trial is taken.
     #[inline(always)]
-    fn judge(&mut self, lanes: &mut Lanes) -> Mask<S> {
+    fn judge(&mut self, lanes: &mut Lanes<T>) -> Mask<S, T> {
         let part = self.part;
         let (zero, one) = (part.splat(0.0), part.splat(1.0));
         let (cost, trial) = (part.load(&lanes.here.cost), part.load(&lanes.there.cost));
@@ -92,8 +93,9 @@ impl<S: Simd, const N: usize> Step<S, N> {
         let finite = trial.abs().lt(part.splat(f64::INFINITY));
         let gain = (cost - trial) / predicted;
         // Beside the rounding errors of the cost its change says nothing: such steps are taken.
-        let tiny = predicted.lt(cost * 1e-13);
-        let good = finite & (gain.gt(part.splat(ACCEPT)) | (tiny & (trial - cost).lt(cost * 1e-12)));
+        let Limits { tiny, slack, .. } = *Limits::of::<T>();
+        let tiny = predicted.lt(cost * tiny);
+        let good = finite & (gain.gt(part.splat(ACCEPT)) | (tiny & (trial - cost).lt(cost * slack)));
         let taken = (fresh & finite) | good;
 
         let agrees = (gain - one).abs().lt(part.splat(0.5)).pick(one, zero);
@@ -115,7 +117,7 @@ impl<S: Simd, const N: usize> Step<S, N> {
 
     /// The points of the next step: the trials that were taken, else where the fits were.
     #[inline(always)]
-    fn take(&mut self, lanes: &mut Lanes, p: usize, taken: Mask<S>) {
+    fn take(&mut self, lanes: &mut Lanes<T>, p: usize, taken: Mask<S, T>) {
         let part = self.part;
         let (here, there) = (&mut lanes.here, &lanes.there);
         let chosen = |to: &mut _, from: &_| {
@@ -140,7 +142,7 @@ impl<S: Simd, const N: usize> Step<S, N> {
 
     /// The undamped step, and the damped one that is tried next.
     #[inline(always)]
-    fn propose(&mut self, lanes: &mut Lanes, p: usize) {
+    fn propose(&mut self, lanes: &mut Lanes<T>, p: usize) {
         let part = self.part;
         let (zero, one) = (part.splat(0.0), part.splat(1.0));
         let (lower, upper, trial) = (&lanes.lower[..p], &lanes.upper[..p], &mut lanes.trial[..p]);
@@ -158,7 +160,7 @@ impl<S: Simd, const N: usize> Step<S, N> {
             reduced[i][i] = (low | high).pick(one, self.normal[i][i]);
         }
         let mut step = self.whole;
-        let sound = self.factor.fill(&reduced, p, zero, part.splat(PIVOT));
+        let sound = self.factor.fill(&reduced, p, zero, part.splat(Limits::of::<T>().pivot));
         let squares = self.factor.solve(p, &mut self.whole, zero);
         let mut damped = Factor::new(part);
         damped.fill(&reduced, p, part.load(&lanes.damping), zero);
@@ -189,7 +191,7 @@ impl<S: Simd, const N: usize> Step<S, N> {
 
     /// Has some fit ended?
     #[inline(always)]
-    fn decide(&mut self, lanes: &mut Lanes, p: usize, taken: Mask<S>) -> bool {
+    fn decide(&mut self, lanes: &mut Lanes<T>, p: usize, taken: Mask<S, T>) -> bool {
         let part = self.part;
         let (zero, one) = (part.splat(0.0), part.splat(1.0));
         let (lower, upper) = (&lanes.lower[..p], &lanes.upper[..p]);
@@ -229,13 +231,16 @@ impl<S: Simd, const N: usize> Step<S, N> {
 
     /// What is told of fits that have ended.
     #[inline(always)]
-    fn conclude(&mut self, lanes: &mut Lanes, p: usize) {
+    fn conclude(&mut self, lanes: &mut Lanes<T>, p: usize) {
         let part = self.part;
         let (zero, nan) = (part.splat(0.0), part.splat(f64::NAN));
         let start = &lanes.start[..p];
         let (x, covariance) = (&mut lanes.at[..p], &mut lanes.covariance);
         let inverse = self.factor.invert(p, zero);
+        let limit = Limits::of::<T>().relative;
         let mut mirrored = zero.gt(zero);
+        let mut vague =
+            if limit.is_some() && !lanes.likely { self.cost.lt(part.load(&lanes.floor)) } else { mirrored };
         let mut entry = covariance.iter_mut();
         for i in 0..p {
             let to = self.x[i] + self.whole[i];
@@ -244,6 +249,9 @@ impl<S: Simd, const N: usize> Step<S, N> {
             let turned = (to * part.load(&start[i])).lt(zero);
             let moves = self.free[i].gt(zero);
             mirrored = mirrored | (turned & moves & (to * to).gt(variance * (SIGN * SIGN)));
+            if let Some(limit) = limit {
+                vague = vague | (moves & variance.lt(to * to * (limit * limit)));
+            }
             for j in 0..=i {
                 if let Some(row) = entry.next() {
                     part.store(row, (moves & self.free[j].gt(zero)).pick(inverse[i][j], nan));
@@ -252,7 +260,7 @@ impl<S: Simd, const N: usize> Step<S, N> {
         }
         let ended = part.load(&lanes.ended);
         let certified = ended.gt(zero);
-        part.store(&mut lanes.ended, (certified & mirrored).pick(part.splat(3.0), ended));
+        part.store(&mut lanes.ended, (certified & (mirrored | vague)).pick(part.splat(3.0), ended));
         // The last step is not evaluated: by the model it takes off what the normal equations say.
         let left = self.length * self.noise * 0.5;
         part.store(&mut lanes.cost, left.lt(self.cost).pick(self.cost - left, self.cost));

@@ -1,23 +1,23 @@
 //! A model and its derivatives by a tape, point by point.
 
 use super::data::{Data, Numbers, Table};
-use super::machine::{Machine, POINTS, Points};
+use super::machine::{Machine, Points};
 use super::normal::{Block, accumulate};
 use super::{LaneModel, Row, Size, Sums};
 use crate::likelihood::Family;
-use crate::tape::{Level, Tape};
+use crate::tape::{Level, POINTS, Real, Tape};
 
 /// A tape with the outputs model, derivative by each free parameter, over a group of fits.
-pub struct TapeLanes<'a> {
+pub struct TapeLanes<'a, T: Real> {
     data: &'a Data<'a>,
-    machine: Machine,
-    y: Points,
-    weights: Option<Points>,
-    block: Block,
+    machine: Machine<T>,
+    y: Points<T>,
+    weights: Option<Points<T>>,
+    block: Block<T>,
     held: Vec<usize>,
 }
 
-impl<'a> TapeLanes<'a> {
+impl<'a, T: Real> TapeLanes<'a, T> {
     /// `tape` takes all parameters of the model and the columns of `data`; None where it has branches.
     pub fn new(tape: &Tape, data: &'a Data<'a>) -> Option<Self> {
         let p = data.free.len();
@@ -45,7 +45,7 @@ impl<'a> TapeLanes<'a> {
     }
 }
 
-impl LaneModel for TapeLanes<'_> {
+impl<T: Real> LaneModel<T> for TapeLanes<'_, T> {
     fn n_params(&self) -> usize {
         self.data.free.len()
     }
@@ -69,14 +69,9 @@ impl LaneModel for TapeLanes<'_> {
         }
         let mut size = Size { n_points: m, squares: 0.0 };
         let Some(weights) = &mut self.weights else {
-            let squares = &mut size.squares;
-            let mut own = |y: f64| {
-                *squares += y * y;
-                y
-            };
             match data.y {
-                Numbers::Double(y) => self.y.fill(lane, y[fit * m..][..m].iter().copied().map(own)),
-                Numbers::Single(y) => self.y.fill(lane, y[fit * m..][..m].iter().map(|&y| own(f64::from(y)))),
+                Numbers::Double(y) => size.squares = self.y.fill(lane, &y[fit * m..][..m]),
+                Numbers::Single(y) => size.squares = self.y.fill(lane, &y[fit * m..][..m]),
             }
             return size;
         };
@@ -93,7 +88,7 @@ impl LaneModel for TapeLanes<'_> {
         size
     }
 
-    fn evaluate(&mut self, level: Level, x: &[Row], out: &mut Sums) {
+    fn evaluate(&mut self, level: Level, x: &[Row<T>], out: &mut Sums<T>) {
         out.clear();
         let family = self.data.family;
         let Self { machine, block, .. } = self;

@@ -3,106 +3,117 @@
 //! What the compiler makes of plain loops over lanes depends on how they are written: a choice between two rows became a
 //! choice between their addresses, lane by lane.
 
+use std::marker::PhantomData;
 use std::ops::{Add, BitAnd, BitOr, Div, Mul, Neg, Not, Sub};
 
 use pulp::Simd;
 
-use super::line::ma;
-use super::{Row, WIDTH};
+use super::Row;
+use crate::tape::Real;
 
 /// Some neighboring lanes of all rows: a vector of each.
 #[derive(Clone, Copy)]
-pub(super) struct Part<S> {
+pub(super) struct Part<S, T> {
     s: S,
     index: usize,
+    of: PhantomData<T>,
 }
 
 /// A number for each lane.
 #[derive(Clone, Copy)]
-pub(super) struct Wide<S: Simd> {
+pub(super) struct Wide<S: Simd, T: Real> {
     s: S,
-    v: S::f64s,
+    v: T::Vector<S>,
 }
 
 /// A truth for each lane.
 #[derive(Clone, Copy)]
-pub(super) struct Mask<S: Simd> {
+pub(super) struct Mask<S: Simd, T: Real> {
     s: S,
-    m: S::m64s,
+    m: T::Mask<S>,
 }
 
-impl<S: Simd> Part<S> {
+impl<S: Simd, T: Real> Part<S, T> {
     /// All parts of a row.
     #[inline(always)]
     pub fn all(s: S) -> impl Iterator<Item = Self> {
-        (0..WIDTH / S::F64_LANES).map(
+        (0..T::WIDTH / T::lanes::<S>()).map(
             #[inline(always)]
-            move |index| Part { s, index },
+            move |index| Part { s, index, of: PhantomData },
         )
     }
 
     #[inline(always)]
-    pub fn splat(self, value: f64) -> Wide<S> {
-        Wide { s: self.s, v: self.s.splat_f64s(value) }
+    pub fn splat(self, value: f64) -> Wide<S, T> {
+        Wide { s: self.s, v: T::splat(self.s, T::of(value)) }
     }
 
     #[inline(always)]
-    pub fn load(self, row: &Row) -> Wide<S> {
-        Wide { s: self.s, v: S::as_simd_f64s(&row.0).0[self.index] }
+    pub fn load(self, row: &Row<T>) -> Wide<S, T> {
+        Wide { s: self.s, v: T::vectors::<S>(row)[self.index] }
     }
 
     #[inline(always)]
-    pub fn store(self, row: &mut Row, value: Wide<S>) {
-        S::as_mut_simd_f64s(&mut row.0).0[self.index] = value.v;
+    pub fn store(self, row: &mut Row<T>, value: Wide<S, T>) {
+        T::vectors_mut::<S>(row)[self.index] = value.v;
     }
 }
 
 macro_rules! arithmetic {
     ($($trait:ident $name:ident $op:ident),*) => {$(
-        impl<S: Simd> $trait for Wide<S> {
+        impl<S: Simd, T: Real> $trait for Wide<S, T> {
             type Output = Self;
             #[inline(always)]
             fn $name(self, other: Self) -> Self {
-                Wide { s: self.s, v: self.s.$op(self.v, other.v) }
+                Wide { s: self.s, v: T::$op(self.s, self.v, other.v) }
             }
         }
     )*};
 }
 
-arithmetic!(Add add add_f64s, Sub sub sub_f64s, Mul mul mul_f64s, Div div div_f64s);
+arithmetic!(Add add sum, Sub sub difference, Mul mul product, Div div quotient);
 
-impl<S: Simd> Mul<f64> for Wide<S> {
+impl<S: Simd, T: Real> Mul<f64> for Wide<S, T> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, factor: f64) -> Self {
-        self * Wide { s: self.s, v: self.s.splat_f64s(factor) }
+        self * Wide { s: self.s, v: T::splat(self.s, T::of(factor)) }
     }
 }
 
-impl<S: Simd> Neg for Wide<S> {
+impl<S: Simd, T: Real> Neg for Wide<S, T> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        Wide { s: self.s, v: self.s.neg_f64s(self.v) }
+        Wide { s: self.s, v: T::opposite(self.s, self.v) }
     }
 }
 
-macro_rules! comparison {
-    ($($name:ident $op:ident),*) => {$(
-        #[inline(always)]
-        pub fn $name(self, other: Self) -> Mask<S> {
-            Mask { s: self.s, m: self.s.$op(self.v, other.v) }
-        }
-    )*};
-}
+impl<S: Simd, T: Real> Wide<S, T> {
+    #[inline(always)]
+    pub fn lt(self, other: Self) -> Mask<S, T> {
+        Mask { s: self.s, m: T::less(self.s, self.v, other.v) }
+    }
 
-impl<S: Simd> Wide<S> {
-    comparison!(lt less_than_f64s, le less_than_or_equal_f64s, gt greater_than_f64s, ge greater_than_or_equal_f64s);
+    #[inline(always)]
+    pub fn le(self, other: Self) -> Mask<S, T> {
+        Mask { s: self.s, m: T::at_most(self.s, self.v, other.v) }
+    }
+
+    #[inline(always)]
+    pub fn gt(self, other: Self) -> Mask<S, T> {
+        other.lt(self)
+    }
+
+    #[inline(always)]
+    pub fn ge(self, other: Self) -> Mask<S, T> {
+        other.le(self)
+    }
 
     /// self + a b, fused where the hardware can.
     #[inline(always)]
     pub fn plus(self, a: Self, b: Self) -> Self {
-        Wide { s: self.s, v: ma(self.s, a.v, b.v, self.v) }
+        Wide { s: self.s, v: T::ma(self.s, a.v, b.v, self.v) }
     }
 
     /// self - a b, likewise.
@@ -113,17 +124,17 @@ impl<S: Simd> Wide<S> {
 
     #[inline(always)]
     pub fn reciprocal(self) -> Self {
-        Wide { s: self.s, v: self.s.splat_f64s(1.0) } / self
+        Wide { s: self.s, v: T::splat(self.s, T::of(1.0)) } / self
     }
 
     #[inline(always)]
     pub fn abs(self) -> Self {
-        Wide { s: self.s, v: self.s.abs_f64s(self.v) }
+        Wide { s: self.s, v: T::size(self.s, self.v) }
     }
 
     #[inline(always)]
-    pub fn is_nan(self) -> Mask<S> {
-        !Mask { s: self.s, m: self.s.equal_f64s(self.v, self.v) }
+    pub fn is_nan(self) -> Mask<S, T> {
+        !Mask { s: self.s, m: T::same(self.s, self.v, self.v) }
     }
 
     /// The larger one; `other` beside NaN.
@@ -139,41 +150,40 @@ impl<S: Simd> Wide<S> {
     }
 }
 
-impl<S: Simd> Mask<S> {
+impl<S: Simd, T: Real> Mask<S, T> {
     /// `yes` where it is true, `no` elsewhere.
     #[inline(always)]
-    pub fn pick(self, yes: Wide<S>, no: Wide<S>) -> Wide<S> {
-        Wide { s: self.s, v: self.s.select_f64s(self.m, yes.v, no.v) }
+    pub fn pick(self, yes: Wide<S, T>, no: Wide<S, T>) -> Wide<S, T> {
+        Wide { s: self.s, v: T::select(self.s, self.m, yes.v, no.v) }
     }
 
     /// Is it true in some lane?
     #[inline(always)]
     pub fn any(self) -> bool {
-        self.s.first_true_m64s(self.m) < S::F64_LANES
+        T::some(self.s, self.m)
     }
 }
 
-impl<S: Simd> BitAnd for Mask<S> {
+impl<S: Simd, T: Real> BitAnd for Mask<S, T> {
     type Output = Self;
     #[inline(always)]
     fn bitand(self, other: Self) -> Self {
-        Mask { s: self.s, m: self.s.and_m64s(self.m, other.m) }
+        Mask { s: self.s, m: T::both(self.s, self.m, other.m) }
     }
 }
 
-impl<S: Simd> BitOr for Mask<S> {
+impl<S: Simd, T: Real> BitOr for Mask<S, T> {
     type Output = Self;
     #[inline(always)]
     fn bitor(self, other: Self) -> Self {
-        Mask { s: self.s, m: self.s.or_m64s(self.m, other.m) }
+        Mask { s: self.s, m: T::either(self.s, self.m, other.m) }
     }
 }
 
-impl<S: Simd> Not for Mask<S> {
+impl<S: Simd, T: Real> Not for Mask<S, T> {
     type Output = Self;
     #[inline(always)]
     fn not(self) -> Self {
-        let zero = self.s.splat_f64s(0.0);
-        Mask { s: self.s, m: self.s.xor_m64s(self.m, self.s.equal_f64s(zero, zero)) }
+        Mask { s: self.s, m: T::opposed(self.s, self.m) }
     }
 }

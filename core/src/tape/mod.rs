@@ -7,14 +7,17 @@ mod level;
 pub(crate) mod math;
 mod ops;
 mod program;
+mod real;
 mod run;
+mod single;
 mod workspace;
 
 pub use level::Level;
 pub(crate) use level::has_fma;
 pub use ops::opcodes;
-pub(crate) use ops::{Op, Operand, apply};
+pub(crate) use ops::{Op, Operand};
 pub(crate) use program::Slot;
 pub use program::{Tape, TapeSpec};
+pub use real::{POINTS, Real};
 pub use run::Rows;
 pub use workspace::{BLOCK, Column, Workspace, padded};

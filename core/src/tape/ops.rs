@@ -6,9 +6,9 @@ use super::workspace::{BLOCK, Column};
 
 /// One operand of an instruction in one block: the same for every point, or a value per point.
 #[derive(Clone, Copy)]
-pub(crate) enum Operand<'a> {
-    Scalar(f64),
-    Column(&'a [f64]),
+pub enum Operand<'a, T = f64> {
+    Scalar(T),
+    Column(&'a [T]),
 }
 use Operand::{Column as V, Scalar as S};
 
@@ -17,28 +17,28 @@ use Operand::{Column as V, Scalar as S};
 // The loops take the destination as `&mut` and the sources as `&` parameters, so LLVM knows that they do not
 // overlap and needs no check at run time.
 #[inline(always)]
-fn map1(d: &mut [f64], a: &[f64], f: impl Fn(f64) -> f64) {
+pub(super) fn map1<T: Copy>(d: &mut [T], a: &[T], f: impl Fn(T) -> T) {
     for (d, &x) in d.iter_mut().zip(a) {
         *d = f(x);
     }
 }
 
 #[inline(always)]
-fn map2(d: &mut [f64], a: &[f64], b: &[f64], f: impl Fn(f64, f64) -> f64) {
+fn map2<T: Copy>(d: &mut [T], a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
     for ((d, &x), &y) in d.iter_mut().zip(a).zip(b) {
         *d = f(x, y);
     }
 }
 
 #[inline(always)]
-fn map3(d: &mut [f64], a: &[f64], b: &[f64], c: &[f64], f: impl Fn(f64, f64, f64) -> f64) {
+fn map3<T: Copy>(d: &mut [T], a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) {
     for (((d, &x), &y), &z) in d.iter_mut().zip(a).zip(b).zip(c) {
         *d = f(x, y, z);
     }
 }
 
 #[inline(always)]
-fn light2(d: &mut [f64], a: Operand, b: Operand, f: impl Fn(f64, f64) -> f64) {
+pub(super) fn light2<T: Copy>(d: &mut [T], a: Operand<T>, b: Operand<T>, f: impl Fn(T, T) -> T) {
     match (a, b) {
         (V(a), V(b)) => map2(d, a, b, f),
         (S(x), V(b)) => map1(
@@ -58,7 +58,13 @@ fn light2(d: &mut [f64], a: Operand, b: Operand, f: impl Fn(f64, f64) -> f64) {
 }
 
 #[inline(always)]
-fn light3(d: &mut [f64], a: Operand, b: Operand, c: Operand, f: impl Fn(f64, f64, f64) -> f64) {
+pub(super) fn light3<T: Copy>(
+    d: &mut [T],
+    a: Operand<T>,
+    b: Operand<T>,
+    c: Operand<T>,
+    f: impl Fn(T, T, T) -> T,
+) {
     match (a, b, c) {
         (V(a), V(b), V(c)) => map3(d, a, b, c, f),
         (S(x), V(b), V(c)) => map2(
@@ -106,12 +112,12 @@ fn light3(d: &mut [f64], a: Operand, b: Operand, c: Operand, f: impl Fn(f64, f64
 
 /// The operand as a column; a scalar is written out first. For kernels too long to be compiled once per mix.
 #[inline(always)]
-fn spread<'a>(a: Operand<'a>, room: &'a mut Column, n: usize) -> &'a [f64] {
+pub(super) fn spread<'a, T: Copy>(a: Operand<'a, T>, room: &'a mut [T], n: usize) -> &'a [T] {
     match a {
         V(a) => a,
         S(x) => {
-            room.0[..n].fill(x);
-            &room.0[..n]
+            room[..n].fill(x);
+            &room[..n]
         }
     }
 }
@@ -161,7 +167,7 @@ macro_rules! instructions {
         /// What an instruction computes; the discriminant is the opcode.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
-        pub(crate) enum Op { $($u,)* $($t,)* $($e,)* $($l,)* $($h,)* $($r,)* $($k,)* }
+        pub enum Op { $($u,)* $($t,)* $($e,)* $($l,)* $($h,)* $($r,)* $($k,)* }
 
         const TABLE: &[(&str, Op, u32)] = &[
             $(($un, Op::$u, 1),)* $(($tn, Op::$t, 1),)* $(($en, Op::$e, 1),)*
@@ -173,6 +179,7 @@ macro_rules! instructions {
         pub(crate) fn apply<const F: bool>(op: Op, d: &mut [f64], [a, b, c]: [Operand; 3], room: &mut [Column; 2]) {
             let n = d.len().min(BLOCK);
             let [room_a, room_b] = room;
+            let (room_a, room_b) = (room_a.as_mut(), room_b.as_mut());
             match op {
                 $(Op::$u => map1(d, spread(a, room_a, n), #[inline(always)] |x| $uf(x)),)*
                 $(Op::$t => reduced(d, spread(a, room_a, n), #[inline(always)] |x| $tf(x), $tfar),)*
