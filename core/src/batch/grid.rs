@@ -9,13 +9,6 @@ use super::product::{Parts, ROWS, Sums as ProductSums};
 use super::{LaneModel, Row, Size, Sums};
 use crate::tape::{Level, POINTS, Real, Tape};
 
-/// Fits whose sums are made at once: a cache line of numbers. The data of so many stay in the first-level cache.
-const GROUP: usize = 8;
-const WIDTH: usize = f64::WIDTH;
-const GROUPS: usize = WIDTH / GROUP;
-
-type Line = [f64; GROUP];
-
 /// A model and its derivatives as sums of products on a grid, made once for all fits.
 #[derive(Clone, Debug)]
 pub struct Grid {
@@ -82,34 +75,35 @@ impl Grid {
 }
 
 /// A separable model over a group of fits that all have every point of the grid, with the same weight.
-pub struct GridLanes<'a> {
+pub struct GridLanes<'a, T: Real> {
     grid: &'a Grid,
     data: &'a Data<'a>,
     held: Vec<usize>,
     /// Square root of the weight.
     weight: f64,
-    coefficients: Machine<f64>,
-    axes: [Axis; 2],
-    groups: Vec<Group>,
-    rows: Lines,
-    sums: ProductSums,
+    coefficients: Machine<T>,
+    axes: [Axis<T>; 2],
+    groups: Vec<Group<T>>,
+    rows: Lines<T>,
+    sums: ProductSums<T>,
 }
 
 /// One axis: its factors, and which of them change.
-struct Axis {
-    factors: Machine<f64>,
+struct Axis<T: Real> {
+    factors: Machine<T>,
     n: usize,
     constant: Vec<Option<f64>>,
 }
 
-/// What belongs to eight fits: their data, and a line for each position, factor by factor, of both axes.
-struct Group {
-    y: Lines,
-    tables: [Vec<Lines>; 2],
-    coefficients: Lines,
+/// What belongs to the fits of a cache line, whose sums are made at once, since the data of so many stay in the first-level
+/// cache: their data, and a line for each position, factor by factor, of both axes.
+struct Group<T: Real> {
+    y: Lines<T>,
+    tables: [Vec<Lines<T>>; 2],
+    coefficients: Lines<T>,
 }
 
-impl<'a> GridLanes<'a> {
+impl<'a, T: Real> GridLanes<'a, T> {
     /// None where the fits are not alike, or the tapes are for other parameters.
     pub fn new(grid: &'a Grid, data: &'a Data<'a>) -> Option<Self> {
         let fits = (grid.n_points(), grid.n_params()) == (data.n_points, data.free.len());
@@ -136,7 +130,7 @@ impl<'a> GridLanes<'a> {
             held: data.held_parameters(),
             weight,
             coefficients: Machine::new(&grid.coefficients, data.values, Vec::new())?,
-            groups: (0..GROUPS).map(|_| group()).collect(),
+            groups: (0..T::WIDTH / T::LINE).map(|_| group()).collect(),
             rows: Lines::new(ROWS * grid.plan.sizes[1]),
             sums: ProductSums::new(&grid.plan),
             axes,
@@ -146,7 +140,7 @@ impl<'a> GridLanes<'a> {
     }
 }
 
-impl LaneModel<f64> for GridLanes<'_> {
+impl<T: Real> LaneModel<T> for GridLanes<'_, T> {
     fn n_params(&self) -> usize {
         self.data.free.len()
     }
@@ -161,56 +155,62 @@ impl LaneModel<f64> for GridLanes<'_> {
                 }
             }
         }
-        let mut squares = 0.0;
-        for (i, line) in self.groups[lane / GROUP].y.get_mut().iter_mut().enumerate() {
-            let y = self.weight * data.y.at(fit * m + i);
-            line[lane % GROUP] = y;
-            squares += y * y;
+        let lines = self.groups[lane / T::LINE].y.get_mut();
+        let mut sums = [0.0; 8]; // no addition waits for the one before
+        for (first, lines) in lines.chunks_mut(sums.len()).enumerate() {
+            for (i, (line, sum)) in lines.iter_mut().zip(&mut sums).enumerate() {
+                let y = self.weight * data.y.at(fit * m + first * 8 + i);
+                line.as_mut()[lane % T::LINE] = T::of(y);
+                *sum += y * y;
+            }
         }
+        let squares = sums.iter().sum();
         Size { n_points: m, squares }
     }
 
-    fn evaluate(&mut self, level: Level, x: &[Row<f64>], out: &mut Sums<f64>) {
+    fn evaluate(&mut self, level: Level, x: &[Row<T>], out: &mut Sums<T>) {
         let Self { grid, data, weight, coefficients, axes, groups, rows, sums, .. } = self;
         coefficients.prepare(level, data.free, x);
         for k in 0..grid.coefficients.n_outputs() {
-            let values = coefficients.output(k, 0).0[..WIDTH].as_chunks::<GROUP>().0;
+            let (values, weight) =
+                (T::lines(&coefficients.output(k, 0).as_ref()[..T::WIDTH]), T::of(*weight));
             for (group, values) in groups.iter_mut().zip(values) {
-                let line = &mut group.coefficients.get_mut()[k];
-                line.iter_mut().zip(values).for_each(|(c, value)| *c = *weight * value);
+                let line = group.coefficients.get_mut()[k].as_mut();
+                line.iter_mut().zip(values.as_ref()).for_each(|(c, &value)| *c = weight * value);
             }
         }
         for (a, axis) in axes.iter_mut().enumerate() {
             axis.evaluate(level, data.free, x, a, groups);
         }
-        level.run(Sum { plan: &grid.plan, groups, rows: rows.get_mut(), sums, out });
+        level.run(Sum::<T> { plan: &grid.plan, groups, rows: rows.get_mut(), sums, out });
     }
 }
 
-impl Axis {
+impl<T: Real> Axis<T> {
     /// Factors that do not change are written here, once.
-    fn tables(&self) -> Vec<Lines> {
+    fn tables(&self) -> Vec<Lines<T>> {
         let table = |value: &Option<f64>| {
-            let mut lines = Lines::new(self.n);
-            lines.get_mut().fill([value.unwrap_or(0.0); GROUP]);
+            let mut lines = Lines::<T>::new(self.n);
+            let value = T::of(value.unwrap_or(0.0));
+            lines.get_mut().iter_mut().for_each(|line| line.as_mut().fill(value));
             lines
         };
         self.constant.iter().map(table).collect()
     }
 
     /// The factors at every position into the tables of axis `a` of the groups.
-    fn evaluate(&mut self, level: Level, free: &[usize], x: &[Row<f64>], a: usize, groups: &mut [Group]) {
+    fn evaluate(&mut self, level: Level, free: &[usize], x: &[Row<T>], a: usize, groups: &mut [Group<T>]) {
         self.factors.prepare(level, free, x);
         for (b, first) in (0..self.n).step_by(POINTS).enumerate() {
             let points = POINTS.min(self.n - first);
             self.factors.run(level, b, points);
             for (k, constant) in self.constant.iter().enumerate() {
                 if constant.is_none() {
-                    let values = self.factors.output(k, b).0[..points * WIDTH].as_chunks::<WIDTH>().0;
+                    let values = &self.factors.output(k, b).as_ref()[..points * T::WIDTH];
                     for (g, group) in groups.iter_mut().enumerate() {
                         let lines = &mut group.tables[a][k].get_mut()[first..first + points];
-                        for (line, values) in lines.iter_mut().zip(values) {
-                            line.copy_from_slice(&values[g * GROUP..][..GROUP]);
+                        for (line, values) in lines.iter_mut().zip(values.chunks_exact(T::WIDTH)) {
+                            *line = T::lines(values)[g];
                         }
                     }
                 }
@@ -220,60 +220,60 @@ impl Axis {
 }
 
 /// Lines that do not straddle two cache lines.
-struct Lines {
-    numbers: Vec<f64>,
+struct Lines<T> {
+    numbers: Vec<T>,
     start: usize,
 }
 
-impl Lines {
-    fn new(n: usize) -> Lines {
-        let numbers = vec![0.0; (n + 1) * GROUP];
-        let start = numbers.as_ptr().align_offset(64).min(GROUP);
+impl<T: Real> Lines<T> {
+    fn new(n: usize) -> Self {
+        let numbers = vec![T::default(); (n + 1) * T::LINE];
+        let start = numbers.as_ptr().align_offset(64).min(T::LINE);
         Lines { numbers, start }
     }
 
     #[inline(always)]
-    fn get(&self) -> &[Line] {
-        &self.numbers[self.start..].as_chunks().0[..self.numbers.len() / GROUP - 1]
+    fn get(&self) -> &[T::Line] {
+        &T::lines(&self.numbers[self.start..])[..self.numbers.len() / T::LINE - 1]
     }
 
     #[inline(always)]
-    fn get_mut(&mut self) -> &mut [Line] {
-        let n = self.numbers.len() / GROUP - 1;
-        &mut self.numbers[self.start..].as_chunks_mut().0[..n]
+    fn get_mut(&mut self) -> &mut [T::Line] {
+        let n = self.numbers.len() / T::LINE - 1;
+        &mut T::lines_mut(&mut self.numbers[self.start..])[..n]
     }
 }
 
-struct Sum<'a> {
+struct Sum<'a, T: Real> {
     plan: &'a Plan,
-    groups: &'a [Group],
-    rows: &'a mut [Line],
-    sums: &'a mut ProductSums,
-    out: &'a mut Sums<f64>,
+    groups: &'a [Group<T>],
+    rows: &'a mut [T::Line],
+    sums: &'a mut ProductSums<T>,
+    out: &'a mut Sums<T>,
 }
 
-impl WithSimd for Sum<'_> {
+impl<T: Real> WithSimd for Sum<'_, T> {
     type Output = ();
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let Sum { plan, groups, rows, sums, out } = self;
-        let (mut u, mut v): (Vec<&[Line]>, Vec<&[Line]>) = (Vec::new(), Vec::new());
+        let (mut u, mut v): (Vec<&[T::Line]>, Vec<&[T::Line]>) = (Vec::new(), Vec::new());
         for (g, group) in groups.iter().enumerate() {
             u.clear();
             v.clear();
             u.extend(group.tables[0].iter().map(Lines::get));
             v.extend(group.tables[1].iter().map(Lines::get));
-            let parts = Parts { factors: [&u, &v], coefficients: group.coefficients.get() };
-            plan.sum::<S>(s, &parts, group.y.get(), rows, sums);
-            let lanes = g * GROUP..(g + 1) * GROUP;
-            for (cost, rss) in out.cost[lanes.clone()].iter_mut().zip(&sums.rss.0) {
-                *cost = 0.5 * rss;
+            let parts = Parts::<T> { factors: [&u, &v], coefficients: group.coefficients.get() };
+            plan.sum::<S, T>(s, &parts, group.y.get(), rows, sums);
+            let lanes = g * T::LINE..(g + 1) * T::LINE;
+            for (cost, &rss) in out.cost[lanes.clone()].iter_mut().zip(sums.rss.0.as_ref()) {
+                *cost = T::of(0.5) * rss;
             }
             for (to, from) in out.gradient.iter_mut().zip(&sums.gradient) {
-                to[lanes.clone()].copy_from_slice(&from.0);
+                to[lanes.clone()].copy_from_slice(from.0.as_ref());
             }
             for (to, from) in out.normal.iter_mut().zip(&sums.matrix) {
-                to[lanes.clone()].copy_from_slice(&from.0);
+                to[lanes.clone()].copy_from_slice(from.0.as_ref());
             }
         }
     }

@@ -1,39 +1,40 @@
-//! Lines of one number for each of the fits of a group, a cache line of them.
+//! Lines of one number for each of some fits, a cache line of them.
 
 use std::ops::Deref;
 
 use pulp::Simd;
 
-/// A number for each of eight fits.
-pub(crate) type Line = [f64; 8];
-
-pub(crate) const ZERO: Line = [0.0; 8];
+use crate::tape::Real;
 
 /// A line where vectors of it do not straddle two cache lines (which costs twice).
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub(crate) struct Own(pub Line);
+pub(crate) struct Own<T: Real>(pub T::Line);
 
-impl Deref for Own {
-    type Target = Line;
+impl<T: Real> Own<T> {
+    pub const ZERO: Self = Own(T::ZERO_LINE);
+}
+
+impl<T: Real> Deref for Own<T> {
+    type Target = T::Line;
     #[inline(always)]
-    fn deref(&self) -> &Line {
+    fn deref(&self) -> &T::Line {
         &self.0
     }
 }
 
 /// Vectors in a line.
 #[inline(always)]
-pub(crate) fn vectors<S: Simd>() -> usize {
-    ZERO.len() / S::F64_LANES
+pub(crate) fn vectors<S: Simd, T: Real>() -> usize {
+    T::LINE / T::lanes::<S>()
 }
 
 #[inline(always)]
-pub(crate) fn load<S: Simd>(line: &Line, part: usize) -> S::f64s {
-    S::as_simd_f64s(line).0[part]
+pub(crate) fn load<S: Simd, T: Real>(line: &T::Line, part: usize) -> T::Vector<S> {
+    T::vectors::<S>(line.as_ref())[part]
 }
 
 #[inline(always)]
-pub(crate) fn store<S: Simd>(line: &mut Line, part: usize, v: S::f64s) {
-    S::as_mut_simd_f64s(line).0[part] = v;
+pub(crate) fn store<S: Simd, T: Real>(line: &mut T::Line, part: usize, v: T::Vector<S>) {
+    T::vectors_mut::<S>(line.as_mut())[part] = v;
 }

@@ -74,7 +74,7 @@ impl<'a> Way<'a> {
     fn single(self, data: &'a Data<'a>) -> Option<Model<'a, f32>> {
         match self {
             Way::Points(tape) => Some(Box::new(TapeLanes::new(tape, data)?)),
-            Way::Products(_) => None,
+            Way::Products(grid) => Some(Box::new(GridLanes::new(grid, data)?)),
         }
     }
 }

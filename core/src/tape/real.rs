@@ -41,7 +41,13 @@ pub trait Real:
     type Vector<S: Simd>: Copy;
     type Mask<S: Simd>: Copy;
 
+    /// A cache line of them.
+    type Line: AsRef<[Self]> + AsMut<[Self]> + Copy + Debug + Send + Sync;
+
     const ZEROS: Self::Lanes;
+    const ZERO_LINE: Self::Line;
+    /// Numbers of a cache line.
+    const LINE: usize = 64 / size_of::<Self>();
 
     /// Rounded to this precision.
     fn of(value: f64) -> Self;
@@ -50,6 +56,8 @@ pub trait Real:
     /// d = op(a, b, c) over the numbers of a block.
     fn apply<const F: bool>(op: Op, d: &mut [Self], operands: [Operand<Self>; 3], room: &mut Self::Room);
 
+    fn lines(numbers: &[Self]) -> &[Self::Line];
+    fn lines_mut(numbers: &mut [Self]) -> &mut [Self::Line];
     fn vectors<S: Simd>(numbers: &[Self]) -> &[Self::Vector<S>];
     fn vectors_mut<S: Simd>(numbers: &mut [Self]) -> &mut [Self::Vector<S>];
     /// Numbers of a vector.
@@ -97,7 +105,9 @@ macro_rules! real {
             type Room = $room;
             type Vector<S: Simd> = S::$vector;
             type Mask<S: Simd> = S::$mask;
+            type Line = [$t; 64 / size_of::<$t>()];
             const ZEROS: Self::Lanes = [0.0; $block / POINTS];
+            const ZERO_LINE: Self::Line = [0.0; 64 / size_of::<$t>()];
 
             #[inline(always)]
             fn of(value: f64) -> Self {
@@ -110,6 +120,14 @@ macro_rules! real {
             #[inline(always)]
             fn apply<const F: bool>(op: Op, d: &mut [Self], operands: [Operand<Self>; 3], room: &mut $room) {
                 $apply(op, d, operands, room);
+            }
+            #[inline(always)]
+            fn lines(numbers: &[Self]) -> &[Self::Line] {
+                numbers.as_chunks().0
+            }
+            #[inline(always)]
+            fn lines_mut(numbers: &mut [Self]) -> &mut [Self::Line] {
+                numbers.as_chunks_mut().0
             }
             #[inline(always)]
             fn vectors<S: Simd>(numbers: &[Self]) -> &[S::$vector] {
