@@ -1,6 +1,6 @@
 //! Fits in lanes against a plain loop over single ones.
 
-use marquardt_core::batch::{Data, Ends, Numbers, Precision, Table, Way, run};
+use marquardt_core::batch::{Data, Ends, Numbers, Table, Way, run};
 use marquardt_core::likelihood::Family;
 use marquardt_core::tape::{Level, Tape, TapeSpec, opcodes};
 
@@ -108,7 +108,7 @@ impl<'a> Job<'a> {
             covariance: None,
         };
         let tape = decay();
-        assert!(run(Way::Points(&tape), &data, level, Precision::Double, threads, ends));
+        assert!(run::<f64>(Way::Points(&tape), &data, level, threads, ends));
         Fits { x, cost, status, variance, n_points }
     }
 }

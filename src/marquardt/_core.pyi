@@ -193,22 +193,10 @@ def fit_lanes(
     batch: Any,
     loss: tuple[Any, ...] | None,
     threads: int,
-    covariance: bool,
+    ends: Any,
     single: bool,
     grid: Grid | None = None,
-) -> (
-    tuple[
-        Matrix,
-        Vector,
-        Vector,
-        NDArray[np.int8],
-        NDArray[np.int32],
-        NDArray[np.int32],
-        Matrix,
-        NDArray[np.float64] | None,
-    ]
-    | None
-): ...
+) -> bool: ...
 def fit_each(
     programs: Programs,
     batch: Any,

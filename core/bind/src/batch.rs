@@ -1,12 +1,13 @@
 //! `fit_lanes`: many fits of one small traced model.
 
-use marquardt_core::batch::{Data, Each, End, Ends, Numbers, Precision, Table, Way, run};
+use marquardt_core::batch::{self, Data, Each, End, Numbers, Table, Way, run};
 use marquardt_core::cost::Cost;
 use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
 use numpy::PyUntypedArrayMethods;
 use numpy::{
     IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn,
+    PyReadwriteArray1, PyReadwriteArray2, PyReadwriteArray3,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -80,69 +81,62 @@ impl Batch<'_> {
     }
 }
 
-/// Parameters (k, p), cost, sum of squares or Pearson's chi-square, status (-1: in doubt), nfev, number of points, variances (k, p) and covariance (k, p, p) or None.
-type Found<'py> = (
-    Bound<'py, PyArrayDyn<f64>>,
-    Bound<'py, PyArray1<f64>>,
-    Bound<'py, PyArray1<f64>>,
-    Bound<'py, PyArray1<i8>>,
-    Bound<'py, PyArray1<i32>>,
-    Bound<'py, PyArray1<i32>>,
-    Bound<'py, PyArrayDyn<f64>>,
-    Option<Bound<'py, PyArrayDyn<f64>>>,
-);
+/// Where ends are written, arrays of the caller with a row for each fit: parameters, cost, sum of squares or Pearson's
+/// chi-square, status (-1: in doubt), evaluations, points, variances and, where it is wanted, covariance.
+#[derive(FromPyObject)]
+pub struct Ends<'py> {
+    x: PyReadwriteArray2<'py, f64>,
+    cost: PyReadwriteArray1<'py, f64>,
+    rss: PyReadwriteArray1<'py, f64>,
+    status: PyReadwriteArray1<'py, i8>,
+    nfev: PyReadwriteArray1<'py, i32>,
+    n_points: PyReadwriteArray1<'py, i32>,
+    unscaled_variance: PyReadwriteArray2<'py, f64>,
+    covariance: Option<PyReadwriteArray3<'py, f64>>,
+}
 
-/// Fits made in lanes by a tape of the model and its derivatives; those in doubt are to be made otherwise. None where the
-/// tape has branches, or for a loss. With `grid` the sums are those of products on it; None also where fits have points
+impl Ends<'_> {
+    fn slices(&mut self, k: usize, p: usize) -> PyResult<batch::Ends<'_>> {
+        let ends = batch::Ends {
+            x: self.x.as_slice_mut()?,
+            cost: self.cost.as_slice_mut()?,
+            rss: self.rss.as_slice_mut()?,
+            status: self.status.as_slice_mut()?,
+            nfev: self.nfev.as_slice_mut()?,
+            n_points: self.n_points.as_slice_mut()?,
+            variance: self.unscaled_variance.as_slice_mut()?,
+            covariance: self.covariance.as_mut().map(|c| c.as_slice_mut()).transpose()?,
+        };
+        ends.check(k, p).map_err(PyValueError::new_err)?;
+        Ok(ends)
+    }
+}
+
+/// Fits made in lanes by a tape of the model and its derivatives; those in doubt are to be made otherwise. False where the
+/// tape has branches, or for a loss. With `grid` the sums are those of products on it; False also where fits have points
 /// of their own.
 #[pyfunction]
-#[pyo3(signature = (jacobian, batch, loss, threads, covariance, single, grid=None))]
-pub fn fit_lanes<'py>(
-    py: Python<'py>,
+#[pyo3(signature = (jacobian, batch, loss, threads, ends, single, grid=None))]
+pub fn fit_lanes(
+    py: Python<'_>,
     jacobian: &Tape,
-    batch: Batch<'py>,
+    batch: Batch<'_>,
     loss: Option<Loss>,
     threads: usize,
-    covariance: bool,
+    mut ends: Ends<'_>,
     single: bool,
     grid: Option<&Grid>,
-) -> PyResult<Option<Found<'py>>> {
+) -> PyResult<bool> {
     let cost = loss.map(Loss::into_cost).transpose()?.map(|(cost, _)| cost);
-    let data = batch.data(cost.as_ref())?;
-    let (k, p) = (data.n_fits, data.free.len());
     if matches!(cost, Some(Cost::Robust(_))) {
-        return Ok(None);
+        return Ok(false);
     }
+    let data = batch.data(cost.as_ref())?;
+    let ends = ends.slices(data.n_fits, data.free.len())?;
+    ends.status.fill(-1);
     let way = grid.map_or(Way::Points(&jacobian.0), |grid| Way::Products(&grid.0));
-    let (mut x, mut cost) = (vec![f64::NAN; k * p], vec![f64::NAN; k]);
-    let (mut rss, mut status) = (vec![f64::NAN; k], vec![-1_i8; k]);
-    let (mut nfev, mut points) = (vec![0; k], vec![0; k]);
-    let mut variance = vec![f64::NAN; k * p];
-    let mut whole = covariance.then(|| vec![f64::NAN; k * p * p]);
-    let ends = Ends {
-        x: &mut x,
-        cost: &mut cost,
-        rss: &mut rss,
-        status: &mut status,
-        nfev: &mut nfev,
-        n_points: &mut points,
-        variance: &mut variance,
-        covariance: whole.as_deref_mut(),
-    };
-    let precision = if single { Precision::Single } else { Precision::Double };
-    if !py.detach(|| run(way, &data, Level::best(), precision, threads, ends)) {
-        return Ok(None);
-    }
-    Ok(Some((
-        shaped(py, x, &[k, p])?,
-        cost.into_pyarray(py),
-        rss.into_pyarray(py),
-        status.into_pyarray(py),
-        nfev.into_pyarray(py),
-        points.into_pyarray(py),
-        shaped(py, variance, &[k, p])?,
-        whole.map(|c| shaped(py, c, &[k, p, p])).transpose()?,
-    )))
+    let run = if single { run::<f32> } else { run::<f64> };
+    Ok(py.detach(|| run(way, &data, Level::best(), threads, ends)))
 }
 
 /// Where fits ended on the QR path: parameters (k, p), cost, status, nfev, njev, points, rank, which parameters are at

@@ -19,31 +19,14 @@ pub enum Verdict {
 const DAMPING: f64 = 1e-2;
 /// A step is taken from this part of the predicted reduction on.
 pub(super) const ACCEPT: f64 = 1e-4;
-/// How long the last step may be, in standard errors: it is still taken, and leaves `FAST` of itself at most.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Precision {
-    /// 1e-3 of a standard error.
-    Double,
-    /// 5e-3, with 7 to 13 % fewer evaluations: 1e-3 of a standard error is left. (3e-2 takes 14 to 22 % fewer, but
-    /// standard errors of one logistic in 600 are off by more than 1 %, up to 5 %.)
-    Single,
-}
-
-impl Precision {
-    fn last_step(self) -> f64 {
-        match self {
-            Precision::Double => 1e-3,
-            Precision::Single => 5e-3,
-        }
-    }
-}
-
 /// Of the step before, the last one is this part at most.
 pub(super) const FAST: f64 = 0.2;
 /// Where undamped steps shrink more slowly than that, the last one is so short.
 pub(super) const SHORT: f64 = 1e-6;
 /// What the numbers of a precision can tell.
 pub(super) struct Limits {
+    /// How long the last step may be, in standard errors: it is still taken, and leaves `FAST` of itself at most.
+    pub last_step: f64,
     /// A reduction of the cost below this part of it is not told from rounding errors,
     pub tiny: f64,
     /// which are below this part.
@@ -57,10 +40,13 @@ pub(super) struct Limits {
 }
 
 /// A pivot of 1e-9 is a condition of about 3e4 of J.
-const DOUBLE: Limits = Limits { tiny: 1e-13, slack: 1e-12, exact: 1e-12, pivot: 1e-9, relative: None };
-/// Sums are wrong by some 1e-7: less than a percent of a pivot, and of a standard error, a residual changes by less than
-/// 1 % of the noise, a parameter by less than 1 % of its error.
-const SINGLE: Limits = Limits { tiny: 6e-6, slack: 6e-5, exact: 3e-5, pivot: 1e-5, relative: Some(2e-5) };
+const DOUBLE: Limits =
+    Limits { last_step: 1e-3, tiny: 1e-13, slack: 1e-12, exact: 1e-12, pivot: 1e-9, relative: None };
+/// Sums are wrong by some 1e-7: less than a percent of a pivot, and of a standard error; a residual changes by less than 1 %
+/// of the noise, a parameter by less than 1 % of its error. The last step saves 7 to 13 % of the evaluations, and leaves
+/// 1e-3 of a standard error. (3e-2 saves 14 to 22 %, but standard errors of one logistic in 600 are off by more than 1 %.)
+const SINGLE: Limits =
+    Limits { last_step: 5e-3, tiny: 6e-6, slack: 6e-5, exact: 3e-5, pivot: 1e-5, relative: Some(2e-5) };
 
 impl Limits {
     #[inline(always)]
@@ -86,7 +72,6 @@ pub(super) const SIGN: f64 = 5.0;
 /// A group of fits on their way.
 pub struct Lanes<T: Real> {
     pub(super) p: usize,
-    pub(super) last_step: f64,
     pub(super) likely: bool,
     pub(super) x: Vec<Row<T>>,
     pub(super) trial: Vec<Row<T>>,
@@ -130,13 +115,12 @@ pub struct Start<'a> {
 
 impl<T: Real> Lanes<T> {
     /// For p parameters, of counts where `likely`.
-    pub fn new(p: usize, precision: Precision, likely: bool) -> Self {
+    pub fn new(p: usize, likely: bool) -> Self {
         let rows = |n| vec![Row::default(); n];
         let mut ones = Row::default();
         ones.fill(T::of(1.0));
         Lanes {
             p,
-            last_step: precision.last_step(),
             likely,
             x: rows(p),
             trial: rows(p),

@@ -9,7 +9,7 @@
 //! `Verdict::Doubtful`, for the dense QR path.
 //!
 //! All of this is written for numbers of either precision (`Real`): a vector holds twice as many of single precision. What
-//! those cannot tell, lanes of double precision look at again.
+//! those cannot tell is for lanes of double precision.
 
 mod counts;
 mod data;
@@ -32,7 +32,6 @@ mod wide;
 pub use data::{Data, Numbers, Table};
 pub use each::{Each, End};
 pub use grid::{Grid, GridSpec};
-pub use lanes::Precision;
 pub use robust::Plan;
 pub use run::{Ends, Way, run};
 
@@ -89,12 +88,6 @@ impl<T: Real> Sums<T> {
             gradient: rows(p),
             normal: rows(p * (p + 1) / 2),
         }
-    }
-
-    pub fn clear(&mut self) {
-        (self.cost, self.pearson) = (Row::default(), Row::default());
-        self.gradient.fill(Row::default());
-        self.normal.fill(Row::default());
     }
 }
 

@@ -21,7 +21,8 @@ impl<T: Real> Block<T> {
     }
 }
 
-/// Adds `points` points of a group of fits to its sums; output 0 is the model, 1 + j its derivative by parameter j.
+/// Adds `points` points of a group of fits to its sums, which begin with the first block; output 0 is the model, 1 + j its
+/// derivative by parameter j.
 pub fn accumulate<'a, T: Real>(
     level: Level,
     block: &'a mut Block<T>,
@@ -30,6 +31,7 @@ pub fn accumulate<'a, T: Real>(
     weights: Option<&T::Column>,
     family: Option<Family>,
     points: usize,
+    first: bool,
     out: &mut Sums<T>,
 ) {
     let p = out.gradient.len();
@@ -43,6 +45,9 @@ pub fn accumulate<'a, T: Real>(
         }
         Some(family) => {
             let rows = &mut *counts;
+            if first {
+                out.cost = Row::default();
+            }
             level.run(Deviance::<T> { family, model, y, cases: weights, n, residuals, rows });
             level.run(Total::<T> { terms: &counts.terms, points, cost: &mut out.cost });
             Some(&counts.root)
@@ -57,7 +62,14 @@ pub fn accumulate<'a, T: Real>(
     } else {
         columns[..p].iter_mut().enumerate().for_each(|(j, c)| *c = output(1 + j));
     }
-    level.run(Products::<T> { columns: &columns[..p], residuals, likely: family.is_some(), points, out });
+    level.run(Products::<T> {
+        columns: &columns[..p],
+        residuals,
+        likely: family.is_some(),
+        points,
+        first,
+        out,
+    });
 }
 
 /// Most parameters that lanes take.
@@ -119,6 +131,7 @@ struct Products<'a, T: Real> {
     /// Their squares are then Pearson's chi-square, not the cost.
     likely: bool,
     points: usize,
+    first: bool,
     out: &'a mut Sums<T>,
 }
 
@@ -141,7 +154,7 @@ impl<T: Real> WithSimd for Products<'_, T> {
 impl<T: Real> Products<'_, T> {
     #[inline(always)]
     fn at_once<S: Simd, const P: usize>(self, s: S) {
-        let Products { columns, residuals, likely, points, out } = self;
+        let Products { columns, residuals, likely, points, first, out } = self;
         let (v, zero) = (T::WIDTH / T::lanes::<S>(), T::splat(s, T::default()));
         let r = vectors::<S, T>(residuals, points);
         let mut d = [r; P];
@@ -165,7 +178,7 @@ impl<T: Real> Products<'_, T> {
             }
             let add = |row: &mut Row<T>, sum| {
                 let to = &mut T::vectors_mut::<S>(row)[l];
-                *to = T::sum(s, *to, sum);
+                *to = if first { sum } else { T::sum(s, *to, sum) };
             };
             add(cost, T::product(s, T::splat(s, T::of(0.5)), squares));
             let mut entries = normal.iter_mut();
@@ -182,19 +195,19 @@ impl<T: Real> Products<'_, T> {
 
     #[inline(always)]
     fn one_by_one<S: Simd>(self, s: S) {
-        let Products { columns, residuals, likely, points, out } = self;
+        let Products { columns, residuals, likely, points, first, out } = self;
         let p = columns.len();
         let r = vectors::<S, T>(residuals, POINTS);
-        let half = T::splat(s, T::of(0.5));
+        let (half, zero) = (T::splat(s, T::of(0.5)), T::splat(s, T::default()));
         let v = T::WIDTH / T::lanes::<S>();
         let cost = if likely { &mut out.pearson } else { &mut out.cost };
         let cost = T::vectors_mut::<S>(cost);
         for (l, cost) in cost.iter_mut().enumerate() {
-            let mut sum = T::splat(s, T::default());
+            let mut sum = zero;
             for i in 0..points {
                 sum = T::ma(s, r[i * v + l], r[i * v + l], sum);
             }
-            *cost = T::ma(s, half, sum, *cost);
+            *cost = T::ma(s, half, sum, if first { zero } else { *cost });
         }
         let column = |j: usize| vectors::<S, T>(columns[j], POINTS);
         let mut row = 0;
@@ -203,7 +216,7 @@ impl<T: Real> Products<'_, T> {
             let (normal, gradient) = (&mut out.normal[row..row + a + 1], &mut out.gradient[a]);
             let gradient = T::vectors_mut::<S>(gradient);
             for (l, g) in gradient.iter_mut().enumerate() {
-                let mut sum = *g;
+                let mut sum = if first { zero } else { *g };
                 for i in 0..points {
                     sum = T::ma(s, da[i * v + l], r[i * v + l], sum);
                 }
@@ -212,7 +225,7 @@ impl<T: Real> Products<'_, T> {
             for (b, entry) in normal.iter_mut().enumerate() {
                 let (db, entry) = (column(b), T::vectors_mut::<S>(entry));
                 for (l, e) in entry.iter_mut().enumerate() {
-                    let mut sum = *e;
+                    let mut sum = if first { zero } else { *e };
                     for i in 0..points {
                         sum = T::ma(s, da[i * v + l], db[i * v + l], sum);
                     }

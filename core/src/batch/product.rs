@@ -340,7 +340,11 @@ mod tests {
             let (matrix, gradient, rss) = directly(plan, lane);
             let near = |found: &T::Line, expected: f64, size: f64| {
                 let found = found.as_ref()[lane].double();
-                assert!((found - expected).abs() <= 45.0 * T::EPSILON * size, "{found} {expected} {:?}", plan.sizes);
+                assert!(
+                    (found - expected).abs() <= 45.0 * T::EPSILON * size,
+                    "{found} {expected} {:?}",
+                    plan.sizes
+                );
             };
             let size = 10.0 * (n as f64);
             near(&sums.rss, rss, size);

@@ -3,7 +3,7 @@
 use super::LaneModel;
 use super::data::Data;
 use super::grid::{Grid, GridLanes};
-use super::lanes::{Lanes, Precision, Start, Verdict};
+use super::lanes::{Lanes, Start, Verdict};
 use super::tape::TapeLanes;
 use crate::evaluate::jobs::share;
 use crate::minimize::Status;
@@ -12,7 +12,7 @@ use crate::tape::{Level, Real, Tape};
 /// Fits of a range: enough that lanes which wait at its end cost little, few enough that threads end together.
 const RANGE: usize = 2048;
 
-/// Where the fits ended: one entry for each, or p, or p x p.
+/// Where the fits ended: one entry for each, or p, or p x p. Of fits in doubt only the status says something.
 pub struct Ends<'a> {
     pub x: &'a mut [f64],
     pub cost: &'a mut [f64],
@@ -28,6 +28,24 @@ pub struct Ends<'a> {
 }
 
 impl<'a> Ends<'a> {
+    /// Do the lengths fit k fits of p parameters? The error names what does not.
+    pub fn check(&self, k: usize, p: usize) -> Result<(), String> {
+        let lengths = [
+            ("x", self.x.len(), k * p),
+            ("cost", self.cost.len(), k),
+            ("rss", self.rss.len(), k),
+            ("status", self.status.len(), k),
+            ("nfev", self.nfev.len(), k),
+            ("n_points", self.n_points.len(), k),
+            ("variance", self.variance.len(), k * p),
+            ("covariance", self.covariance.as_ref().map_or(k * p * p, |c| c.len()), k * p * p),
+        ];
+        match lengths.iter().find(|(_, found, wanted)| found != wanted) {
+            Some((name, found, wanted)) => Err(format!("{name} has {found} places instead of {wanted}")),
+            None => Ok(()),
+        }
+    }
+
     /// The first `k` fits, and the others.
     fn split(self, k: usize, p: usize) -> (Ends<'a>, Ends<'a>) {
         let (x, x_rest) = self.x.split_at_mut(k * p);
@@ -62,16 +80,11 @@ pub enum Way<'a> {
     Products(&'a Grid),
 }
 
-impl<'a> Way<'a> {
-    /// In double precision; None where lanes do not take this model or these data.
-    fn double(self, data: &'a Data<'a>) -> Option<Model<'a, f64>> {
-        match self {
-            Way::Points(tape) => Some(Box::new(TapeLanes::new(tape, data)?)),
-            Way::Products(grid) => Some(Box::new(GridLanes::new(grid, data)?)),
-        }
-    }
+type Model<'a, T> = Box<dyn LaneModel<T> + Send + 'a>;
 
-    fn single(self, data: &'a Data<'a>) -> Option<Model<'a, f32>> {
+impl<'a> Way<'a> {
+    /// None where lanes do not take this model or these data.
+    fn model<T: Real>(self, data: &'a Data<'a>) -> Option<Model<'a, T>> {
         match self {
             Way::Points(tape) => Some(Box::new(TapeLanes::new(tape, data)?)),
             Way::Products(grid) => Some(Box::new(GridLanes::new(grid, data)?)),
@@ -79,20 +92,11 @@ impl<'a> Way<'a> {
     }
 }
 
-type Model<'a, T> = Box<dyn LaneModel<T> + Send + 'a>;
-
-/// Makes all fits by `threads` threads, each with a model of its own. A fit's end depends neither on their number nor on
-/// the fits around it. False where lanes do not take this model or these data.
-pub fn run<'a>(
-    way: Way<'a>,
-    data: &'a Data<'a>,
-    level: Level,
-    precision: Precision,
-    threads: usize,
-    ends: Ends,
-) -> bool {
+/// Makes all fits by `threads` threads, in lanes of numbers `T`. A fit's end depends neither on the number of threads nor
+/// on the fits around it. False where lanes do not take this model or these data.
+pub fn run<'a, T: Real>(way: Way<'a>, data: &'a Data<'a>, level: Level, threads: usize, ends: Ends) -> bool {
     let (k, p) = (data.n_fits, data.free.len());
-    match way.double(data) {
+    match way.model::<T>(data) {
         None => return false,
         Some(model) if model.family() != data.family => return true, // all in doubt: it knows nothing of this likelihood
         Some(_) => (),
@@ -104,85 +108,61 @@ pub fn run<'a>(
         pieces.push((first, piece));
         rest = others;
     }
-    let mut workers: Vec<Worker> = Vec::new();
+    let mut workers: Vec<Option<(Model<T>, Lanes<T>)>> = Vec::new();
     let threads = threads.clamp(1, pieces.len().max(1));
     share(threads, &mut workers, pieces.into_iter(), |_, (first, piece), worker| {
-        let mut range = Range { data, first, ends: piece };
-        let mut left: Vec<usize> = (0..range.ends.cost.len()).collect();
-        if precision == Precision::Single {
-            let group = worker.single.get_or_insert_with(|| Group::new(way.single(data), data, precision));
-            if let Some(group) = group {
-                range.run(level, group, &left);
-                left.retain(|&fit| range.ends.status[fit] < 0);
-            }
+        if worker.is_none() {
+            let lanes = Lanes::new(p, data.family.is_some());
+            *worker = way.model(data).map(|model| (model, lanes));
         }
-        let group = worker.double.get_or_insert_with(|| Group::new(way.double(data), data, precision));
-        if let Some(group) = group {
-            range.run(level, group, &left);
+        if let Some((model, lanes)) = worker {
+            Range { data, first, next: 0, ends: piece }.run(level, &mut **model, lanes);
         }
     });
     true
-}
-
-/// What a thread works with, made where it is first needed.
-#[derive(Default)]
-struct Worker<'a> {
-    single: Option<Option<Group<'a, f32>>>,
-    double: Option<Option<Group<'a, f64>>>,
-}
-
-/// Lanes and their model.
-struct Group<'a, T: Real> {
-    model: Model<'a, T>,
-    lanes: Lanes<T>,
-}
-
-impl<'a, T: Real> Group<'a, T> {
-    fn new(model: Option<Model<'a, T>>, data: &Data, precision: Precision) -> Option<Self> {
-        let lanes = Lanes::new(data.free.len(), precision, data.family.is_some());
-        model.map(|model| Group { model, lanes })
-    }
 }
 
 /// Some fits of a job, one after another.
 struct Range<'a, 'd> {
     data: &'a Data<'d>,
     first: usize,
+    /// The next fit to begin, counted from `first`.
+    next: usize,
     ends: Ends<'a>,
 }
 
 impl Range<'_, '_> {
-    /// Makes the fits `which`, counted from the first of the range.
-    fn run<T: Real>(&mut self, level: Level, group: &mut Group<T>, which: &[usize]) {
+    fn run<T: Real>(mut self, level: Level, model: &mut dyn LaneModel<T>, lanes: &mut Lanes<T>) {
         let mut fits = vec![None; T::WIDTH];
-        let mut which = which.iter();
         for (lane, fit) in fits.iter_mut().enumerate() {
-            *fit = self.refill(lane, group, &mut which);
+            *fit = self.refill(lane, model, lanes);
         }
         while fits.iter().any(Option::is_some) {
-            group.lanes.advance(level, &mut *group.model);
+            lanes.advance(level, model);
             for (lane, of) in fits.iter_mut().enumerate() {
-                if let Some(verdict) = group.lanes.verdict(lane)
+                if let Some(verdict) = lanes.verdict(lane)
                     && let Some(fit) = *of
                 {
-                    self.write(fit, lane, &group.lanes, verdict);
-                    *of = self.refill(lane, group, &mut which);
+                    self.write(fit, lane, lanes, verdict);
+                    *of = self.refill(lane, model, lanes);
                 }
             }
         }
     }
 
     /// Begin the next fit in a lane that is free; those in doubt from the first are passed over.
-    fn refill<'w, T: Real>(
+    fn refill<T: Real>(
         &mut self,
         lane: usize,
-        group: &mut Group<T>,
-        which: &mut impl Iterator<Item = &'w usize>,
+        model: &mut dyn LaneModel<T>,
+        lanes: &mut Lanes<T>,
     ) -> Option<usize> {
         let (data, p) = (self.data, self.data.free.len());
-        for &fit in which {
+        while self.next < self.ends.cost.len() {
+            let fit = self.next;
             let number = self.first + fit;
-            let size = group.model.load(number, lane);
+            self.next += 1;
+            let size = model.load(number, lane);
             self.ends.n_points[fit] = size.n_points as i32;
             let start = Start {
                 x: data.start.of(number, p),
@@ -191,7 +171,7 @@ impl Range<'_, '_> {
                 n_points: size.n_points,
                 squares: size.squares,
             };
-            if group.lanes.begin(lane, &start) {
+            if lanes.begin(lane, &start) {
                 return Some(fit);
             }
         }
@@ -215,7 +195,7 @@ impl Range<'_, '_> {
             };
         }
         ends.cost[fit] = lanes.cost(lane);
-        ends.nfev[fit] += lanes.nfev(lane) as i32;
+        ends.nfev[fit] = lanes.nfev(lane) as i32;
         ends.rss[fit] = lanes.squares(lane);
         ends.status[fit] = match verdict {
             Verdict::Converged => Status::Converged as i8,

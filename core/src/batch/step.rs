@@ -195,7 +195,7 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
         let part = self.part;
         let (zero, one) = (part.splat(0.0), part.splat(1.0));
         let (lower, upper) = (&lanes.lower[..p], &lanes.upper[..p]);
-        let last = lanes.last_step;
+        let last = Limits::of::<T>().last_step;
         let force = self.noise * (FORCE * last * FORCE * last);
         // Clear of the bounds by more than the last step, or held with force.
         let (mut clear, mut held) = (one, zero);

@@ -89,7 +89,6 @@ impl<T: Real> LaneModel<T> for TapeLanes<'_, T> {
     }
 
     fn evaluate(&mut self, level: Level, x: &[Row<T>], out: &mut Sums<T>) {
-        out.clear();
         let family = self.data.family;
         let Self { machine, block, .. } = self;
         machine.prepare(level, self.data.free, x);
@@ -97,7 +96,17 @@ impl<T: Real> LaneModel<T> for TapeLanes<'_, T> {
             let points = POINTS.min(self.data.n_points - b * POINTS);
             machine.run(level, b, points);
             let weights = self.weights.as_ref().map(|w| w.block(b));
-            accumulate(level, block, |k| machine.output(k, b), self.y.block(b), weights, family, points, out);
+            accumulate(
+                level,
+                block,
+                |k| machine.output(k, b),
+                self.y.block(b),
+                weights,
+                family,
+                points,
+                b == 0,
+                out,
+            );
         }
     }
 }

@@ -19,10 +19,10 @@ def chunk_of(job: Job, at: Array | slice) -> Chunk:
     """Some of the fits, in full: missing values are masked, trials divided by."""
     y = job.y[at]
     y = y if y.dtype == np.float32 else np.asarray(y, dtype=np.float64)
-    weights = None if job.weights is None else _of(job.weights, at)
+    weights = None if job.weights is None else rows_of(job.weights, at)
     counts = _counted(job, at, y, weights)
     if job.trials is not None:
-        n = _of(job.trials, at)
+        n = rows_of(job.trials, at)
         y = y / n
         weights = n if weights is None else n * weights
     if weights is not None and weights.shape[-1] != y.shape[1]:
@@ -30,9 +30,9 @@ def chunk_of(job: Job, at: Array | slice) -> Chunk:
         weights = np.broadcast_to(weights, shape)
     if weights is not None and weights.ndim == 2 and counts is not None:
         weights = np.where(counts, weights, 0.0)
-    lower, upper = (_of(side, at) for side in job.box)
+    lower, upper = (rows_of(side, at) for side in job.box)
     return Chunk(
-        x=tuple(_of(part, at) for part in job.x),
+        x=tuple(rows_of(part, at) for part in job.x),
         y=y if counts is None else np.where(counts, y, y.dtype.type(0)),
         weights=None if weights is None else np.ascontiguousarray(weights),
         mask=counts,
@@ -50,7 +50,7 @@ def _counted(job: Job, at: Array | slice, y: Array, weights: Array | None) -> Ar
         return None
     counts: Array = ~np.isnan(y)
     if job.mask is not None:
-        counts &= _of(job.mask, at)
+        counts &= rows_of(job.mask, at)
     if weights is not None:
         counts &= weights > 0.0
     return None if finite and counts.all() else counts
@@ -62,7 +62,7 @@ def _all_finite(y: Array) -> bool:
         return bool(np.isfinite(y.sum())) or bool(np.isfinite(y).all())
 
 
-def _of(values: Array, at: Any) -> Array:
+def rows_of(values: Array, at: Any) -> Array:
     """The rows of some fits, or what all share."""
     return values[at] if values.ndim == 2 else values
 
@@ -74,13 +74,13 @@ def some(chunk: Chunk, at: Array) -> Chunk:
     mask = None if chunk.mask is None else chunk.mask[at]
     return replace(
         chunk,
-        x=tuple(_of(part, at) for part in chunk.x),
+        x=tuple(rows_of(part, at) for part in chunk.x),
         y=chunk.y[at],
-        weights=None if chunk.weights is None else _of(chunk.weights, at),
+        weights=None if chunk.weights is None else rows_of(chunk.weights, at),
         mask=None if mask is None or mask.all() else mask,
-        start=_of(chunk.start, at),
-        lower=_of(chunk.lower, at),
-        upper=_of(chunk.upper, at),
+        start=rows_of(chunk.start, at),
+        lower=rows_of(chunk.lower, at),
+        upper=rows_of(chunk.upper, at),
         fixed=None if chunk.fixed is None else chunk.fixed[at],
     )
 

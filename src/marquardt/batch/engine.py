@@ -102,21 +102,32 @@ class Ends:
         return Ends(*picked)
 
 
+def room(k: int, p: int, covariance: bool) -> Ends:
+    """Room for the ends of k fits: arrays that hold nothing yet."""
+    return Ends(
+        x=np.empty((k, p)),
+        cost=np.empty(k),
+        status=np.empty(k, dtype=np.int8),
+        nfev=np.empty(k, dtype=np.int32),
+        njev=np.empty(k, dtype=np.int32),
+        covariance=np.empty((k, p, p)) if covariance else None,
+        unscaled_variance=np.empty((k, p)),
+        rss=np.empty(k),
+        n_points=np.empty(k, dtype=np.int32),
+        rank=np.empty(k, dtype=np.int16),
+        by_qr=np.empty(k, dtype=bool),
+    )
+
+
 def blank(k: int, p: int, covariance: bool, status: Status = Status.NOT_DONE) -> Ends:
     """Ends of k fits that were not made: NaN everywhere."""
-    return Ends(
-        x=np.full((k, p), np.nan),
-        cost=np.full(k, np.nan),
-        status=np.full(k, CODES[status], dtype=np.int8),
-        nfev=np.zeros(k, dtype=np.int32),
-        njev=np.zeros(k, dtype=np.int32),
-        covariance=np.full((k, p, p), np.nan) if covariance else None,
-        unscaled_variance=np.full((k, p), np.nan),
-        rss=np.full(k, np.nan),
-        n_points=np.zeros(k, dtype=np.int32),
-        rank=np.zeros(k, dtype=np.int16),
-        by_qr=np.zeros(k, dtype=bool),
-    )
+    ends = room(k, p, covariance)
+    for f in fields(Ends):
+        values = getattr(ends, f.name)
+        if values is not None:
+            values[...] = np.nan if values.dtype == np.float64 else 0
+    ends.status[...] = CODES[status]
+    return ends
 
 
 class Engine:
@@ -174,9 +185,10 @@ class Engine:
         """What structure of the model and its data the fits make use of, in words."""
         return None if self.grid is None else str(self.grid)
 
-    def run(self, chunk: Chunk) -> Ends:
-        """The ends of all fits of a chunk. The same bits for any number of threads and any chunking."""
-        ends = self.run_in_lanes(chunk)
+    def run(self, chunk: Chunk, into: Ends | None = None) -> Ends:
+        """The ends of all fits of a chunk, in the arrays of `into` or new ones. The same bits for any number of
+        threads and any chunking."""
+        ends = self.run_in_lanes(chunk, into)
         if ends is None:
             return self._on_qr_path(chunk, np.arange(len(chunk)))
         doubtful = np.flatnonzero(ends.status == CODES[Status.NOT_DONE])
@@ -184,11 +196,12 @@ class Engine:
             ends.put(self._on_qr_path(chunk, doubtful), doubtful)
         return ends
 
-    def run_in_lanes(self, chunk: Chunk) -> Ends | None:
+    def run_in_lanes(self, chunk: Chunk, into: Ends | None = None) -> Ends | None:
         """Ends of the fits that lanes certify, the others NOT_DONE; None where these are not for lanes."""
         if self.traced is None:
             return None
-        return run_lanes(self, self.traced, self._quick, self.grid, chunk)
+        ends = room(len(chunk), self.n_free, self.covariance) if into is None else into
+        return run_lanes(self, self.traced, self._quick, self.grid, chunk, ends)
 
     def _on_qr_path(self, chunk: Chunk, which: Array) -> Ends:
         ends = None if self.traced is None else run_each(self, self.traced, chunk, which)

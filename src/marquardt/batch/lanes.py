@@ -30,11 +30,12 @@ MOST = 20
 
 
 def run_lanes(
-    engine: Engine, traced: TracedBatch, quick: Quick | None, grid: Separable | None, chunk: Chunk
+    engine: Engine, traced: TracedBatch, quick: Quick | None, grid: Separable | None, chunk: Chunk, ends: Ends
 ) -> Ends | None:
-    """Ends of the fits certified in lanes, the others NOT_DONE; None: this chunk is not for lanes."""
+    """`ends`, where those of the fits certified in lanes are written, the others NOT_DONE; None: this chunk is
+    not for lanes."""
     from .chunks import some
-    from .engine import blank
+    from .engine import room
 
     columns, tape = traced.columns_of(chunk), traced.programs.jacobian
     if columns is None or not for_lanes(engine) or not traced.takes(engine, chunk):
@@ -43,14 +44,14 @@ def run_lanes(
         columns, tape = quick
     whole = None if grid is None else on_whole_grid(chunk)
     if grid is None or whole is None or not whole.any():
-        return _made(engine, chunk, columns, tape)
+        return _made(engine, chunk, ends, columns, tape)
     if whole.all():
-        return _made(engine, replace(chunk, mask=None), columns, tape, grid)
+        return _made(engine, replace(chunk, mask=None), ends, columns, tape, grid)
     # How a fit is made depends on its own points only, not on those of the others in its chunk.
-    ends = blank(len(chunk), engine.n_free, engine.covariance)
     for at, way in ((np.flatnonzero(whole), grid), (np.flatnonzero(~whole), None)):
         part = some(chunk, at)
-        found = _made(engine, part if way is None else replace(part, mask=None), columns, tape, way)
+        part = part if way is None else replace(part, mask=None)
+        found = _made(engine, part, room(len(at), engine.n_free, engine.covariance), columns, tape, way)
         if found is None:
             return None
         ends.put(found, at)
@@ -63,25 +64,43 @@ def for_lanes(engine: Engine) -> bool:
 
 
 def _made(
-    engine: Engine, chunk: Chunk, columns: list[Array], tape: Any, grid: Separable | None = None
+    engine: Engine,
+    chunk: Chunk,
+    ends: Ends,
+    columns: list[Array],
+    tape: Any,
+    grid: Separable | None = None,
 ) -> Ends | None:
-    from .engine import CODES, Ends
+    from .chunks import rows_of, some
+    from .engine import CODES, room
+
+    native = None if grid is None else grid.native()
+    single = engine.precision == "single"
+    if not _fill(engine, chunk, ends, columns, tape, native, single):
+        return None
+    if single:  # what it cannot tell double precision may
+        doubtful = np.flatnonzero(ends.status == CODES[Status.NOT_DONE])
+        if doubtful.size:
+            again = room(doubtful.size, engine.n_free, engine.covariance)
+            columns = [rows_of(c, doubtful) for c in columns]
+            _fill(engine, some(chunk, doubtful), again, columns, tape, native, False)
+            for name in ("nfev", "njev"):
+                getattr(again, name)[:] += getattr(ends, name)[doubtful]
+            ends.put(again, doubtful)
+    return ends
+
+
+def _fill(
+    engine: Engine, chunk: Chunk, ends: Ends, columns: list[Array], tape: Any, native: Any, single: bool
+) -> bool:
+    from .engine import CODES
 
     batch = batch_of(engine, chunk, columns)
-    single, native = engine.precision == "single", None if grid is None else grid.native()
-    found = _core.fit_lanes(
-        tape, batch, family_of(engine), threads_of(engine), engine.covariance, single, native
-    )
-    if found is None:
-        return None
-    x, cost, rss, status, nfev, n_points, variance, covariance = found
-    k, p = x.shape
-    status[status < 0] = CODES[Status.NOT_DONE]
-    return Ends(
-        x=x, cost=cost, status=status, nfev=nfev, njev=nfev.copy(), covariance=covariance,
-        unscaled_variance=variance, rss=rss, n_points=n_points,
-        rank=np.full(k, p, dtype=np.int16), by_qr=np.zeros(k, dtype=bool),
-    )  # fmt: skip
+    if not _core.fit_lanes(tape, batch, family_of(engine), threads_of(engine), ends, single, native):
+        return False
+    ends.status[ends.status < 0] = CODES[Status.NOT_DONE]
+    ends.njev[:], ends.rank[:], ends.by_qr[:] = ends.nfev, engine.n_free, False
+    return True
 
 
 def grid_form(traced: TracedBatch, p: Parameters, arguments: Sequence[Array]) -> Separable | None:

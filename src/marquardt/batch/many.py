@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..options import Options
 from .checkpoint import Checkpoint, checkpoint_of
 from .chunks import chunk_of, not_for_fitting, points_of, some
-from .engine import Ends, Engine, blank
+from .engine import Ends, Engine, blank, room
 from .job import Job, job_of
 from .neighbours import from_neighbours
 from .progress import Progress, Watch, watch_of
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 VALUES = 1 << 22
 """So many values a chunk has at most: 32 MB, small beside the data of long runs."""
-MOST = 1 << 15
+MOST = 1 << 16
 """And so many fits: what an interruption loses."""
 
 
@@ -103,7 +103,7 @@ def fit_many(
         precision=job.precision, threads=threads, covariance=covariance,
     )  # fmt: skip
     store = checkpoint_of(checkpoint, job, covariance, neighbours)
-    ends = blank(len(job), engine.n_free, covariance)
+    ends = room(len(job), engine.n_free, covariance)
     done = 0 if store is None else store.read(ends)
     if store is None or not store.finished:
         done = run(job, engine, ends, done, watch_of(progress, len(job)), store)
@@ -135,14 +135,17 @@ def _neighbours(start: Any) -> tuple[bool, Any]:
 
 def run(job: Job, engine: Engine, ends: Ends, done: int, watch: Watch, store: Checkpoint | None) -> int:
     """The fits from number `done` on, chunk by chunk; how many are done, where Ctrl-C comes not all."""
-    k, before = len(job), done
+    k, before, written = len(job), done, done
     size = max(1, min(MOST, VALUES // job.places.m))
     try:
         starts = Starts(job, engine)
         while done < k:
             rows = slice(done, min(done + size, k))
-            found = fit_rows(job, engine, rows, starts)
-            ends.put(found, rows)
+            into = ends.some(rows)
+            found = fit_rows(job, engine, rows, starts, into)
+            if found is not into:
+                ends.put(found, rows)
+            written = rows.stop
             if broken_off(found):
                 break
             done = rows.stop
@@ -150,21 +153,23 @@ def run(job: Job, engine: Engine, ends: Ends, done: int, watch: Watch, store: Ch
                 break
             if store is not None and store.due():
                 store.write(ends, done)
-    except KeyboardInterrupt:  # what the chunk has left is half written
-        rest = slice(done, min(done + size, k))
-        ends.put(blank(rest.stop - rest.start, engine.n_free, engine.covariance), rest)
+    except KeyboardInterrupt:
+        pass  # the chunk it came in is half written
     finally:
         watch.close()
+    if written < k:
+        ends.put(blank(k - written, engine.n_free, engine.covariance), slice(written, k))
     return done
 
 
-def fit_rows(job: Job, engine: Engine, rows: slice, starts: Starts) -> Ends:
-    """The ends of some of the fits, those that cannot be made with the status that says why."""
+def fit_rows(job: Job, engine: Engine, rows: slice, starts: Starts, into: Ends | None = None) -> Ends:
+    """The ends of some of the fits, in the arrays of `into` or new ones; those that cannot be made with the
+    status that says why."""
     chunk = chunk_of(job, rows)
     why = not_for_fitting(job, chunk)
     good = np.flatnonzero(why < 0)
     if good.size == len(why):
-        return starts.run(chunk)
+        return starts.run(chunk, into)
     ends = blank(len(why), engine.n_free, engine.covariance)
     ends.status[:], ends.n_points[:] = why, points_of(chunk)
     if good.size:

@@ -36,15 +36,15 @@ class Starts:
         self.job, self.engine = job, engine
         self.known = bool(np.isfinite(job.start).all()) and not job.search
 
-    def run(self, chunk: Chunk) -> Ends:
-        """The ends of the fits of a chunk; those that fail are tried again from other starts, if these were
-        found rather than given."""
+    def run(self, chunk: Chunk, into: Ends | None = None) -> Ends:
+        """The ends of the fits of a chunk, in the arrays of `into` or new ones; those that fail are tried again
+        from other starts, if these were found rather than given."""
         if self.known:
-            return self.descend(chunk)
+            return self.descend(chunk, into)
         guesses = self.guesses(chunk)
         if self.job.search:
             guesses = [self.searched(chunk, guesses[0]), *guesses]
-        ends = self.descend(replace(chunk, start=guesses[0]))
+        ends = self.descend(replace(chunk, start=guesses[0]), into)
         for start in guesses[1:]:
             failed = np.flatnonzero(~SUCCESS[ends.status])
             if not failed.size or broken_off(ends):
@@ -66,9 +66,9 @@ class Starts:
                 found[i] = np.clip(values[free], _row(chunk.lower, i), _row(chunk.upper, i))
         return found
 
-    def descend(self, chunk: Chunk) -> Ends:
+    def descend(self, chunk: Chunk, into: Ends | None = None) -> Ends:
         """The fits from their start; of counts by way of weighted least squares where it is no mean."""
-        ends = self.engine.run(chunk)
+        ends = self.engine.run(chunk, into)
         if self.job.family is None:
             return ends
         bad = np.flatnonzero(ends.status == CODES[Status.BAD_START])
