@@ -2,7 +2,7 @@
 
 use marquardt_core::batch::{Data, Ends, Numbers, Table, Way, run};
 use marquardt_core::likelihood::Family;
-use marquardt_core::tape::{Level, Tape, TapeSpec, opcodes};
+use marquardt_core::tape::{Level, Real, Tape, TapeSpec, opcodes};
 
 const M: usize = 24;
 
@@ -77,6 +77,11 @@ impl<'a> Job<'a> {
     }
 
     fn fit(&self, level: Level, threads: usize) -> Fits {
+        self.fit_in::<f64>(level, threads)
+    }
+
+    /// In lanes of numbers `T`.
+    fn fit_in<T: Real>(&self, level: Level, threads: usize) -> Fits {
         let k = self.y.len() / M;
         let data = Data {
             n_fits: k,
@@ -108,7 +113,7 @@ impl<'a> Job<'a> {
             covariance: None,
         };
         let tape = decay();
-        assert!(run::<f64>(Way::Points(&tape), &data, level, threads, ends));
+        assert!(run::<T>(Way::Points(&tape), &data, level, threads, ends));
         Fits { x, cost, status, variance, n_points }
     }
 }
@@ -157,15 +162,37 @@ fn lanes_end_where_a_loop_of_one_fit_ends() {
 }
 
 #[test]
+fn lanes_of_single_precision_end_within_a_hundredth_of_a_standard_error() {
+    let (x, y) = (points(), responses(3000));
+    for level in ["baseline", "avx2", "avx512"].into_iter().filter_map(Level::named) {
+        let found = Job::new(&x, &y).fit_in::<f32>(level, 2);
+        assert!(found.status.iter().filter(|s| **s == 0).count() > 2900);
+        for k in (0..3000).filter(|&k| found.status[k] == 0) {
+            let (at, rss) = reference(&x, &y[k * M..][..M]);
+            assert!((2.0 * found.cost[k] / rss - 1.0).abs() < 1e-4);
+            for j in 0..2 {
+                let error = (found.variance[2 * k + j] * rss / (M - 2) as f64).sqrt();
+                assert!((found.x[2 * k + j] - at[j]).abs() < 1e-2 * error, "{k} {j}");
+            }
+        }
+    }
+}
+
+#[test]
 fn threads_and_chunks_make_no_difference() {
+    alike::<f64>();
+    alike::<f32>();
+}
+
+fn alike<T: Real>() {
     let (x, y) = (points(), responses(4500));
-    let whole = Job::new(&x, &y).fit(Level::best(), 1);
+    let whole = Job::new(&x, &y).fit_in::<T>(Level::best(), 1);
     for threads in [2, 3] {
-        let again = Job::new(&x, &y).fit(Level::best(), threads);
+        let again = Job::new(&x, &y).fit_in::<T>(Level::best(), threads);
         assert!(again.x == whole.x && again.cost == whole.cost && again.variance == whole.variance);
     }
     for (first, n) in [(0, 1), (17, 31), (1000, 33), (2040, 100)] {
-        let part = Job::new(&x, &y[first * M..][..n * M]).fit(Level::best(), 2);
+        let part = Job::new(&x, &y[first * M..][..n * M]).fit_in::<T>(Level::best(), 2);
         assert_eq!(part.x, whole.x[2 * first..][..2 * n]);
         assert_eq!(part.status, whole.status[first..][..n]);
     }

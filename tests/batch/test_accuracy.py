@@ -112,6 +112,58 @@ def test_every_fit_ends_as_a_fit_of_its_own_would(problem: Any) -> None:
     assert elsewhere <= ELSEWHERE.get(name, 0)
 
 
+@pytest.mark.parametrize("problem", known_problems(), ids=lambda problem: problem[0])
+def test_single_precision_ends_where_double_precision_does(problem: Any) -> None:
+    name, function, x, y, start = problem
+    y = y.astype(np.float32)
+    double, single = (mq.fit_many(function, x, y, start=start, precision=p) for p in ("double", "single"))
+    assert np.array_equal(single.status, double.status)
+    clear = double.status == CODES[Status.CONVERGED]
+    distance = np.abs(columns(single.params, start) - columns(double.params, start))
+    far = np.max(distance / columns(double.stderr, start), axis=1) > 1e-2
+    assert np.count_nonzero(far & clear) <= 2 * ELSEWHERE.get(name, 0)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda t, y: (t, 1e-25 * y),
+        lambda t, y: (t, 1e25 * y),
+        lambda t, y: (t, y + 1e5),
+        lambda t, y: (t * 1e-9, y),
+        lambda t, y: (t, 2.0 + 5.0 * np.exp(-t / 1.3) + 0 * y),
+        lambda t, y: (t, np.where(t < 0.5, np.nan, y)),
+    ],
+    ids=["tiny", "huge", "on an offset", "nanoseconds", "exact", "missing"],
+)
+def test_what_single_precision_cannot_tell_is_left_to_double_precision(change: Any) -> None:
+    data = simulate.decays(300, seed=9)
+    t, y = change(data.x, data.y)
+    scale, offset, lifetime = np.nanstd(y), np.nanmin(y), float(t.max()) / 4
+    start = {"a": scale, "tau": lifetime, "b": offset}
+    model = "a*exp(-t/tau) + b"
+    double, single = (mq.fit_many(model, {"t": t}, y, start=start, precision=p) for p in PRECISIONS)
+    assert np.array_equal(single.status, double.status)
+    for name in start:
+        allowed = 1e-2 * np.nan_to_num(double.stderr[name]) + 1e-6 * np.abs(double[name])
+        assert (np.abs(single[name] - double[name]) <= allowed).all()
+
+
+def test_bounds_are_kept_to_the_last_digit_in_single_precision() -> None:
+    data = simulate.decays(2_000, seed=4)
+    bounds = {"b": (10.1, np.inf), "tau": (0.0, 2.7)}
+    start = {"a": 90.0, "tau": 2.0, "b": 12.0}
+    double, single = (
+        mq.fit_many("a*exp(-t/tau) + b", {"t": data.x}, data.y, start=start, bounds=bounds, precision=p)
+        for p in PRECISIONS
+    )
+    assert np.mean(single.status == double.status) > 0.999
+    held = (double["b"] == 10.1) & (single.status == double.status)
+    assert held.any() and (single["b"][held] == 10.1).all()
+    assert (single["b"] >= 10.1).all() and (single["tau"] <= 2.7).all()
+    assert ((single["tau"] == 2.7) == (double["tau"] == 2.7)).mean() > 0.999
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_threads_and_neighbors_do_not_change_a_bit(precision: str) -> None:
     data = simulate.dose_response(5_003, seed=2)

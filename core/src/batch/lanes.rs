@@ -21,12 +21,14 @@ const DAMPING: f64 = 1e-2;
 pub(super) const ACCEPT: f64 = 1e-4;
 /// Of the step before, the last one is this part at most.
 pub(super) const FAST: f64 = 0.2;
-/// Where undamped steps shrink more slowly than that, the last one is so short.
-pub(super) const SHORT: f64 = 1e-6;
 /// What the numbers of a precision can tell.
 pub(super) struct Limits {
     /// How long the last step may be, in standard errors: it is still taken, and leaves `FAST` of itself at most.
     pub last_step: f64,
+    /// Where undamped steps shrink more slowly than that, the last one is so short,
+    pub short: f64,
+    /// and this part of the one before at most.
+    pub slow: f64,
     /// A reduction of the cost below this part of it is not told from rounding errors,
     pub tiny: f64,
     /// which are below this part.
@@ -40,13 +42,29 @@ pub(super) struct Limits {
 }
 
 /// A pivot of 1e-9 is a condition of about 3e4 of J.
-const DOUBLE: Limits =
-    Limits { last_step: 1e-3, tiny: 1e-13, slack: 1e-12, exact: 1e-12, pivot: 1e-9, relative: None };
+const DOUBLE: Limits = Limits {
+    last_step: 1e-3,
+    short: 1e-6,
+    slow: 1.0,
+    tiny: 1e-13,
+    slack: 1e-12,
+    exact: 1e-12,
+    pivot: 1e-9,
+    relative: None,
+};
 /// Sums are wrong by some 1e-7: less than a percent of a pivot, and of a standard error; a residual changes by less than 1 %
 /// of the noise, a parameter by less than 1 % of its error. The last step saves 7 to 13 % of the evaluations, and leaves
 /// 1e-3 of a standard error. (3e-2 saves 14 to 22 %, but standard errors of one logistic in 600 are off by more than 1 %.)
-const SINGLE: Limits =
-    Limits { last_step: 5e-3, tiny: 6e-6, slack: 6e-5, exact: 3e-5, pivot: 1e-5, relative: Some(2e-5) };
+const SINGLE: Limits = Limits {
+    last_step: 5e-3,
+    short: 3e-4,
+    slow: 0.7,
+    tiny: 6e-6,
+    slack: 6e-5,
+    exact: 3e-5,
+    pivot: 5e-5,
+    relative: Some(2e-5),
+};
 
 impl Limits {
     #[inline(always)]

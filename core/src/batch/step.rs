@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::lanes::{ACCEPT, FAST, FORCE, Lanes, Limits, PATIENCE, SHORT, SIGN};
+use super::lanes::{ACCEPT, FAST, FORCE, Lanes, Limits, PATIENCE, SIGN};
 use super::normal::MOST;
 use super::small::{Factor, Matrix};
 use super::wide::{Mask, Part, Wide};
@@ -195,7 +195,7 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
         let part = self.part;
         let (zero, one) = (part.splat(0.0), part.splat(1.0));
         let (lower, upper) = (&lanes.lower[..p], &lanes.upper[..p]);
-        let last = Limits::of::<T>().last_step;
+        let Limits { last_step: last, short, slow, .. } = *Limits::of::<T>();
         let force = self.noise * (FORCE * last * FORCE * last);
         // Clear of the bounds by more than the last step, or held with force.
         let (mut clear, mut held) = (one, zero);
@@ -211,7 +211,7 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
         let (step, before) = (self.length, part.load(&lanes.before));
         let contracted = step.lt(before * (FAST * FAST)) & before.lt(part.splat(f64::INFINITY));
         let fast = step.lt(part.splat(last * last)) & contracted;
-        let there = step.lt(part.splat(SHORT * SHORT)) & step.lt(before);
+        let there = step.lt(part.splat(short * short)) & step.lt(before * (slow * slow));
         // Where a mean tends to zero, the edge of the likelihood, steps shrink although the cost is linear there.
         let done = taken & (fast | there) & part.load(&lanes.foreseen).gt(zero);
         // Nothing is known of a start that is stationary: it may be a saddle.
