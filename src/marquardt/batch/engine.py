@@ -95,8 +95,8 @@ class Ends:
             if to is not None:
                 to[at] = of
 
-    def some(self, at: Array) -> Ends:
-        """Those of some fits."""
+    def some(self, at: Array | slice) -> Ends:
+        """Those of some fits; of a slice the arrays are parts of these."""
         parts: list[Any] = [getattr(self, f.name) for f in fields(Ends)]
         picked: list[Any] = [part if part is None else part[at] for part in parts]
         return Ends(*picked)
@@ -186,8 +186,8 @@ class Engine:
         return None if self.grid is None else str(self.grid)
 
     def run(self, chunk: Chunk, into: Ends | None = None) -> Ends:
-        """The ends of all fits of a chunk, in the arrays of `into` or new ones. The same bits for any number of
-        threads and any chunking."""
+        """The ends of all fits of a chunk, in the arrays of `into` or new ones. The same bits for any number
+        of threads and any chunking."""
         ends = self.run_in_lanes(chunk, into)
         if ends is None:
             return self._on_qr_path(chunk, np.arange(len(chunk)))

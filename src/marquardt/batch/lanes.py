@@ -32,8 +32,8 @@ MOST = 20
 def run_lanes(
     engine: Engine, traced: TracedBatch, quick: Quick | None, grid: Separable | None, chunk: Chunk, ends: Ends
 ) -> Ends | None:
-    """`ends`, where those of the fits certified in lanes are written, the others NOT_DONE; None: this chunk is
-    not for lanes."""
+    """`ends`, where those of the fits certified in lanes are written, the others NOT_DONE; None: this chunk
+    is not for lanes."""
     from .chunks import some
     from .engine import room
 

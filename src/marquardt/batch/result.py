@@ -82,14 +82,14 @@ class ManyFits:
         stderr, reduced = ends.unscaled_variance, np.empty(len(job))
         with np.errstate(invalid="ignore", divide="ignore"):
             for first in range(0, len(job), BLOCK):
-                rows = slice(first, first + BLOCK)
-                dof = ends.n_points[rows] - ends.rank[rows].astype(np.float64)
-                reduced[rows] = np.where(dof > 0, ends.rss[rows] / dof, np.nan)
-                part = stderr[rows]
+                at = slice(first, first + BLOCK)
+                dof = ends.n_points[at] - ends.rank[at].astype(np.float64)
+                reduced[at] = np.where(dof > 0, ends.rss[at] / dof, np.nan)
+                part = stderr[at]
                 if scaled:
-                    part *= reduced[rows, None]
+                    part *= reduced[at, None]
                     if ends.covariance is not None:
-                        ends.covariance[rows] *= reduced[rows, None, None]
+                        ends.covariance[at] *= reduced[at, None, None]
                 np.sqrt(part, out=part)
         x = ends.x
         if len(p.free) < len(p.names):

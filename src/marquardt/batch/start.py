@@ -37,8 +37,8 @@ class Starts:
         self.known = bool(np.isfinite(job.start).all()) and not job.search
 
     def run(self, chunk: Chunk, into: Ends | None = None) -> Ends:
-        """The ends of the fits of a chunk, in the arrays of `into` or new ones; those that fail are tried again
-        from other starts, if these were found rather than given."""
+        """The ends of the fits of a chunk, in the arrays of `into` or new ones; those that fail are tried
+        again from other starts, if these were found rather than given."""
         if self.known:
             return self.descend(chunk, into)
         guesses = self.guesses(chunk)
