@@ -1,9 +1,12 @@
 """Graduated non-convexity: weights, rounds, and what false residuals do."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import marquardt as mq
+from marquardt.datasets import scenes
 from marquardt.solve.large.gnc import geman_mcclure, truncated
 
 from . import support
@@ -82,3 +85,21 @@ def test_families_that_do_not_fit_are_named():
         mq.GNC(scale=-1)
     with pytest.raises(mq.OptionError, match="kind = 'tukey'"):
         mq.GNC(kind="tukey")
+
+
+@pytest.mark.parametrize("make", [scenes.street, scenes.collection])
+def test_points_that_two_cameras_saw_are_not_torn_away_by_false_observations(make):
+    scene = make(20, 4000, seed=1).start
+    n, rng = len(scene.observed), np.random.default_rng(1)
+    of = rng.choice(n, n // 10, replace=False)
+    angle, far = rng.uniform(0, 2 * np.pi, len(of)), rng.uniform(50, 500, len(of))
+    off = far[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    spoiled = replace(
+        scene,
+        camera_index=np.append(scene.camera_index, scene.camera_index[of]),
+        point_index=np.append(scene.point_index, scene.point_index[of]),
+        observed=np.vstack([scene.observed, scene.observed[of] + off]),
+    )
+    result = mq.solve(spoiled.problem(), robust=mq.GNC(scale=10.0))
+    weights = result.weights["reprojection"]
+    assert result.success and weights[:n].all() and not weights[n:].any()

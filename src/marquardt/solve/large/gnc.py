@@ -112,14 +112,20 @@ def minimize_gnc(gnc: GNC, task: Task, minimize: Callable[[Task, Any, bool], Any
     ``minimize(task, end, roughly)`` continues from an end (None: from the start) and returns the next one;
     the weights change by more than what a rough one leaves, so only the last is made to the end.
     """
-    end = minimize(task, None, True)  # with all weights 1: the convex problem
+    end: Any = None
+    values = task.inside([np.array(v.values, dtype=np.float64) for v in task.compiled.variables])
 
     def norms(k: int) -> Matrix:
-        return task.system.plain_squares(end.point.values, k)
+        return task.system.plain_squares(values if end is None else end.point.values, k)
 
+    # Weighed first at the start, and not after squares: where these end, points that only two cameras saw have
+    # left for places from which no later round brings them back.
     graduated = begin(gnc, task, norms)
-    if graduated is None or end.status in UNFINISHED:
-        return end if end.status in UNFINISHED else minimize(task, end, False)
+    if graduated is None:  # all are believed at the start: where squares end, too?
+        end = minimize(task, None, True)
+        graduated = None if end.status in UNFINISHED else begin(gnc, task, norms)
+        if graduated is None:
+            return end if end.status in UNFINISHED else minimize(task, end, False)
     before = np.inf
     for _ in range(MAX_ROUNDS):
         weights = graduated.weigh([norms(k) for k, _ in graduated.ruled])
