@@ -27,9 +27,9 @@ turns (quartiles) of fits per second, of whole calls from arrays to arrays. marq
 NumPy function, no derivatives; it works out standard errors and certifies every end. The others are given
 analytic derivatives (but for lmfit and "JAX as usual") and return parameters, `curve_fit` covariances
 too. Tolerances are 1e-8, in single precision 1e-5, in G 1e-4; marquardt has its own rule: a last step of
-at most 1e-3 standard errors (in single precision 5e-3), which is still taken; its single precision is
-that of the data and of this rule, its arithmetic is double. Its pixels are in no order, so that it finds
-no grid in them, but for "pixels row by row", where it finds the product of two Gaussians.
+at most 1e-3 standard errors (in single precision 5e-3), which is still taken; fits that single precision
+cannot tell it makes again in double. Its pixels are in no order, so that it finds no grid in them, but for
+"pixels row by row", where it finds the product of two Gaussians if that pays (not in 5 x 5 pixels).
 
 - SciPy: `curve_fit` (MINPACK) in a loop, in each of two processes. lmfit: `Model.fit` in a loop.
 - JAX as usual: Levenberg-Marquardt by hand (damping / 10 or x 10), `while_loop`, `jacfwd`,

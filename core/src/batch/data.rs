@@ -93,6 +93,14 @@ impl Data<'_> {
         values
     }
 
+    /// Is there a bound that is finite?
+    pub fn is_bounded(&self) -> bool {
+        [self.lower, self.upper].iter().any(|table| {
+            let (Table::Shared(values) | Table::Own(values)) = table;
+            values.iter().any(|bound| bound.is_finite())
+        })
+    }
+
     /// Do the lengths fit together? The error names what does not.
     pub fn check(&self) -> Result<(), String> {
         let (k, m, p) = (self.n_fits, self.n_points, self.free.len());

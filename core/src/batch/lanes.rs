@@ -124,8 +124,8 @@ pub struct Lanes<T: Real> {
 /// What a fit begins with.
 pub struct Start<'a> {
     pub x: &'a [f64],
-    pub lower: &'a [f64],
-    pub upper: &'a [f64],
+    /// None: there are none.
+    pub bounds: Option<(&'a [f64], &'a [f64])>,
     pub n_points: usize,
     /// Sum of squares of the weighted response.
     pub squares: f64,
@@ -135,16 +135,19 @@ impl<T: Real> Lanes<T> {
     /// For p parameters, of counts where `likely`.
     pub fn new(p: usize, likely: bool) -> Self {
         let rows = |n| vec![Row::default(); n];
-        let mut ones = Row::default();
-        ones.fill(T::of(1.0));
+        let all = |value| {
+            let mut row = Row::default();
+            row.fill(T::of(value));
+            row
+        };
         Lanes {
             p,
             likely,
             x: rows(p),
             trial: rows(p),
             start: rows(p),
-            lower: rows(p),
-            upper: rows(p),
+            lower: vec![all(f64::NEG_INFINITY); p],
+            upper: vec![all(f64::INFINITY); p],
             here: Sums::new(p),
             there: Sums::new(p),
             damping: Row::default(),
@@ -153,7 +156,7 @@ impl<T: Real> Lanes<T> {
             before: Row::default(),
             fresh: Row::default(),
             nfev: Row::default(),
-            per_degree: ones,
+            per_degree: all(1.0),
             floor: Row::default(),
             foreseen: Row::default(),
             ended: Row::default(),
@@ -170,10 +173,12 @@ impl<T: Real> Lanes<T> {
             return false;
         }
         for j in 0..self.p {
-            let (low, high) = (start.lower[j], start.upper[j]);
-            (self.lower[j][lane], self.upper[j][lane]) = (T::of(low), T::of(high));
-            self.trial[j][lane] = T::of(start.x[j].max(low).min(high));
-            self.start[j][lane] = self.trial[j][lane];
+            let mut x = start.x[j];
+            if let Some((lower, upper)) = start.bounds {
+                (self.lower[j][lane], self.upper[j][lane]) = (T::of(lower[j]), T::of(upper[j]));
+                x = x.max(lower[j]).min(upper[j]);
+            }
+            (self.trial[j][lane], self.start[j][lane]) = (T::of(x), T::of(x));
         }
         let limits = Limits::of::<T>();
         self.fresh[lane] = T::of(1.0);

@@ -108,6 +108,7 @@ pub fn run<'a, T: Real>(way: Way<'a>, data: &'a Data<'a>, level: Level, threads:
         pieces.push((first, piece));
         rest = others;
     }
+    let bounded = data.is_bounded();
     let mut workers: Vec<Option<(Model<T>, Lanes<T>)>> = Vec::new();
     let threads = threads.clamp(1, pieces.len().max(1));
     share(threads, &mut workers, pieces.into_iter(), |_, (first, piece), worker| {
@@ -116,7 +117,7 @@ pub fn run<'a, T: Real>(way: Way<'a>, data: &'a Data<'a>, level: Level, threads:
             *worker = way.model(data).map(|model| (model, lanes));
         }
         if let Some((model, lanes)) = worker {
-            Range { data, first, next: 0, ends: piece }.run(level, &mut **model, lanes);
+            Range { data, bounded, first, next: 0, ends: piece }.run(level, &mut **model, lanes);
         }
     });
     true
@@ -125,13 +126,14 @@ pub fn run<'a, T: Real>(way: Way<'a>, data: &'a Data<'a>, level: Level, threads:
 /// Some fits of a job, one after another.
 struct Range<'a, 'd> {
     data: &'a Data<'d>,
+    bounded: bool,
     first: usize,
     /// The next fit to begin, counted from `first`.
     next: usize,
     ends: Ends<'a>,
 }
 
-impl Range<'_, '_> {
+impl<'a> Range<'_, 'a> {
     fn run<T: Real>(mut self, level: Level, model: &mut dyn LaneModel<T>, lanes: &mut Lanes<T>) {
         let mut fits = vec![None; T::WIDTH];
         for (lane, fit) in fits.iter_mut().enumerate() {
@@ -166,8 +168,7 @@ impl Range<'_, '_> {
             self.ends.n_points[fit] = size.n_points as i32;
             let start = Start {
                 x: data.start.of(number, p),
-                lower: data.lower.of(number, p),
-                upper: data.upper.of(number, p),
+                bounds: self.bounds(number),
                 n_points: size.n_points,
                 squares: size.squares,
             };
@@ -178,21 +179,26 @@ impl Range<'_, '_> {
         None
     }
 
+    fn bounds(&self, number: usize) -> Option<(&'a [f64], &'a [f64])> {
+        let p = self.data.free.len();
+        self.bounded.then(|| (self.data.lower.of(number, p), self.data.upper.of(number, p)))
+    }
+
     fn write<T: Real>(&mut self, fit: usize, lane: usize, lanes: &Lanes<T>, verdict: Verdict) {
-        let (p, number) = (self.data.free.len(), self.first + fit);
+        let (p, bounds) = (self.data.free.len(), self.bounds(self.first + fit));
         let ends = &mut self.ends;
-        let bounds = self.data.lower.of(number, p).iter().zip(self.data.upper.of(number, p));
-        let found = lanes.parameters(lane).zip(bounds);
-        for (to, (x, (&low, &high))) in ends.x[fit * p..][..p].iter_mut().zip(found) {
+        let x = &mut ends.x[fit * p..][..p];
+        x.iter_mut().zip(lanes.parameters(lane)).for_each(|(to, x)| *to = x);
+        for (x, (&low, &high)) in
+            x.iter_mut().zip(bounds.iter().flat_map(|(low, high)| low.iter().zip(*high)))
+        {
             // A bound that a lane has rounded is the bound.
             let rounded = |bound| T::of(bound).double();
-            *to = if x <= rounded(low) {
-                low
-            } else if x >= rounded(high) {
-                high
-            } else {
-                x
-            };
+            if *x <= rounded(low) {
+                *x = low;
+            } else if *x >= rounded(high) {
+                *x = high;
+            }
         }
         ends.cost[fit] = lanes.cost(lane);
         ends.nfev[fit] = lanes.nfev(lane) as i32;

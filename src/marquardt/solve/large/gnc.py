@@ -118,8 +118,8 @@ def minimize_gnc(gnc: GNC, task: Task, minimize: Callable[[Task, Any, bool], Any
     def norms(k: int) -> Matrix:
         return task.system.plain_squares(values if end is None else end.point.values, k)
 
-    # Weighed first at the start, and not after squares: where these end, points that only two cameras saw have
-    # left for places from which no later round brings them back.
+    # Weighed first at the start, and not after squares: where these end, points that only two cameras saw
+    # have left for places from which no later round brings them back.
     graduated = begin(gnc, task, norms)
     if graduated is None:  # all are believed at the start: where squares end, too?
         end = minimize(task, None, True)
