@@ -257,7 +257,8 @@ impl<T: Real> WithSimd for Sum<'_, T> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, s: S) {
         let Sum { plan, groups, rows, sums, out } = self;
-        let (mut u, mut v): (Vec<&[T::Line]>, Vec<&[T::Line]>) = (Vec::new(), Vec::new());
+        let mut u: Vec<&[T::Line]> = Vec::new();
+        let mut v = u.clone();
         for (g, group) in groups.iter().enumerate() {
             u.clear();
             v.clear();

@@ -39,110 +39,53 @@ pub struct SingleRoom {
     spread: [Column; 2],
 }
 
-/// d = op(a, b, c) over one block.
-#[inline(always)]
-pub(crate) fn apply<const F: bool>(
-    op: Op,
-    d: &mut [f32],
-    [a, b, c]: [Operand<f32>; 3],
-    room: &mut SingleRoom,
-) {
-    let n = d.len();
-    macro_rules! unary {
-        ($f:expr) => {
-            map1(d, spread(a, room.operand.as_mut(), n), $f)
-        };
+macro_rules! kernels {
+    (
+        unary { $($u:ident $uf:expr;)* }
+        light2 { $($l:ident $lf:expr;)* }
+        light3 { $($k:ident $kf:expr;)* }
+    ) => {
+        /// d = op(a, b, c) over one block.
+        #[inline(always)]
+        pub(crate) fn apply<const F: bool>(
+            op: Op,
+            d: &mut [f32],
+            [a, b, c]: [Operand<f32>; 3],
+            room: &mut SingleRoom,
+        ) {
+            let n = d.len();
+            match op {
+                $(Op::$u => map1(d, spread(a, room.operand.as_mut(), n), #[inline(always)] |x: f32| $uf(x)),)*
+                $(Op::$l => light2(d, a, b, #[inline(always)] |x: f32, y: f32| $lf(x, y)),)*
+                $(Op::$k => light3(d, a, b, c, #[inline(always)] |x: f32, y: f32, z: f32| $kf(x, y, z)),)*
+                _ => in_double::<F>(op, d, [a, b, c], room),
+            }
+        }
+    };
+}
+
+kernels! {
+    unary {
+        Copy |x: f32| x;
+        Neg |x: f32| -x;
+        Recip |x: f32| 1.0 / x;
+        Sqrt f32::sqrt;
+        Square |x: f32| x * x;
+        Abs f32::abs;
+        Exp exp::<F>;
+        Expit expit::<F>;
+        Log log::<F>;
     }
-    match op {
-        Op::Copy => unary!(
-            #[inline(always)]
-            |x| x
-        ),
-        Op::Neg => unary!(
-            #[inline(always)]
-            |x| -x
-        ),
-        Op::Recip => unary!(
-            #[inline(always)]
-            |x| 1.0 / x
-        ),
-        Op::Sqrt => unary!(
-            #[inline(always)]
-            |x: f32| x.sqrt()
-        ),
-        Op::Square => unary!(
-            #[inline(always)]
-            |x| x * x
-        ),
-        Op::Abs => unary!(
-            #[inline(always)]
-            |x: f32| x.abs()
-        ),
-        Op::Exp => unary!(
-            #[inline(always)]
-            |x| exp::<F>(x)
-        ),
-        Op::Expit => unary!(
-            #[inline(always)]
-            |x| expit::<F>(x)
-        ),
-        Op::Log => unary!(
-            #[inline(always)]
-            |x| log::<F>(x)
-        ),
-        Op::Add => light2(
-            d,
-            a,
-            b,
-            #[inline(always)]
-            |x, y| x + y,
-        ),
-        Op::Sub => light2(
-            d,
-            a,
-            b,
-            #[inline(always)]
-            |x, y| x - y,
-        ),
-        Op::Mul => light2(
-            d,
-            a,
-            b,
-            #[inline(always)]
-            |x, y| x * y,
-        ),
-        Op::Div => light2(
-            d,
-            a,
-            b,
-            #[inline(always)]
-            |x, y| x / y,
-        ),
-        Op::Fma => light3(
-            d,
-            a,
-            b,
-            c,
-            #[inline(always)]
-            |x, y, z| ma::<F>(x, y, z),
-        ),
-        Op::Fms => light3(
-            d,
-            a,
-            b,
-            c,
-            #[inline(always)]
-            |x, y, z| ma::<F>(x, y, -z),
-        ),
-        Op::Fnma => light3(
-            d,
-            a,
-            b,
-            c,
-            #[inline(always)]
-            |x, y, z| ma::<F>(-x, y, z),
-        ),
-        _ => in_double::<F>(op, d, [a, b, c], room),
+    light2 {
+        Add |x: f32, y: f32| x + y;
+        Sub |x: f32, y: f32| x - y;
+        Mul |x: f32, y: f32| x * y;
+        Div |x: f32, y: f32| x / y;
+    }
+    light3 {
+        Fma ma::<F>;
+        Fms |x: f32, y: f32, z: f32| ma::<F>(x, y, -z);
+        Fnma |x: f32, y: f32, z: f32| ma::<F>(-x, y, z);
     }
 }
 
