@@ -45,7 +45,7 @@ def chunk_of(job: Job, at: Array | slice) -> Chunk:
 
 def _counted(job: Job, at: Array | slice, y: Array, weights: Array | None) -> Array | None:
     """True where a point counts; None: all do, and are finite."""
-    finite = _all_finite(y)
+    finite = all_finite(y)
     if job.mask is None and weights is None and finite:
         return None
     counts: Array = ~np.isnan(y)
@@ -56,7 +56,7 @@ def _counted(job: Job, at: Array | slice, y: Array, weights: Array | None) -> Ar
     return None if finite and counts.all() else counts
 
 
-def _all_finite(y: Array) -> bool:
+def all_finite(y: Array) -> bool:
     """Told by their sum where that is finite: one pass, which makes no array as large."""
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(y.sum())) or bool(np.isfinite(y).all())

@@ -238,6 +238,9 @@ def _is_nan(value: Any) -> bool:
 
 
 def _first_known(values: Array, axis: int = 0) -> Any:
+    first = values.take(0, axis)
+    if np.isfinite(first).all():  # as nearly always: the others need no look
+        return first
     return np.take_along_axis(values, np.expand_dims(np.argmax(np.isfinite(values), axis=axis), axis), axis)[
         0
     ]
@@ -335,9 +338,8 @@ def _table(given: Any, parameters: Parameters, places: Places, option: str) -> A
     if unknown is not None:
         raise ParameterError(f"{option}: no parameter {unknown!r}{suggestion(unknown, parameters.names)}")
     table = np.empty((places.k, len(parameters.names)))
-    table[:] = parameters.values
-    for name, values in own.items():
-        table[:, parameters.names.index(name)] = values.reshape(-1)
+    for column, name, value in zip(table.T, parameters.names, parameters.values, strict=True):
+        column[:] = own[name].reshape(-1) if name in own else value
     return table
 
 

@@ -15,7 +15,7 @@ from ..errors import MarquardtError, Status
 from ..expr.separable import linear_parameters
 from ..problem.model import compile_model
 from ..problem.traced import TracedProblem
-from .chunks import chunk_of, points_of, some
+from .chunks import all_finite, chunk_of, points_of, some
 from .engine import CODES, Chunk, Ends, Engine
 from .job import Job
 
@@ -34,7 +34,7 @@ class Starts:
 
     def __init__(self, job: Job, engine: Engine) -> None:
         self.job, self.engine = job, engine
-        self.known = bool(np.isfinite(job.start).all()) and not job.search
+        self.known = not job.search and all_finite(job.start)
 
     def run(self, chunk: Chunk, into: Ends | None = None) -> Ends:
         """The ends of the fits of a chunk, in the arrays of `into` or new ones; those that fail are tried
