@@ -136,11 +136,11 @@ class PoseGraph:
             "pose", self.poses, manifold=self.kind, fixed=anchored if mask is None else anchored | mask
         )
         root = whitening(self.information)
-        parts = {"edge": np.ones(len(self.edges), dtype=bool)}
+        parts: dict[str, Any] = {"edge": slice(None)}  # a mask would copy all there is
         if closures:
             parts = {"edge": ~self.closures, "closure": self.closures}
         for name, of in parts.items():
-            if of.any():
+            if len(self.edges[of]):
                 ends = pose[self.edges[of, 0]], pose[self.edges[of, 1]]
                 own = None if closures and name == "edge" else loss
                 seen = *ends, self.measurements[of]

@@ -73,10 +73,11 @@ def _whitening(declared: Residuals, rows: int) -> tuple[Whitening | None, Column
         return None, []
     columns: Columns = []
     entries: list[tuple[float | int | None, ...]] = []
+    table = np.ascontiguousarray(factor.reshape(len(factor), -1).T).reshape(rows, rows, -1)
     for i in range(rows):
         row: list[float | int | None] = []
         for j in range(rows):
-            entry = factor[:, i, j]
+            entry = table[i, j]
             if not entry.any():
                 row.append(None)
             elif (entry == entry[0]).all():
@@ -85,13 +86,13 @@ def _whitening(declared: Residuals, rows: int) -> tuple[Whitening | None, Column
                 row.append(known)
             else:
                 row.append(len(columns))
-                columns.append(np.ascontiguousarray(entry))
+                columns.append(entry)
         entries.append(tuple(row))
     return Whitening(tuple(entries), len(columns)), columns
 
 
 def _known(columns: Columns, entry: Values) -> int | None:
-    return next((k for k, c in enumerate(columns) if np.array_equal(c, entry)), None)
+    return next((k for k, c in enumerate(columns) if c[0] == entry[0] and np.array_equal(c, entry)), None)
 
 
 def _matrix(declared: Residuals, rows: int) -> Values | None:

@@ -134,7 +134,7 @@ def _real(name: str, what: str, given: Any) -> Values:
     array = visible(given)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name!r}: {what} must be real numbers, not of type {array.dtype}")
-    return array.astype(np.float64)
+    return np.array(array, dtype=np.float64, order="C")
 
 
 def _weight(name: str, n: int, given: Any) -> Values | None:
@@ -164,13 +164,14 @@ def _sqrt_information(name: str, n: int, given: Any) -> Values | None:
             "residuals of an item"
         )
     flat = array.reshape(len(array), -1)
-    bad = ~np.isfinite(flat).all(axis=1)
-    if bad.any():
-        raise DataError(f"{name!r}, item {int(np.argmax(bad))}: sqrt_information is not finite")
+    if not np.isfinite(flat).all():
+        item = int(np.argmin(np.isfinite(flat).all(axis=1)))
+        raise DataError(f"{name!r}, item {item}: sqrt_information is not finite")
     zero = ~flat.any(axis=1)
     if zero.any():
         raise DataError(
             f"{name!r}, item {int(np.argmax(zero))}: sqrt_information is zero ({int(zero.sum())} such "
             "items): such an item says nothing; leave it out"
         )
-    return np.ascontiguousarray(array[:1] if len(array) > 1 and (flat == flat[0]).all() else array)
+    alike = (flat[-1] == flat[0]).all() and (flat == flat[0]).all()
+    return array[:1] if alike else array
