@@ -9,7 +9,7 @@ order.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from marquardt.expr.ops import OPS
 from marquardt.expr.simplify import RULES
@@ -169,7 +169,10 @@ def reachable(outputs: Iterable[Node]) -> list[Node]:
 
 
 def rebuilt(
-    graph: Graph, outputs: Iterable[Node], params: Sequence[Node], data: Sequence[Node] = ()
+    graph: Graph,
+    outputs: Iterable[Node],
+    params: Sequence[Node],
+    data: Sequence[Node] | Mapping[int, Node] = (),
 ) -> list[Node]:
     """`outputs` once more in `graph`, with ``params[i]`` for parameter i.
 

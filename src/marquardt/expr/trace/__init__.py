@@ -13,6 +13,6 @@ from .context import Guard
 from .fingerprint import Fingerprint
 from .leaves import Column
 from .record import Family, Trace
-from .tracer import trace
+from .tracer import trace, trace_elements
 
-__all__ = ["Column", "Family", "Fingerprint", "Guard", "Trace", "Untraceable", "trace"]
+__all__ = ["Column", "Family", "Fingerprint", "Guard", "Trace", "Untraceable", "trace", "trace_elements"]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..graph import Graph, Node
-from .cells import _owners, block_shape, blocks, gathered
+from ..graph import Graph, Node, rebuilt
+from .cells import _owners, block_shape, blocks, gathered, split, units
 from .context import Context, rebuild, used_leaves
 from .leaves import Captured, Column, Pieces, Shape
 from .merge import assemble, merge_slots, outline, skeleton
@@ -42,6 +42,15 @@ def families(ctx: Context, symbol: Symbol, graph: Graph) -> tuple[Family, ...]:
     merged = _merge_singles(ctx, singles) + [_with_columns(ctx, p) for p in pieces if prod(p.shape) > 1]
     merged = _share(_merge_rows(ctx, merged))
     return tuple(_finish(graph, block) for block in merged)
+
+
+def elements(ctx: Context, symbol: Symbol, graph: Graph) -> list[Node]:
+    """The expression of each element in a fresh graph, parameters become data leaves, data constants."""
+    for axis in range(-symbol.ndim, 0):
+        symbol = split(symbol, axis, units(symbol.shape[axis]))
+    roots = list(symbol.nodes.flat)
+    constants = {k: graph.const(ctx.leaves[k].values.item()) for k in used_leaves(roots)}
+    return rebuilt(graph, roots, [graph.data(k) for k in range(len(ctx.params))], constants)
 
 
 def _pieces(symbol: Symbol) -> list[_Block]:

@@ -58,6 +58,23 @@ class Trace:
         )
 
 
+@dataclass(frozen=True)
+class Elements:
+    """A function as one expression for each element of its result, in flat order.
+
+    Data leaf k is component k of its parameters; what the function brought along are constants.
+    """
+
+    graph: Graph
+    outputs: tuple[Node, ...]
+    shape: tuple[int, ...]
+    complex: bool
+    """Complex result: the outputs are its real parts."""
+    asked: tuple[str, ...]
+    """Where values decided about a branch, in words."""
+    fingerprint: Fingerprint
+
+
 def form_of(value: Any) -> Any:
     """Kinds and shapes of an argument."""
     if isinstance(value, np.ndarray):

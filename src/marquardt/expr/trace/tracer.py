@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from ...errors import Untraceable
 from ..graph import Graph, Node
@@ -14,12 +14,15 @@ from .context import STATE, Abort, Context, Guard
 from .creation import array
 from .fingerprint import Fingerprint
 from .masks import MaskIndex
-from .output import families, transplant
+from .output import elements, families, transplant
 from .overlay import Overlay
 from .places import locate
-from .record import Trace, form_of, frozen_copy
+from .record import Elements, Trace, form_of, frozen_copy
 from .symbol import Symbol, lift
 
+Made = TypeVar("Made")
+_Call = tuple[Any, Any, Any, Any]
+"""Function, arguments, parameters, options."""
 _ = operators  # its import gives symbols their operators
 
 
@@ -33,22 +36,12 @@ def trace(
 
     Raises `Untraceable` naming construct, line and function; the function's own exceptions pass through.
     """
-    ctx, fingerprint = Context(), Fingerprint()
+    ctx, fingerprint, graph = Context(), Fingerprint(), Graph()
     names: list[str] = []
-    outer, STATE.current = STATE.current, ctx
-    try:
-        overlay = ctx.overlay = Overlay(ctx, fingerprint)
-        result = _run(ctx, overlay, function, arguments, parameters, options or {}, names)
-        symbol = _result(ctx, result)
-        graph = Graph()
-        found = families(ctx, symbol, graph)
-    except Abort as stop:
-        raise locate(stop, function) from None
-    except Exception as error:
-        _blame(function, arguments, parameters, options or {}, error)
-        raise locate(error, function) from error
-    finally:
-        STATE.current = outer
+    symbol, found = _called(
+        ctx, fingerprint, names, (function, arguments, parameters, options or {}),
+        lambda result: families(ctx, result, graph),
+    )  # fmt: skip
     memo: dict[Node, Node] = {}
     guards = tuple(
         Guard(transplant(graph, g.node, None, memo), g.outcome, g.where) for g in ctx.guards.values()
@@ -57,6 +50,39 @@ def trace(
         graph, found, tuple(names), guards, symbol.shape, symbol.kind == "c", ctx.data_bound, fingerprint,
         tuple(map(form_of, arguments)), tuple(map(frozen_copy, arguments)) if ctx.data_bound else None,
     )  # fmt: skip
+
+
+def trace_elements(
+    function: Callable[..., Any], parameters: Mapping[str, Any], options: Mapping[str, object]
+) -> Elements:
+    """Trace ``function(**parameters, **options)``, its result element by element.
+
+    Where no row is like another, looking for rows of equal structure takes as long as the function itself.
+    """
+    ctx, fingerprint, graph = Context(), Fingerprint(), Graph()
+    symbol, outputs = _called(
+        ctx, fingerprint, [], (function, (), parameters, options), lambda result: elements(ctx, result, graph)
+    )
+    asked = tuple(g.where for g in ctx.guards.values())
+    return Elements(graph, tuple(outputs), symbol.shape, symbol.kind == "c", asked, fingerprint)
+
+
+def _called(
+    ctx: Context, fingerprint: Fingerprint, names: list[str], call: _Call, made: Callable[[Symbol], Made]
+) -> tuple[Symbol, Made]:
+    """The result of a call with symbols, and what is made of it."""
+    outer, STATE.current = STATE.current, ctx
+    try:
+        overlay = ctx.overlay = Overlay(ctx, fingerprint)
+        symbol = _result(ctx, _run(ctx, overlay, *call, names))
+        return symbol, made(symbol)
+    except Abort as stop:
+        raise locate(stop, call[0]) from None
+    except Exception as error:
+        _blame(*call, error)
+        raise locate(error, call[0]) from error
+    finally:
+        STATE.current = outer
 
 
 def _run(

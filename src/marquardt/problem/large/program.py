@@ -76,8 +76,8 @@ def program(
     for width, wanted in zip(widths, repaid, strict=True):
         own = range(first, first + width)
         made = table_nodes(outputs, own) if wanted else []
-        kept = _leaves_beside(outputs, made, own)
         if made:
+            kept = _leaves_beside(outputs, made, own)
             columns = [*(graph.data(k) for k in kept), *made]
             leaves = {k: i for i, k in enumerate(own)}
             tables.append(_lowered(columns, leaves, {}, width))
@@ -89,6 +89,8 @@ def program(
             place |= {k: n + i for i, k in enumerate(own)}
             n += width
         first += width
+    if not replaced:  # every leaf is where it was
+        return Program(lower(graph, outputs, 0, n_columns=n_inputs), tuple(tables))
     place |= {k: n + i for i, k in enumerate(range(first, n_inputs))}
     n += n_inputs - first
     return Program(_lowered(outputs, place, replaced, n), tuple(tables))

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import Untraceable
-from ...expr.graph import Graph, Node, rebuilt
-from ...expr.trace import Trace, trace
+from ...expr.graph import Graph, Node
+from ...expr.trace import trace_elements
 from ...expr.trace.fingerprint import Fingerprint
 
 Vector = NDArray[np.float64]
@@ -45,14 +45,12 @@ def trace_item(
     if names is None:
         names, function = [f"argument_{k}" for k in range(len(arguments))], _by_name(function, len(arguments))
     settings = {names[k]: a for k, a in enumerate(arguments) if k not in order}
-    found = trace(function, (), {names[k]: arguments[k] for k in order}, settings)
-    if found.guards:
-        raise BranchesOnValues(found.guards[0].where)
+    found = trace_elements(function, {names[k]: arguments[k] for k in order}, settings)
+    if found.asked:
+        raise BranchesOnValues(found.asked[0])
     if found.complex:
         raise Untraceable("a complex result", None, getattr(function, "__name__", "the function"))
-    graph = Graph()
-    components = [graph.data(k) for k in range(len(found.param_names))]
-    return ItemTrace(graph, tuple(_rows(found, graph, components)), found.shape, found.fingerprint)
+    return ItemTrace(found.graph, found.outputs, found.shape, found.fingerprint)
 
 
 def _by_name(function: Callable[..., Any], n: int) -> Callable[..., Any]:
@@ -70,22 +68,6 @@ class BranchesOnValues(Untraceable):
     def __init__(self, where: str) -> None:
         super().__init__(where)
         self.args = (f"{where} needs values, which differ from item to item; np.where can be traced",)
-
-
-def _rows(found: Trace, graph: Graph, components: Sequence[Node]) -> list[Node]:
-    """The expression of each element of the result; what the function brought along becomes constants."""
-    size = int(np.prod(found.shape))
-    rows: list[Node | None] = [None] * size
-    for family in found.families:
-        columns = [c.extract(()) for c in family.columns]
-        for i in range(family.n_rows):
-            constants = [graph.const(float(c[i])) for c in columns]
-            # `rebuilt` takes no constants for data where there are none.
-            made = rebuilt(graph, family.outputs, components, constants)
-            for rows_of, node in zip(family.rows, made, strict=True):
-                rows[int(rows_of[i])] = node
-    assert all(node is not None for node in rows)
-    return [node for node in rows if node is not None]
 
 
 def _names(function: Any, n: int) -> list[str] | None:
