@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ...errors import Untraceable
 from ..graph import Graph, Node
-from . import operators
+from . import indexing, operators
 from .calling import bound, evaluate
 from .containers import argument, parameter
 from .context import STATE, Abort, Context, Guard
@@ -23,7 +23,7 @@ from .symbol import Symbol, lift
 Made = TypeVar("Made")
 _Call = tuple[Any, Any, Any, Any]
 """Function, arguments, parameters, options."""
-_ = operators  # its import gives symbols their operators
+_ = operators, indexing  # the import of the first gives symbols their operators; nearly all need the second
 
 
 def trace(

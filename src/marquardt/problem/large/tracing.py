@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,10 @@ class BranchesOnValues(Untraceable):
 
 def _names(function: Any, n: int) -> list[str] | None:
     """Names of the first n parameters; None where they cannot be given by name."""
+    code = getattr(function, "__code__", None)
+    if type(function) is FunctionType and not function.__dict__ and n <= code.co_argcount:
+        # As a signature says, which takes 0.2 ms to ask for the first time.
+        return None if code.co_posonlyargcount else list(code.co_varnames[:n])
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
