@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marquardt.datasets.nist_models import FORMULAS, FUNCTIONS
-from marquardt.expr.derive import _Sweep, directional, hessian, jacobian, second_directional
+from marquardt.expr.derive import _Sweep, directional, hessian, jacobian, jacobian_at, second_directional
 from marquardt.expr.formula import parse
 from marquardt.expr.graph import Graph
 from marquardt.expr.interpret import interpret
@@ -66,6 +66,26 @@ def test_forward_reverse_and_directional_agree(name):
     direction = np.linspace(1.0, 2.0, len(wrt))
     along = interpret(directional(g, [node], wrt, v), values, columns, direction)[0]
     np.testing.assert_allclose(along, direction[list(forward)] @ f, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_jacobian_at_numbers_is_the_jacobian_with_them_put_in(name):
+    g, node, wrt, values, columns = nist(name)
+    at = jacobian_at(g, [node], wrt, values)[0]
+    found, expected = interpret(at, (), columns), interpret(jacobian(g, [node], wrt)[0], values, columns)
+    np.testing.assert_allclose([X * 0 + v for v in found], [X * 0 + v for v in expected], rtol=1e-11)
+
+
+def test_jacobian_at_rest_leaves_out_what_vanishes(g):
+    x, d = g.data(0), g.data(1)
+    moved = g.add(x, g.mul(g.apply("sin", d), g.apply("exp", x)))
+    assert jacobian_at(g, [moved, g.mul(d, d)], [d], [0.0]) == [[g.apply("exp", x)], [g.const(0.0)]]
+
+
+def test_jacobian_at_numbers_takes_the_branch_they_choose(g):
+    d = g.param(0)
+    near = g.select(g.apply("lt", d, g.const(1.0)), g.scale(3.0, d), g.apply("log", d))
+    assert jacobian_at(g, [near], [d], [0.0]) == [[g.const(3.0)]]
 
 
 @pytest.mark.parametrize("name", FORMULAS)

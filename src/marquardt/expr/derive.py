@@ -28,6 +28,29 @@ def jacobian(graph: Graph, outputs: Sequence[Node], wrt: Sequence[Node]) -> list
     return [[row.get(j, zero) for j in range(len(wrt))] for row in rows]
 
 
+def jacobian_at(
+    graph: Graph, outputs: Sequence[Node], wrt: Sequence[Node], at: Sequence[float]
+) -> list[list[Node]]:
+    """The same where the leaves `wrt` are the numbers `at`.
+
+    The numbers are put in on the way: what is zero there is never built. A motion holds all powers of its
+    step, and at rest only the first is left.
+    """
+    given = {w: graph.const(v) for w, v in zip(wrt, at, strict=True)}
+    rows: dict[Node, Row] = {w: {j: graph.const(1.0)} for j, w in enumerate(wrt)}
+    value: dict[Node, Node] = {}
+    for node in reachable(outputs):
+        if not node.args:
+            value[node] = given.get(node, node)
+            continue
+        args = [value[a] for a in node.args]
+        out = value[node] = graph.apply(node.op, *args)
+        row = _chain(graph, node.op, out, args, [rows.get(a) for a in node.args])
+        rows[node] = {j: slope for j, slope in row.items() if not _is_zero(slope)}
+    zero = graph.const(0.0)
+    return [[rows.get(out, {}).get(j, zero) for j in range(len(wrt))] for out in outputs]
+
+
 def hessian(graph: Graph, output: Node, wrt: Sequence[Node]) -> dict[tuple[int, int], Node]:
     """Second derivatives ``{(j, l): d2 output / d wrt[j] d wrt[l]}``, j >= l, without the structural
     zeros."""
@@ -78,7 +101,7 @@ def _tangent(g: Graph, node: Node, tangents: dict[Node, Node]) -> Node | None:
         if a not in tangents and b not in tangents:
             return None
         zero = g.const(0.0)
-        return g.select(_condition(g, node), tangents.get(a, zero), tangents.get(b, zero))
+        return g.select(_condition(g, op, node.args), tangents.get(a, zero), tangents.get(b, zero))
     total: Node | None = None
     for a, partial in zip(node.args, OPS[op].partials, strict=True):
         tangent = tangents.get(a)
@@ -90,10 +113,33 @@ def _tangent(g: Graph, node: Node, tangents: dict[Node, Node]) -> Node | None:
     return total
 
 
-def _condition(g: Graph, node: Node) -> Node:
-    choice = OPS[node.op].choice
+def _condition(g: Graph, op: str, args: Sequence[Node]) -> Node:
+    choice = OPS[op].choice
     assert choice is not None
-    return choice(g, *node.args)
+    return choice(g, *args)
+
+
+def _chain(g: Graph, op: str, out: Node, args: Sequence[Node], rows: Sequence[Row | None]) -> Row:
+    """The derivatives of ``out = op(*args)`` from those of its arguments."""
+    if op in FLAT:
+        return {}
+    if op in _CHOICES:
+        return _choose(g, _condition(g, op, args), rows[-2] or {}, rows[-1] or {})
+    total = Row()
+    for row, partial in zip(rows, OPS[op].partials, strict=True):
+        slope = partial(g, out, *args) if row else None
+        if not row or slope is None or _is_zero(slope):
+            continue
+        for j, tangent in row.items():
+            term = g.apply("mul", slope, tangent)
+            total[j] = g.apply("add", total[j], term) if j in total else term
+    return total
+
+
+def _choose(g: Graph, condition: Node, first: Row, second: Row) -> Row:
+    zero = g.const(0.0)
+    wanted = sorted(first.keys() | second.keys())
+    return {j: g.select(condition, first.get(j, zero), second.get(j, zero)) for j in wanted}
 
 
 def _is_zero(node: Node) -> bool:
@@ -148,37 +194,20 @@ class _Sweep:
         for node in self.active:
             if node in self.position:
                 rows[node] = {self.position[node]: self.graph.const(1.0)}
-            elif node.op in _CHOICES:
-                rows[node] = self._choose(node, *[rows.get(a, {}) for a in node.args[-2:]])
             else:
-                rows[node] = self._chain(node, rows)
+                rows[node] = _chain(self.graph, node.op, node, node.args, [rows.get(a) for a in node.args])
         return [rows.get(out, {}) for out in outputs]
-
-    def _chain(self, node: Node, rows: dict[Node, Row]) -> Row:
-        g, total = self.graph, Row()
-        for a, partial in zip(node.args, OPS[node.op].partials, strict=True):
-            row = rows.get(a)
-            slope = partial(g, node, *node.args) if row else None
-            if not row or slope is None or _is_zero(slope):
-                continue
-            for j, tangent in row.items():
-                term = g.apply("mul", slope, tangent)
-                total[j] = g.apply("add", total[j], term) if j in total else term
-        return total
 
     def reverse(self, outputs: Sequence[Node], below: Sequence[int] | None = None) -> list[Row]:
         """Rows by reverse accumulation; with `below`, row k only up to and including column below[k]."""
         for node in self.active:
             if node.op in _CHOICES and node not in self.position:
-                self.choices[node] = self._choose(node, *[self._row(a, -1) for a in node.args[-2:]])
+                condition = _condition(self.graph, node.op, node.args)
+                self.choices[node] = _choose(
+                    self.graph, condition, *[self._row(a, -1) for a in node.args[-2:]]
+                )
         limits = [-1] * len(outputs) if below is None else [(2 << j) - 1 for j in below]
         return [self._row(out, limit) for out, limit in zip(outputs, limits, strict=True)]
-
-    def _choose(self, node: Node, first: Row, second: Row) -> Row:
-        g = self.graph
-        zero, condition = g.const(0.0), _condition(g, node)
-        wanted = sorted(first.keys() | second.keys())
-        return {j: g.select(condition, first.get(j, zero), second.get(j, zero)) for j in wanted}
 
     def _row(self, out: Node, limit: int) -> Row:
         """One reverse sweep from `out` over the columns in the bit mask `limit`."""

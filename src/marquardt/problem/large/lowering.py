@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import Untraceable
-from ...expr.derive import jacobian
+from ...expr.derive import jacobian, jacobian_at
 from ...expr.graph import Graph, Node, reachable, rebuilt
 from ...expr.tape import in_core, lower
 from ..programs import core_tape
@@ -167,11 +167,8 @@ def tangent_map(manifold: Manifold) -> TangentMap:
         raise Untraceable(f"a result of {len(traced.outputs)} components, not {a}", None, "retract")
     graph = traced.graph
     d = [graph.data(a + j) for j in range(t)]
-    rows = jacobian(graph, traced.outputs, d)
-    still = [graph.data(k) for k in range(a)] + [graph.const(0.0)] * t
-    flat = rebuilt(graph, [entry for row in rows for entry in row], (), still)
-    slopes = tuple(tuple(flat[i * t : (i + 1) * t]) for i in range(a))
-    return TangentMap(graph, traced.outputs, slopes)
+    rows = jacobian_at(graph, traced.outputs, d, [0.0] * t)
+    return TangentMap(graph, traced.outputs, tuple(map(tuple, rows)))
 
 
 def _moved(graph: Graph, motion: TangentMap, x: Row) -> list[Row]:

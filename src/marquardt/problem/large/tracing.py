@@ -73,10 +73,10 @@ class BranchesOnValues(Untraceable):
 
 def _names(function: Any, n: int) -> list[str] | None:
     """Names of the first n parameters; None where they cannot be given by name."""
-    code = getattr(function, "__code__", None)
-    if type(function) is FunctionType and not function.__dict__ and n <= code.co_argcount:
-        # As a signature says, which takes 0.2 ms to ask for the first time.
-        return None if code.co_posonlyargcount else list(code.co_varnames[:n])
+    if isinstance(function, FunctionType) and not function.__dict__:  # no wrapper that stands for another
+        code = function.__code__
+        if n <= code.co_argcount and not code.co_posonlyargcount:
+            return list(code.co_varnames[:n])  # a signature takes 0.2 ms to ask for the first time
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
