@@ -158,6 +158,22 @@ def test_where_needs_no_callback():
     assert compiled.families[0].derivative == "exact (traced)"
 
 
+def test_arrays_that_a_function_brings_along_are_constants():
+    times, mixing = np.linspace(0.0, 1.0, 40), np.arange(6.0).reshape(2, 3)
+
+    def decay(a, y):
+        return a[0] * np.exp(-a[1] * times) + (mixing @ a).sum() - y * np.where(times > 0.5, times, 1.0)
+
+    problem, y = mq.Problem(), np.array([1.0, 2.0, 3.0])
+    a = problem.variables("a", np.random.default_rng(0).standard_normal((3, 3)))
+    problem.residuals(decay, a, y)
+    compiled = problem.compile()
+    (family,) = compiled.families
+    assert family.derivative == "exact (traced)"
+    expected = [decay(a, y) for a, y in zip(compiled.variables[0].values, y, strict=True)]
+    assert np.allclose(run(compiled, family), expected, rtol=1e-14, atol=1e-14)
+
+
 def test_functions_of_arrays_are_called_once_for_all_items():
     calls = []
 

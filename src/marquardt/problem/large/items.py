@@ -107,12 +107,15 @@ def _verify(declared: Residuals, trace: ItemTrace, axis: bool) -> None:
     leaves = np.stack([np.concatenate([np.ravel(g[k]) for k in declared.order]) for g in given], axis=1)
     rows = compile_numpy(trace.outputs)((), leaves)  # of all these items at once
     traced = np.stack([np.broadcast_to(row, len(places)) for row in rows], axis=1)
-    found = [(item, _called(declared, g), t) for (item, _), g, t in zip(places, given, traced, strict=True)]
-    sizes = np.concatenate([np.abs(plain[np.isfinite(plain)]) for _, plain, _ in found])
-    rounding = 1e-9 * float(sizes.max(initial=0.0))
-    for item, plain, by_trace in found:
-        if plain.size != by_trace.size or not np.allclose(plain, by_trace, 1e-9, rounding, equal_nan=True):
-            raise HiddenState(declared.name, item, plain, by_trace)
+    plain = [_called(declared, g) for g in given]
+    wrong = np.array([p.size != traced.shape[1] for p in plain])
+    if not wrong.any():
+        table = np.stack(plain)
+        rounding = 1e-9 * float(np.abs(table[np.isfinite(table)]).max(initial=0.0))
+        wrong = ~np.isclose(table, traced, 1e-9, rounding, equal_nan=True).all(axis=1)
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise HiddenState(declared.name, places[k][0], plain[k], traced[k])
 
 
 class HiddenState(Untraceable):
