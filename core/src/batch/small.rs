@@ -71,11 +71,10 @@ impl<S: Simd, T: Real, const N: usize> Factor<S, T, N> {
         squares
     }
 
-    /// (L D L')^-1.
+    /// (L D L')^-1, in the first matrix of the room.
     #[inline(always)]
-    pub fn invert(&self, p: usize, zero: Wide<S, T>) -> Matrix<S, T, N> {
-        let mut inverse = [[zero; N]; N]; // of L, but for its diagonal of ones
-        let mut scaled = inverse; // its rows times D^-1
+    pub fn invert(&self, p: usize, [out, inverse, scaled]: &mut [Matrix<S, T, N>; 3]) {
+        // `inverse`: of L, but for its diagonal of ones; `scaled`: its rows times D^-1.
         for j in 0..p {
             scaled[j][j] = self.inverse[j];
             for i in j + 1..p {
@@ -87,7 +86,6 @@ impl<S: Simd, T: Real, const N: usize> Factor<S, T, N> {
                 scaled[i][j] = inverse[i][j] * self.inverse[i];
             }
         }
-        let mut out = [[zero; N]; N];
         for i in 0..p {
             for j in 0..=i {
                 out[i][j] = scaled[i][j];
@@ -96,6 +94,5 @@ impl<S: Simd, T: Real, const N: usize> Factor<S, T, N> {
                 }
             }
         }
-        out
     }
 }
