@@ -6,8 +6,8 @@ use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
 use numpy::PyUntypedArrayMethods;
 use numpy::{
-    IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn,
-    PyReadwriteArray1, PyReadwriteArray2, PyReadwriteArray3,
+    IntoPyArray, PyArray1, PyArrayDyn, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2,
+    PyReadonlyArrayDyn, PyReadwriteArray1, PyReadwriteArray2, PyReadwriteArray3,
 };
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
