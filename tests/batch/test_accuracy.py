@@ -144,6 +144,8 @@ def test_what_single_precision_cannot_tell_is_left_to_double_precision(change: A
     model = "a*exp(-t/tau) + b"
     double, single = (mq.fit_many(model, {"t": t}, y, start=start, precision=p) for p in PRECISIONS)
     assert np.array_equal(single.status, double.status)
+    assert (double.nfev > 0).all() and (single.nfev >= double.nfev / 2).all()
+    assert (single.nfev <= double.nfev + 25).all()  # at most as long as lanes are patient
     for name in start:
         allowed = 1e-2 * np.nan_to_num(double.stderr[name]) + 1e-6 * np.abs(double[name])
         assert (np.abs(single[name] - double[name]) <= allowed).all()

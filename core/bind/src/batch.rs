@@ -133,7 +133,9 @@ pub fn fit_lanes(
     }
     let data = batch.data(cost.as_ref())?;
     let ends = ends.slices(data.n_fits, data.free.len())?;
+    // What is in doubt before it begins is not written.
     ends.status.fill(-1);
+    ends.nfev.fill(0);
     let way = grid.map_or(Way::Points(&jacobian.0), |grid| Way::Products(&grid.0));
     let run = if single { run::<f32> } else { run::<f64> };
     Ok(py.detach(|| run(way, &data, Level::best(), threads, ends)))

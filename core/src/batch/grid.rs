@@ -141,10 +141,6 @@ impl<'a, T: Real> GridLanes<'a, T> {
 }
 
 impl<T: Real> LaneModel<T> for GridLanes<'_, T> {
-    fn n_params(&self) -> usize {
-        self.data.free.len()
-    }
-
     fn load(&mut self, fit: usize, lane: usize) -> Size {
         let (data, m) = (self.data, self.data.n_points);
         if let Some(held) = data.held {
@@ -156,10 +152,10 @@ impl<T: Real> LaneModel<T> for GridLanes<'_, T> {
             }
         }
         let lines = self.groups[lane / T::LINE].y.get_mut();
-        let mut sums = [0.0; 8]; // no addition waits for the one before
-        for (first, lines) in lines.chunks_mut(sums.len()).enumerate() {
+        let mut sums = [0.0; POINTS]; // no addition waits for the one before
+        for (first, lines) in (0..m).step_by(POINTS).zip(lines.chunks_mut(POINTS)) {
             for (i, (line, sum)) in lines.iter_mut().zip(&mut sums).enumerate() {
-                let y = self.weight * data.y.at(fit * m + first * 8 + i);
+                let y = self.weight * data.y.at(fit * m + first + i);
                 line.as_mut()[lane % T::LINE] = T::of(y);
                 *sum += y * y;
             }

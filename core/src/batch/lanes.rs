@@ -21,6 +21,7 @@ const DAMPING: f64 = 1e-2;
 pub(super) const ACCEPT: f64 = 1e-4;
 /// Of the step before, the last one is this part at most.
 pub(super) const FAST: f64 = 0.2;
+
 /// What the numbers of a precision can tell.
 pub(super) struct Limits {
     /// How long the last step may be, in standard errors: it is still taken, and leaves `FAST` of itself at most.

@@ -100,8 +100,6 @@ pub struct Size {
 
 /// A model over a group of fits. What it does in a lane depends on the fit in that lane alone.
 pub trait LaneModel<T: Real> {
-    /// Number of free parameters.
-    fn n_params(&self) -> usize;
     /// The likelihood whose sums it gives; None: squares.
     fn family(&self) -> Option<Family> {
         None

@@ -46,10 +46,6 @@ impl<'a, T: Real> TapeLanes<'a, T> {
 }
 
 impl<T: Real> LaneModel<T> for TapeLanes<'_, T> {
-    fn n_params(&self) -> usize {
-        self.data.free.len()
-    }
-
     fn family(&self) -> Option<Family> {
         self.data.family
     }

@@ -83,10 +83,10 @@ def _made(
         if doubtful.size:
             again = room(doubtful.size, engine.n_free, engine.covariance)
             columns = [rows_of(c, doubtful) for c in columns]
-            _fill(engine, some(chunk, doubtful), again, columns, tape, native, False)
-            for name in ("nfev", "njev"):
-                getattr(again, name)[:] += getattr(ends, name)[doubtful]
-            ends.put(again, doubtful)
+            if _fill(engine, some(chunk, doubtful), again, columns, tape, native, False):
+                for name in ("nfev", "njev"):
+                    getattr(again, name)[:] += getattr(ends, name)[doubtful]
+                ends.put(again, doubtful)
     return ends
 
 

@@ -164,7 +164,7 @@ def run(job: Job, engine: Engine, ends: Ends, done: int, watch: Watch, store: Ch
     return done
 
 
-def fit_rows(job: Job, engine: Engine, rows: slice, starts: Starts, into: Ends | None = None) -> Ends:
+def fit_rows(job: Job, engine: Engine, rows: slice, starts: Starts, into: Ends) -> Ends:
     """The ends of some of the fits, in the arrays of `into` or new ones; those that cannot be made with the
     status that says why."""
     chunk = chunk_of(job, rows)

@@ -24,7 +24,7 @@ Array = NDArray[Any]
 
 
 BLOCK = 1 << 13
-"""Fits whose results are worked on at a time: they stay in the cache (half the time for a million)."""
+"""Fits whose results are worked on at a time: they stay in the cache (a million: 10 ms, as a whole 13)."""
 
 
 @dataclass(slots=True)

@@ -123,9 +123,11 @@ def minimize_gnc(gnc: GNC, task: Task, minimize: Callable[[Task, Any, bool], Any
     graduated = begin(gnc, task, norms)
     if graduated is None:  # all are believed at the start: where squares end, too?
         end = minimize(task, None, True)
-        graduated = None if end.status in UNFINISHED else begin(gnc, task, norms)
+        if end.status in UNFINISHED:
+            return end
+        graduated = begin(gnc, task, norms)
         if graduated is None:
-            return end if end.status in UNFINISHED else minimize(task, end, False)
+            return minimize(task, end, False)
     before = np.inf
     for _ in range(MAX_ROUNDS):
         weights = graduated.weigh([norms(k) for k, _ in graduated.ruled])
