@@ -56,7 +56,7 @@ struct Fits {
     x: Vec<f64>,
     cost: Vec<f64>,
     status: Vec<i8>,
-    variance: Vec<f64>,
+    stderr: Vec<f64>,
     n_points: Vec<i32>,
 }
 
@@ -97,24 +97,29 @@ impl<'a> Job<'a> {
             lower: Table::Shared(&self.lower),
             upper: Table::Shared(&self.upper),
             family: self.family,
+            scaled: self.family.is_none(),
         };
         data.check().unwrap();
         let (mut x, mut cost, mut rss) = (vec![0.0; 2 * k], vec![0.0; k], vec![0.0; k]);
         let (mut status, mut nfev, mut n_points) = (vec![-1; k], vec![0; k], vec![0; k]);
-        let mut variance = vec![0.0; 2 * k];
+        let (mut njev, mut rank, mut stderr) = (vec![0; k], vec![0; k], vec![0.0; 2 * k]);
         let ends = Ends {
             x: &mut x,
             cost: &mut cost,
             rss: &mut rss,
             status: &mut status,
+            in_doubt: -1,
             nfev: &mut nfev,
+            njev: &mut njev,
             n_points: &mut n_points,
-            variance: &mut variance,
+            rank: &mut rank,
+            stderr: &mut stderr,
             covariance: None,
         };
         let tape = decay();
         assert!(run::<T>(Way::Points(&tape), &data, level, threads, ends));
-        Fits { x, cost, status, variance, n_points }
+        assert!(njev == nfev && rank.iter().all(|&r| r == 2));
+        Fits { x, cost, status, stderr, n_points }
     }
 }
 
@@ -129,6 +134,13 @@ fn sums(x: &[f64], y: &[f64], [a, b]: [f64; 2]) -> (f64, [f64; 2], [f64; 3]) {
         (h[0], h[1], h[2]) = (h[0] + d[0] * d[0], h[1] + d[0] * d[1], h[2] + d[1] * d[1]);
     }
     (rss, g, h)
+}
+
+/// The square roots of the diagonal of (J'J)^-1 times the variance of a residual.
+fn standard_errors(x: &[f64], y: &[f64], at: [f64; 2]) -> [f64; 2] {
+    let (rss, _, h) = sums(x, y, at);
+    let scale = rss / (x.len() - 2) as f64 / (h[0] * h[2] - h[1] * h[1]);
+    [h[2] * scale, h[0] * scale].map(f64::sqrt)
 }
 
 /// Levenberg and Marquardt's loop for one fit, until nothing moves.
@@ -153,9 +165,11 @@ fn lanes_end_where_a_loop_of_one_fit_ends() {
     assert!(found.status.iter().filter(|s| **s == 0).count() > 2950);
     for k in (0..3000).filter(|&k| found.status[k] == 0) {
         let (at, rss) = reference(&x, &y[k * M..][..M]);
+        let errors = standard_errors(&x, &y[k * M..][..M], at);
         assert!((2.0 * found.cost[k] / rss - 1.0).abs() < 1e-6);
         for j in 0..2 {
-            let error = (found.variance[2 * k + j] * rss / (M - 2) as f64).sqrt();
+            let error = errors[j];
+            assert!((found.stderr[2 * k + j] / error - 1.0).abs() < 1e-2, "{k} {j}");
             assert!((found.x[2 * k + j] - at[j]).abs() < 1e-3 * error, "{k} {j}");
         }
     }
@@ -169,9 +183,11 @@ fn lanes_of_single_precision_end_within_a_hundredth_of_a_standard_error() {
         assert!(found.status.iter().filter(|s| **s == 0).count() > 2900);
         for k in (0..3000).filter(|&k| found.status[k] == 0) {
             let (at, rss) = reference(&x, &y[k * M..][..M]);
+            let errors = standard_errors(&x, &y[k * M..][..M], at);
             assert!((2.0 * found.cost[k] / rss - 1.0).abs() < 1e-4);
             for j in 0..2 {
-                let error = (found.variance[2 * k + j] * rss / (M - 2) as f64).sqrt();
+                let error = errors[j];
+                assert!((found.stderr[2 * k + j] / error - 1.0).abs() < 1e-2, "{k} {j}");
                 assert!((found.x[2 * k + j] - at[j]).abs() < 1e-2 * error, "{k} {j}");
             }
         }
@@ -189,7 +205,7 @@ fn alike<T: Real>() {
     let whole = Job::new(&x, &y).fit_in::<T>(Level::best(), 1);
     for threads in [2, 3] {
         let again = Job::new(&x, &y).fit_in::<T>(Level::best(), threads);
-        assert!(again.x == whole.x && again.cost == whole.cost && again.variance == whole.variance);
+        assert!(again.x == whole.x && again.cost == whole.cost && again.stderr == whole.stderr);
     }
     for (first, n) in [(0, 1), (17, 31), (1000, 33), (2040, 100)] {
         let part = Job::new(&x, &y[first * M..][..n * M]).fit_in::<T>(Level::best(), 2);
@@ -237,8 +253,8 @@ fn masked_points_do_not_count() {
         let kept: Vec<usize> = (0..M).filter(|i| mask[k * M + i]).collect();
         assert_eq!(masked.n_points[k] as usize, kept.len());
         let [x, y] = [&x[..], &y[k * M..]].map(|v| kept.iter().map(|&i| v[i]).collect::<Vec<f64>>());
-        let (at, rss) = reference(&x, &y);
-        let error = (masked.variance[2 * k] * rss / (kept.len() - 2) as f64).sqrt();
+        let (at, _) = reference(&x, &y);
+        let error = masked.stderr[2 * k];
         assert!(masked.status[k] != 0 || (masked.x[2 * k] - at[0]).abs() < 1e-3 * error);
     }
 }
@@ -255,10 +271,11 @@ fn a_parameter_that_a_bound_holds_stays_there_and_the_others_are_at_their_minimu
         match found.status[k] {
             0 => assert!(b < 1.0 && (b - free.x[2 * k + 1]).abs() < 1e-3),
             1 => {
-                assert!(b == 1.0 && free.x[2 * k + 1] > 1.0 && found.variance[2 * k + 1].is_nan());
+                assert!(b == 1.0 && free.x[2 * k + 1] > 1.0 && found.stderr[2 * k + 1].is_nan());
                 let (rss, g, h) = sums(&x, &y[k * M..][..M], [a, b]);
                 assert!(g[1] < 0.0 && g[0].abs() < 1e-3 * (h[0] * rss / (M - 2) as f64).sqrt());
-                assert!((found.variance[2 * k] * h[0] - 1.0).abs() < 1e-3);
+                let error = (rss / (M - 2) as f64 / h[0]).sqrt();
+                assert!((found.stderr[2 * k] / error - 1.0).abs() < 1e-3);
             }
             _ => {}
         }
@@ -281,6 +298,6 @@ fn of_counts_the_gradient_of_the_deviance_vanishes() {
             cost += 0.5 * Family::Poisson.term(y, a * e - y, 1.0);
         }
         assert!((found.cost[k] - cost).abs() < 1e-6 * cost);
-        assert!((0..2).all(|j| g[j].abs() * found.variance[2 * k + j].sqrt() < 1e-3), "{k} {g:?}");
+        assert!((0..2).all(|j| g[j].abs() * found.stderr[2 * k + j] < 1e-3), "{k} {g:?}");
     }
 }

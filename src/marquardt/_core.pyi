@@ -194,6 +194,7 @@ def fit_lanes(
     loss: tuple[Any, ...] | None,
     threads: int,
     ends: Any,
+    in_doubt: int,
     single: bool,
     grid: Grid | None = None,
 ) -> bool: ...

@@ -34,7 +34,9 @@ class Job:
         values = np.atleast_2d(self.start)[0].astype(float)
         unbounded = np.full(p, -np.inf), np.full(p, np.inf)
         parameters = Parameters({n: () for n in names}, names, values, *unbounded, tuple(range(p)))
-        return Engine(self.model, parameters, self.x, family=self.family, **options)
+        return Engine(
+            self.model, parameters, self.x, family=self.family, scaled=self.family is None, **options
+        )
 
     def chunk(self, **others) -> Chunk:
         p = np.atleast_2d(self.start).shape[1]
@@ -120,12 +122,6 @@ def one_by_one(engine, chunk):
     return run_each(engine, engine.traced, chunk, np.arange(len(chunk)))
 
 
-def standard_errors(job, ends):
-    dof = ends.n_points - ends.rank
-    noise = 1.0 if job.family else ends.rss / dof
-    return np.sqrt(ends.unscaled_variance * np.broadcast_to(noise, dof.shape)[:, None])
-
-
 @pytest.mark.parametrize("name", JOBS)
 def test_ten_thousand_fits_end_as_one_by_one(name):
     job = JOBS[name](10_000 if name in ("decays", "bounded") else 2_000)
@@ -133,14 +129,14 @@ def test_ten_thousand_fits_end_as_one_by_one(name):
     lanes, single = engine.run(chunk), one_by_one(engine, chunk)
     assert np.array_equal(lanes.status, single.status)
     good = np.isin(lanes.status, [CODES[Status.CONVERGED], CODES[Status.CONVERGED_AT_BOUND]])
-    errors = standard_errors(job, single)
+    errors = single.stderr
     free = ~np.isnan(errors) & good[:, None] & np.isfinite(errors)
     assert free.any() and good.mean() > 0.9 and lanes.by_qr.mean() < 0.3
     assert (np.abs(lanes.x - single.x)[free] <= TINY * errors[free]).all()
     assert np.array_equal(
         lanes.x[good[:, None] & np.isnan(errors)], single.x[good[:, None] & np.isnan(errors)]
     )
-    assert np.allclose(standard_errors(job, lanes)[free], errors[free], rtol=0.01)
+    assert np.allclose(lanes.stderr[free], errors[free], rtol=0.01)
     assert np.allclose(lanes.cost[good], single.cost[good], rtol=1e-6)
     assert np.allclose(lanes.rss[good], single.rss[good], rtol=2e-3)
     assert np.array_equal(lanes.rank, single.rank) and np.array_equal(lanes.n_points, single.n_points)
@@ -167,7 +163,7 @@ def test_a_sample_ends_as_mq_fit(name):
 
 
 def same(a, b):
-    names = ("x", "cost", "status", "nfev", "unscaled_variance", "rss", "covariance")
+    names = ("x", "cost", "status", "nfev", "stderr", "rss", "covariance")
     return all(np.array_equal(getattr(a, n), getattr(b, n), equal_nan=True) for n in names)
 
 
@@ -222,7 +218,7 @@ def test_each_fit_may_have_its_own_points_weights_start_and_bounds():
     lanes, single = engine.run(chunk), one_by_one(engine, chunk)
     assert np.array_equal(lanes.status, single.status)
     assert set(lanes.status) == {CODES[Status.CONVERGED], CODES[Status.CONVERGED_AT_BOUND]}
-    errors = np.nan_to_num(standard_errors(job, single), nan=0.0)
+    errors = np.nan_to_num(single.stderr, nan=0.0)
     assert (np.abs(lanes.x - single.x) <= TINY * errors).all()
 
 

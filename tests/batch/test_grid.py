@@ -218,10 +218,10 @@ def test_two_thousand_fits_by_products_end_as_those_of_the_same_pixels_in_anothe
     good = a.status == CODES[Status.CONVERGED]
     assert good.mean() > 0.8
     scale = (2 * b.cost[good] / (x[0].size - b.rank[good]))[:, None]
-    errors = np.sqrt(b.unscaled_variance[good] * scale)
+    errors = b.stderr[good] * np.sqrt(scale)
     assert np.abs((a.x - b.x)[good] / errors).max() < 1e-7
     assert np.allclose(a.cost[good], b.cost[good], rtol=1e-12)
-    assert np.allclose(a.unscaled_variance[good], b.unscaled_variance[good], rtol=1e-8)
+    assert np.allclose(a.stderr[good], b.stderr[good], rtol=1e-8)
 
 
 def test_how_a_fit_is_made_does_not_depend_on_those_beside_it():
@@ -249,7 +249,7 @@ def test_one_sigma_for_all_points_keeps_the_products_and_several_do_not():
     assert np.array_equal(equal.status, plain.status) and good.sum() > 30
     assert np.allclose(equal.x[good], plain.x[good], rtol=1e-9)
     assert np.allclose(equal.cost[good], plain.cost[good] / 16, rtol=1e-12)
-    assert np.allclose(equal.unscaled_variance[good], plain.unscaled_variance[good] * 16, rtol=1e-9)
+    assert np.allclose(equal.stderr[good], plain.stderr[good] * 4, rtol=1e-9)
     assert on_whole_grid(chunk(x, counts, start, weights=np.linspace(1.0, 2.0, x[0].size))) is None
     assert on_whole_grid(chunk(x, counts, start, weights=np.ones(counts.shape))) is None
 

@@ -100,6 +100,19 @@ def test_two_variables_on_a_grid_of_points() -> None:
     assert many.shape == (11,) and np.allclose(many["x0"], x0) and np.allclose(many["s"], 1.5)
 
 
+def test_starts_by_fit_are_those_of_a_table_whatever_their_kind() -> None:
+    tau = np.arange(42).reshape(GRID) % 3 + 1
+    table = np.stack([np.full(GRID, 2.0), tau, np.zeros(GRID)], axis=-1)
+    assert np.array_equal(
+        mq.fit_many(decay, T, Y, start=table).x, mq.fit_many(decay, T, Y, start={**START, "tau": tau}).x
+    )
+    held = {"c": tau / 10}
+    whole = mq.fit_many(decay, T, Y, start={"a": 2, "tau": tau}, fixed=held)
+    some = np.where(tau == 1, np.nan, tau)  # those without a start are found one
+    found = mq.fit_many(decay, T, Y, start={"a": 2, "tau": some}, fixed=held)
+    assert np.array_equal(found.x[tau > 1], whole.x[tau > 1]) and close(found, whole, rtol=1e-3)
+
+
 def test_values_that_are_held_may_differ() -> None:
     c = np.linspace(0.4, 0.6, 42).reshape(GRID)
     many = mq.fit_many(decay, T, Y, start={"a": 2, "tau": 1}, fixed={"c": c})
@@ -197,6 +210,11 @@ def test_fits_that_fell_aside_are_brought_back_by_their_neighbors() -> None:
     ("error", "told", "more"),
     [
         (ParameterError, r"start names 'q', which is no parameter", {"start": {"q": 1}}),
+        (
+            ParameterError,
+            r"start: the values of 'tau' are of type complex128, not real numbers",
+            {"start": {"tau": np.full(GRID, 1j)}},
+        ),
         (ParameterError, r"start has 2 values, the model has 3 parameters", {"start": [1, 2]}),
         (ParameterError, r"of 'tau' are crossed: lower 5 > upper 1", {"bounds": {"tau": (5, 1)}}),
         (

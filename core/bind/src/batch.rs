@@ -50,6 +50,7 @@ pub struct Batch<'py> {
     start: Numbers1or2<'py>,
     lower: Numbers1or2<'py>,
     upper: Numbers1or2<'py>,
+    scaled: bool,
 }
 
 impl Batch<'_> {
@@ -75,6 +76,7 @@ impl Batch<'_> {
                 Some(Cost::Likelihood(family)) => Some(*family),
                 _ => None,
             },
+            scaled: self.scaled,
         };
         data.check().map_err(PyValueError::new_err)?;
         Ok(data)
@@ -82,7 +84,7 @@ impl Batch<'_> {
 }
 
 /// Where ends are written, arrays of the caller with a row for each fit: parameters, cost, sum of squares or Pearson's
-/// chi-square, status (-1: in doubt), evaluations, points, variances and, where it is wanted, covariance.
+/// chi-square, status, evaluations, points, rank, standard errors and, where it is wanted, covariance.
 #[derive(FromPyObject)]
 pub struct Ends<'py> {
     x: PyReadwriteArray2<'py, f64>,
@@ -90,21 +92,26 @@ pub struct Ends<'py> {
     rss: PyReadwriteArray1<'py, f64>,
     status: PyReadwriteArray1<'py, i8>,
     nfev: PyReadwriteArray1<'py, i32>,
+    njev: PyReadwriteArray1<'py, i32>,
     n_points: PyReadwriteArray1<'py, i32>,
-    unscaled_variance: PyReadwriteArray2<'py, f64>,
+    rank: PyReadwriteArray1<'py, i16>,
+    stderr: PyReadwriteArray2<'py, f64>,
     covariance: Option<PyReadwriteArray3<'py, f64>>,
 }
 
 impl Ends<'_> {
-    fn slices(&mut self, k: usize, p: usize) -> PyResult<batch::Ends<'_>> {
+    fn slices(&mut self, k: usize, p: usize, in_doubt: i8) -> PyResult<batch::Ends<'_>> {
         let ends = batch::Ends {
             x: self.x.as_slice_mut()?,
             cost: self.cost.as_slice_mut()?,
             rss: self.rss.as_slice_mut()?,
             status: self.status.as_slice_mut()?,
+            in_doubt,
             nfev: self.nfev.as_slice_mut()?,
+            njev: self.njev.as_slice_mut()?,
             n_points: self.n_points.as_slice_mut()?,
-            variance: self.unscaled_variance.as_slice_mut()?,
+            rank: self.rank.as_slice_mut()?,
+            stderr: self.stderr.as_slice_mut()?,
             covariance: self.covariance.as_mut().map(|c| c.as_slice_mut()).transpose()?,
         };
         ends.check(k, p).map_err(PyValueError::new_err)?;
@@ -112,11 +119,11 @@ impl Ends<'_> {
     }
 }
 
-/// Fits made in lanes by a tape of the model and its derivatives; those in doubt are to be made otherwise. False where the
-/// tape has branches, or for a loss. With `grid` the sums are those of products on it; False also where fits have points
+/// Fits made in lanes by a tape of the model and its derivatives; those with the status `in_doubt` are to be made otherwise.
+/// False where the tape has branches, or for a loss. With `grid` the sums are those of products on it; False also where fits have points
 /// of their own.
 #[pyfunction]
-#[pyo3(signature = (jacobian, batch, loss, threads, ends, single, grid=None))]
+#[pyo3(signature = (jacobian, batch, loss, threads, ends, in_doubt, single, grid=None))]
 pub fn fit_lanes(
     py: Python<'_>,
     jacobian: &Tape,
@@ -124,6 +131,7 @@ pub fn fit_lanes(
     loss: Option<Loss>,
     threads: usize,
     mut ends: Ends<'_>,
+    in_doubt: i8,
     single: bool,
     grid: Option<&Grid>,
 ) -> PyResult<bool> {
@@ -132,10 +140,7 @@ pub fn fit_lanes(
         return Ok(false);
     }
     let data = batch.data(cost.as_ref())?;
-    let ends = ends.slices(data.n_fits, data.free.len())?;
-    // What is in doubt before it begins is not written.
-    ends.status.fill(-1);
-    ends.nfev.fill(0);
+    let ends = ends.slices(data.n_fits, data.free.len(), in_doubt)?;
     let way = grid.map_or(Way::Points(&jacobian.0), |grid| Way::Products(&grid.0));
     let run = if single { run::<f32> } else { run::<f64> };
     Ok(py.detach(|| run(way, &data, Level::best(), threads, ends)))

@@ -74,6 +74,8 @@ pub struct Data<'a> {
     pub upper: Table<'a>,
     /// What the response counts; None: least squares.
     pub family: Option<Family>,
+    /// Are errors scaled by the reduced chi-square, as the noise is not known?
+    pub scaled: bool,
 }
 
 impl Data<'_> {

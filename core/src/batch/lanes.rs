@@ -92,6 +92,7 @@ pub(super) const SIGN: f64 = 5.0;
 pub struct Lanes<T: Real> {
     pub(super) p: usize,
     pub(super) likely: bool,
+    pub(super) scaled: bool,
     pub(super) x: Vec<Row<T>>,
     pub(super) trial: Vec<Row<T>>,
     pub(super) start: Vec<Row<T>>,
@@ -116,10 +117,13 @@ pub struct Lanes<T: Real> {
     pub(super) foreseen: Row<T>,
     /// 1 where the fit has converged, 2 where it has at a bound, 3 where it is in doubt.
     pub(super) ended: Row<T>,
-    /// Where fits ended: parameters, cost, and (J'J)^-1, its lower triangle by rows, NaN where a bound holds a parameter.
+    /// Where fits ended: parameters, cost, standard errors, and (J'J)^-1, its lower triangle by rows, with the variance of
+    /// a residual it is to be scaled by. NaN where a bound holds a parameter.
     pub(super) at: Vec<Row<T>>,
     pub(super) cost: Row<T>,
-    pub(super) covariance: Vec<Row<T>>,
+    pub(super) errors: Vec<Row<T>>,
+    pub(super) inverse: Vec<Row<T>>,
+    pub(super) scale: Row<T>,
 }
 
 /// What a fit begins with.
@@ -133,8 +137,8 @@ pub struct Start<'a> {
 }
 
 impl<T: Real> Lanes<T> {
-    /// For p parameters, of counts where `likely`.
-    pub fn new(p: usize, likely: bool) -> Self {
+    /// For p parameters, of counts where `likely`, with errors that are `scaled` as those of `Data`.
+    pub fn new(p: usize, likely: bool, scaled: bool) -> Self {
         let rows = |n| vec![Row::default(); n];
         let all = |value| {
             let mut row = Row::default();
@@ -144,6 +148,7 @@ impl<T: Real> Lanes<T> {
         Lanes {
             p,
             likely,
+            scaled,
             x: rows(p),
             trial: rows(p),
             start: rows(p),
@@ -163,7 +168,9 @@ impl<T: Real> Lanes<T> {
             ended: Row::default(),
             at: rows(p),
             cost: Row::default(),
-            covariance: rows(p * (p + 1) / 2),
+            errors: rows(p),
+            inverse: rows(p * (p + 1) / 2),
+            scale: all(1.0),
         }
     }
 
@@ -227,8 +234,13 @@ impl<T: Real> Lanes<T> {
         self.nfev[lane].double() as u32
     }
 
-    /// An entry of (J'J)^-1, j <= i; NaN where a bound holds a parameter.
+    /// Its standard errors, NaN where a bound holds a parameter.
+    pub fn errors(&self, lane: usize) -> impl Iterator<Item = f64> {
+        self.errors.iter().map(move |row| row[lane].double())
+    }
+
+    /// An entry of its covariance matrix, j <= i.
     pub fn covariance(&self, lane: usize, i: usize, j: usize) -> f64 {
-        self.covariance[i * (i + 1) / 2 + j][lane].double()
+        self.inverse[i * (i + 1) / 2 + j][lane].double() * self.scale[lane].double()
     }
 }

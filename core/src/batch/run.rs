@@ -18,12 +18,17 @@ pub struct Ends<'a> {
     pub cost: &'a mut [f64],
     /// Sum of squares, or Pearson's chi-square.
     pub rss: &'a mut [f64],
-    /// That of `minimize`, where it is certified; else -1.
+    /// That of `minimize`, where it is certified; else `in_doubt`.
     pub status: &'a mut [i8],
+    pub in_doubt: i8,
+    /// Evaluations of the model, and of its derivatives.
     pub nfev: &'a mut [i32],
+    pub njev: &'a mut [i32],
     pub n_points: &'a mut [i32],
-    /// Diagonal of (J'J)^-1.
-    pub variance: &'a mut [f64],
+    /// Parameters that the data determine.
+    pub rank: &'a mut [i16],
+    /// Standard errors.
+    pub stderr: &'a mut [f64],
     pub covariance: Option<&'a mut [f64]>,
 }
 
@@ -36,14 +41,24 @@ impl<'a> Ends<'a> {
             ("rss", self.rss.len(), k),
             ("status", self.status.len(), k),
             ("nfev", self.nfev.len(), k),
+            ("njev", self.njev.len(), k),
             ("n_points", self.n_points.len(), k),
-            ("variance", self.variance.len(), k * p),
+            ("rank", self.rank.len(), k),
+            ("stderr", self.stderr.len(), k * p),
             ("covariance", self.covariance.as_ref().map_or(k * p * p, |c| c.len()), k * p * p),
         ];
         match lengths.iter().find(|(_, found, wanted)| found != wanted) {
             Some((name, found, wanted)) => Err(format!("{name} has {found} places instead of {wanted}")),
             None => Ok(()),
         }
+    }
+
+    /// As of fits in doubt before they begin.
+    fn clear(&mut self, p: usize) {
+        self.status.fill(self.in_doubt);
+        self.nfev.fill(0);
+        self.njev.fill(0);
+        self.rank.fill(p as i16);
     }
 
     /// The first `k` fits, and the others.
@@ -53,18 +68,24 @@ impl<'a> Ends<'a> {
         let (rss, rss_rest) = self.rss.split_at_mut(k);
         let (status, status_rest) = self.status.split_at_mut(k);
         let (nfev, nfev_rest) = self.nfev.split_at_mut(k);
+        let (njev, njev_rest) = self.njev.split_at_mut(k);
         let (n_points, points_rest) = self.n_points.split_at_mut(k);
-        let (variance, variance_rest) = self.variance.split_at_mut(k * p);
+        let (rank, rank_rest) = self.rank.split_at_mut(k);
+        let (stderr, stderr_rest) = self.stderr.split_at_mut(k * p);
         let (covariance, covariance_rest) = self.covariance.map(|c| c.split_at_mut(k * p * p)).unzip();
-        let first = Ends { x, cost, rss, status, nfev, n_points, variance, covariance };
+        let in_doubt = self.in_doubt;
+        let first = Ends { x, cost, rss, status, in_doubt, nfev, njev, n_points, rank, stderr, covariance };
         let rest = Ends {
             x: x_rest,
             cost: cost_rest,
             rss: rss_rest,
             status: status_rest,
+            in_doubt,
             nfev: nfev_rest,
+            njev: njev_rest,
             n_points: points_rest,
-            variance: variance_rest,
+            rank: rank_rest,
+            stderr: stderr_rest,
             covariance: covariance_rest,
         };
         (first, rest)
@@ -94,11 +115,20 @@ impl<'a> Way<'a> {
 
 /// Makes all fits by `threads` threads, in lanes of numbers `T`. A fit's end depends neither on the number of threads nor
 /// on the fits around it. False where lanes do not take this model or these data.
-pub fn run<'a, T: Real>(way: Way<'a>, data: &'a Data<'a>, level: Level, threads: usize, ends: Ends) -> bool {
+pub fn run<'a, T: Real>(
+    way: Way<'a>,
+    data: &'a Data<'a>,
+    level: Level,
+    threads: usize,
+    mut ends: Ends,
+) -> bool {
     let (k, p) = (data.n_fits, data.free.len());
     match way.model::<T>(data) {
         None => return false,
-        Some(model) if model.family() != data.family => return true, // all in doubt: it knows nothing of this likelihood
+        Some(model) if model.family() != data.family => {
+            ends.clear(p); // all in doubt: it knows nothing of this likelihood
+            return true;
+        }
         Some(_) => (),
     }
     let mut pieces = Vec::with_capacity(k.div_ceil(RANGE));
@@ -113,7 +143,7 @@ pub fn run<'a, T: Real>(way: Way<'a>, data: &'a Data<'a>, level: Level, threads:
     let threads = threads.clamp(1, pieces.len().max(1));
     share(threads, &mut workers, pieces.into_iter(), |_, (first, piece), worker| {
         if worker.is_none() {
-            let lanes = Lanes::new(p, data.family.is_some());
+            let lanes = Lanes::new(p, data.family.is_some(), data.scaled);
             *worker = way.model(data).map(|model| (model, lanes));
         }
         if let Some((model, lanes)) = worker {
@@ -135,6 +165,7 @@ struct Range<'a, 'd> {
 
 impl<'a> Range<'_, 'a> {
     fn run<T: Real>(mut self, level: Level, model: &mut dyn LaneModel<T>, lanes: &mut Lanes<T>) {
+        self.ends.clear(self.data.free.len());
         let mut fits = vec![None; T::WIDTH];
         for (lane, fit) in fits.iter_mut().enumerate() {
             *fit = self.refill(lane, model, lanes);
@@ -201,15 +232,15 @@ impl<'a> Range<'_, 'a> {
             }
         }
         ends.cost[fit] = lanes.cost(lane);
-        ends.nfev[fit] = lanes.nfev(lane) as i32;
+        (ends.nfev[fit], ends.njev[fit]) = (lanes.nfev(lane) as i32, lanes.nfev(lane) as i32);
         ends.rss[fit] = lanes.squares(lane);
         ends.status[fit] = match verdict {
             Verdict::Converged => Status::Converged as i8,
             Verdict::AtBound => Status::ConvergedAtBound as i8,
-            Verdict::Doubtful => -1,
+            Verdict::Doubtful => ends.in_doubt,
         };
-        let variance = &mut ends.variance[fit * p..][..p];
-        variance.iter_mut().enumerate().for_each(|(i, to)| *to = lanes.covariance(lane, i, i));
+        let stderr = &mut ends.stderr[fit * p..][..p];
+        stderr.iter_mut().zip(lanes.errors(lane)).for_each(|(to, error)| *to = error);
         if let Some(covariance) = &mut ends.covariance {
             let own = &mut covariance[fit * p * p..][..p * p];
             for i in 0..p {

@@ -245,15 +245,23 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
     fn conclude(&mut self, lanes: &mut Lanes<T>, p: usize) {
         let part = self.part;
         let (zero, nan) = (part.splat(0.0), part.splat(f64::NAN));
+        // The last step is not evaluated: by the model it takes off what the normal equations say.
+        let left = self.length * self.noise * 0.5;
+        let cost = left.lt(self.cost).pick(self.cost - left, self.cost);
+        part.store(&mut lanes.cost, cost);
+        if lanes.scaled {
+            part.store(&mut lanes.scale, cost * part.load(&lanes.per_degree));
+        }
+        let deviation = part.load(&lanes.scale).sqrt();
         let start = &lanes.start[..p];
-        let (x, covariance) = (&mut lanes.at[..p], &mut lanes.covariance);
+        let (x, errors, inverses) = (&mut lanes.at[..p], &mut lanes.errors[..p], &mut lanes.inverse);
         self.factor.invert(p, &mut self.room);
         let inverse = &self.room[0];
         let limit = Limits::of::<T>().relative;
         let mut mirrored = zero.gt(zero);
         let mut vague =
             if limit.is_some() && !lanes.likely { self.cost.lt(part.load(&lanes.floor)) } else { mirrored };
-        let mut entry = covariance.iter_mut();
+        let mut entry = inverses.iter_mut();
         for i in 0..p {
             let to = self.x[i] + self.whole[i];
             part.store(&mut x[i], to);
@@ -264,6 +272,7 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
             if let Some(limit) = limit {
                 vague = vague | (moves & variance.lt(to * to * (limit * limit)));
             }
+            part.store(&mut errors[i], moves.pick(inverse[i][i].sqrt() * deviation, nan));
             for j in 0..=i {
                 if let Some(row) = entry.next() {
                     part.store(row, (moves & self.free[j].gt(zero)).pick(inverse[i][j], nan));
@@ -273,8 +282,5 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
         let ended = part.load(&lanes.ended);
         let certified = ended.gt(zero);
         part.store(&mut lanes.ended, (certified & (mirrored | vague)).pick(part.splat(3.0), ended));
-        // The last step is not evaluated: by the model it takes off what the normal equations say.
-        let left = self.length * self.noise * 0.5;
-        part.store(&mut lanes.cost, left.lt(self.cost).pick(self.cost - left, self.cost));
     }
 }

@@ -133,6 +133,11 @@ impl<S: Simd, T: Real> Wide<S, T> {
     }
 
     #[inline(always)]
+    pub fn sqrt(self) -> Self {
+        Wide { s: self.s, v: T::root(self.s, self.v) }
+    }
+
+    #[inline(always)]
     pub fn is_nan(self) -> Mask<S, T> {
         !Mask { s: self.s, m: T::same(self.s, self.v, self.v) }
     }

@@ -69,6 +69,7 @@ pub trait Real:
     fn quotient<S: Simd>(s: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
     fn opposite<S: Simd>(s: S, a: Self::Vector<S>) -> Self::Vector<S>;
     fn size<S: Simd>(s: S, a: Self::Vector<S>) -> Self::Vector<S>;
+    fn root<S: Simd>(s: S, a: Self::Vector<S>) -> Self::Vector<S>;
     /// a b + c, fused where the hardware can.
     fn ma<S: Simd>(s: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
     fn same<S: Simd>(s: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S>;
@@ -94,7 +95,7 @@ macro_rules! real {
     (
         $t:ident, $block:expr, $column:ty, $room:ty, $apply:path, $vector:ident, $mask:ident, $lanes:ident,
         $vectors:ident, $vectors_mut:ident, $splat:ident, $add:ident, $sub:ident, $mul:ident, $div:ident, $neg:ident,
-        $abs:ident, $ma:ident, $eq:ident, $lt:ident, $le:ident, $select:ident, $and:ident, $or:ident, $not:ident, $first:ident
+        $abs:ident, $sqrt:ident, $ma:ident, $eq:ident, $lt:ident, $le:ident, $select:ident, $and:ident, $or:ident, $not:ident, $first:ident
     ) => {
         impl Real for $t {
             const BLOCK: usize = $block;
@@ -170,6 +171,10 @@ macro_rules! real {
                 s.$abs(a)
             }
             #[inline(always)]
+            fn root<S: Simd>(s: S, a: S::$vector) -> S::$vector {
+                s.$sqrt(a)
+            }
+            #[inline(always)]
             fn ma<S: Simd>(s: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
                 if S::IS_SCALAR { s.$add(s.$mul(a, b), c) } else { s.$ma(a, b, c) }
             }
@@ -227,6 +232,7 @@ real!(
     div_f64s,
     neg_f64s,
     abs_f64s,
+    sqrt_f64s,
     mul_add_e_f64s,
     equal_f64s,
     less_than_f64s,
@@ -255,6 +261,7 @@ real!(
     div_f32s,
     neg_f32s,
     abs_f32s,
+    sqrt_f32s,
     mul_add_e_f32s,
     equal_f32s,
     less_than_f32s,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ..errors import Status
 from .engine import CODES, Chunk
 from .job import Job
+from .places import Columns
 
 Array = NDArray[Any]
 
@@ -36,7 +37,7 @@ def chunk_of(job: Job, at: Array | slice) -> Chunk:
         y=y if counts is None else np.where(counts, y, y.dtype.type(0)),
         weights=None if weights is None else np.ascontiguousarray(weights),
         mask=counts,
-        start=job.start if job.start.ndim == 1 else job.start[at],
+        start=rows_of(job.start, at),
         lower=lower,
         upper=upper,
         fixed=None if job.fixed is None else job.fixed[at],
@@ -62,9 +63,9 @@ def all_finite(y: Array) -> bool:
         return bool(np.isfinite(y.sum())) or bool(np.isfinite(y).all())
 
 
-def rows_of(values: Array, at: Any) -> Array:
+def rows_of(values: Array | Columns, at: Any) -> Array:
     """The rows of some fits, or what all share."""
-    return values[at] if values.ndim == 2 else values
+    return values[at] if isinstance(values, Columns) or values.ndim == 2 else values
 
 
 def some(chunk: Chunk, at: Array) -> Chunk:
@@ -92,12 +93,16 @@ def points_of(chunk: Chunk) -> Array:
     return np.asarray(np.count_nonzero(chunk.mask, axis=1))
 
 
-def not_for_fitting(job: Job, chunk: Chunk) -> Array:
-    """The status of the fits that cannot be made, as a code; -1: this one can."""
-    p, n = len(job.parameters.free), points_of(chunk)
+def not_for_fitting(job: Job, chunk: Chunk) -> Array | None:
+    """The status of the fits that cannot be made, as a code, -1 of those that can; None: all can."""
+    p = len(job.parameters.free)
+    constant = _constant(chunk) if p > 1 else np.empty(0, dtype=np.intp)
+    plain = chunk.mask is None and job.trials is None and job.family is None
+    if plain and not constant.size and chunk.y.shape[1] >= max(p, 1):
+        return None
+    n = points_of(chunk)
     why = np.full(len(chunk), -1, dtype=np.int8)
-    if p > 1:
-        why[_constant(chunk)] = CODES[Status.CONSTANT]
+    why[constant] = CODES[Status.CONSTANT]
     if chunk.mask is not None or job.trials is not None:
         why[~np.isfinite(chunk.y).all(axis=1)] = CODES[Status.BAD_DATA]
     if job.family is not None:
@@ -109,7 +114,8 @@ def not_for_fitting(job: Job, chunk: Chunk) -> Array:
 
 
 def _constant(chunk: Chunk) -> Array:
-    """Fits all of whose values are equal: the ends are compared first, as that alone tells most of them."""
+    """Positions of fits all of whose values are equal: the ends are compared first, as that alone tells most
+    of them."""
     y = chunk.y
     if chunk.mask is None:
         maybe = np.flatnonzero(y[:, 0] == y[:, -1])
@@ -118,6 +124,5 @@ def _constant(chunk: Chunk) -> Array:
         maybe = np.flatnonzero((y[:, 0] == y[:, -1]) | ~(chunk.mask[:, 0] & chunk.mask[:, -1]))
         counts = chunk.mask[maybe]
     high = np.where(counts, y[maybe], -np.inf).max(axis=1, initial=-np.inf)
-    found = np.zeros(len(chunk), dtype=bool)
-    found[maybe] = high == np.where(counts, y[maybe], np.inf).min(axis=1, initial=np.inf)
-    return found
+    low = np.where(counts, y[maybe], np.inf).min(axis=1, initial=np.inf)
+    return np.asarray(maybe[high == low])

@@ -48,7 +48,7 @@ def _plan(engine: Engine) -> tuple[Any, ...] | None:
 
 
 def _ends(engine: Engine, found: dict[str, Array]) -> Ends:
-    from .engine import CODES, Ends, blank
+    from .engine import CODES, Ends, blank, reduced_chi2
 
     p = engine.n_free
     status, cost, inverse = found["status"].copy(), found["cost"], found["inverse"]
@@ -65,11 +65,14 @@ def _ends(engine: Engine, found: dict[str, Array]) -> Ends:
             within = unscaled.space @ inner[i] @ unscaled.space
             lost = np.isnan(within).any()
             inverse[i] = np.where(np.isfinite(unscaled.matrix) | lost, within, unscaled.matrix)
+    with np.errstate(invalid="ignore"):
+        if engine.scaled:
+            inverse *= reduced_chi2(found["rss"], found["n_points"], rank)[:, None, None]
+        stderr = np.sqrt(np.diagonal(inverse, axis1=1, axis2=2))
     ends = Ends(
         x=found["x"], cost=cost, status=status, nfev=found["nfev"], njev=found["njev"],
-        covariance=inverse if engine.covariance else None,
-        unscaled_variance=np.diagonal(inverse, axis1=1, axis2=2).copy(),
-        rss=found["rss"], n_points=found["n_points"], rank=rank, by_qr=~bad,
+        covariance=inverse if engine.covariance else None, stderr=stderr, rss=found["rss"],
+        n_points=found["n_points"], rank=rank, by_qr=~bad,
     )  # fmt: skip
     nothing = blank(int(bad.sum()), p, engine.covariance, Status.BAD_START)
     for name in Ends.__slots__:

@@ -73,10 +73,11 @@ class Ends:
     njev: Array
     """(k,) int32."""
     covariance: Array | None
-    """(k, p, p), where asked for: ``(J'J)^-1``, weights in J; with a loss the sandwich. Infinite variances
-    where the data do not determine a parameter, NaN where it is held at a bound."""
-    unscaled_variance: Array
-    """(k, p): its diagonal."""
+    """(k, p, p), where asked for: ``(J'J)^-1``, weights in J, times `rss` by degree of freedom where the
+    engine is `scaled`; with a loss the sandwich. Infinite variances where the data do not determine a
+    parameter, NaN where it is held at a bound."""
+    stderr: Array
+    """(k, p): standard errors, the square roots of its diagonal."""
     rss: Array
     """(k,): sum of squared weighted residuals, ``2 * cost`` but for losses; with a family Pearson's
     chi-square."""
@@ -103,7 +104,7 @@ class Ends:
 
 
 def room(k: int, p: int, covariance: bool) -> Ends:
-    """Room for the ends of k fits: arrays that hold nothing yet."""
+    """Room for the ends of k fits: arrays that hold nothing yet, of fits not by QR."""
     return Ends(
         x=np.empty((k, p)),
         cost=np.empty(k),
@@ -111,11 +112,11 @@ def room(k: int, p: int, covariance: bool) -> Ends:
         nfev=np.empty(k, dtype=np.int32),
         njev=np.empty(k, dtype=np.int32),
         covariance=np.empty((k, p, p)) if covariance else None,
-        unscaled_variance=np.empty((k, p)),
+        stderr=np.empty((k, p)),
         rss=np.empty(k),
         n_points=np.empty(k, dtype=np.int32),
         rank=np.empty(k, dtype=np.int16),
-        by_qr=np.empty(k, dtype=bool),
+        by_qr=np.zeros(k, dtype=bool),
     )
 
 
@@ -130,6 +131,13 @@ def blank(k: int, p: int, covariance: bool, status: Status = Status.NOT_DONE) ->
     return ends
 
 
+def reduced_chi2(rss: Any, n_points: Any, rank: Any) -> Array:
+    """Sums of squares by degree of freedom, NaN where there is none."""
+    dof = np.asarray(n_points, dtype=np.float64) - rank
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(dof > 0, rss / dof, np.nan)
+
+
 class Engine:
     """Fits chunks of one model. Made once for a call of `fit_many`: the model is traced once.
 
@@ -138,6 +146,7 @@ class Engine:
     parameters : names, shapes, which are free, and the values of those that are held.
     arguments : those of one fit, in the shape the model is called with (a chunk has them flat).
     loss : loss and scale; None: squares. family : "poisson" or "binomial" instead.
+    scaled : are errors to be scaled by the reduced chi-square, as sigma is not known?
     precision : "double" or "single". threads : None: all cores. covariance : are whole ones wanted?
     """
 
@@ -149,6 +158,7 @@ class Engine:
         *,
         loss: Plan | None = None,
         family: str | None = None,
+        scaled: bool = False,
         precision: str = "double",
         threads: int | None = None,
         covariance: bool = False,
@@ -157,7 +167,7 @@ class Engine:
         self.model, self.parameters = model, parameters
         # What another process sent may lie anywhere in memory.
         self.arguments = tuple(np.require(a, requirements="A") for a in arguments)
-        self.loss, self.family, self.precision = loss, family, precision
+        self.loss, self.family, self.scaled, self.precision = loss, family, scaled, precision
         self.threads, self.covariance, self.options = threads, covariance, options
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..problem.model import compile_model
-from .places import Rows
+from .places import Columns, Rows
 
 if TYPE_CHECKING:
     from .job import Job
@@ -70,6 +70,8 @@ def _digest(told: Any) -> str:
 def _add(digest: Any, told: Any) -> None:
     if isinstance(told, Rows):
         _add(digest, [told.shape, str(told.dtype), told.sample(SAMPLED)])
+    elif isinstance(told, Columns):
+        _add(digest, told.parts)
     elif isinstance(told, tuple | list):
         for part in told:
             _add(digest, part)

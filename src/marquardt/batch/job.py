@@ -19,7 +19,7 @@ from ..masked import is_masked_array
 from ..problem.likelihood import FAMILIES
 from ..problem.model import compile_model
 from ..solve.robust import Plan, plan
-from .places import Places
+from .places import Columns, Places
 
 Array = NDArray[Any]
 
@@ -40,7 +40,7 @@ class Job:
     trials: Array | None
     mask: Array | None
     """True where a point counts. These three are (1,), (m,), (k, 1) or (k, m)."""
-    start: Array
+    start: Array | Columns
     """Free parameters, (p,) or (k, p); NaN where none is known."""
     fixed: Array | None
     """(k, h), where values that are held differ between fits."""
@@ -55,8 +55,17 @@ class Job:
     precision: str
 
     @property
+    def scaled(self) -> bool:
+        """Are errors scaled by the reduced chi-square, as nothing is known of the noise?"""
+        return not (self.known_sigma or self.loss is not None or self.family is not None)
+
+    @property
     def parameters(self) -> Parameters:
         return self.setup.parameters
+
+    def start_of(self, n: int) -> Array:
+        """Starts of free parameter n, (k,) or () for all fits."""
+        return np.asarray(_column(self.start, n))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -246,24 +255,31 @@ def _first_known(values: Array, axis: int = 0) -> Any:
     ]
 
 
-def _starts(given: Any, parameters: Parameters, box: tuple[Array, Array], places: Places) -> Array:
+def _starts(given: Any, parameters: Parameters, box: tuple[Array, Array], places: Places) -> Array | Columns:
+    free = list(parameters.free)
+    start: Array | Columns = parameters.values[free]
     values = _table(given, parameters, places, "start")
-    free, (lower, upper) = list(parameters.free), box
-    start: Array
-    if values is None:
-        start = parameters.values[free]
-    else:
-        start = values if free == list(range(values.shape[1])) else np.ascontiguousarray(values[:, free])
-    unbounded = np.isneginf(lower).all() and np.isposinf(upper).all()
-    outside = np.zeros(1) if unbounded else np.atleast_2d((start < lower) | (start > upper))
-    if outside.any():
-        k, i = np.argwhere(outside)[0].tolist()
-        value, low, high = (float(v[i] if v.ndim == 1 else v[k, i]) for v in (start, lower, upper))
-        raise ParameterError(
-            f"start {value:g} of {parameters.names[free[i]]!r} in fit {places.index(k)} is outside its "
-            f"bounds [{low:g}, {high:g}]"
-        )
+    if isinstance(values, Columns):
+        start = values.of(free)
+    elif values is not None:
+        start = values if len(free) == values.shape[1] else np.ascontiguousarray(values[:, free])
+    for n, i in enumerate(free):
+        column, lower, upper = _column(start, n), box[0][..., n], box[1][..., n]
+        if np.isneginf(lower).all() and np.isposinf(upper).all():
+            continue
+        outside = np.flatnonzero((column < lower) | (column > upper))
+        if outside.size:
+            k = int(outside[0])
+            value, low, high = (float(np.broadcast_to(v, places.k)[k]) for v in (column, lower, upper))
+            raise ParameterError(
+                f"start {value:g} of {parameters.names[i]!r} in fit {places.index(k)} is outside its "
+                f"bounds [{low:g}, {high:g}]"
+            )
     return start
+
+
+def _column(table: Array | Columns, n: int) -> Any:
+    return table.parts[n] if isinstance(table, Columns) else table[..., n]
 
 
 def _differ(side: Any, places: Places) -> bool:
@@ -317,30 +333,32 @@ def _held(given: Any, parameters: Parameters, places: Places) -> Array | None:
     if values is None:
         return None
     held = [i for i in range(len(parameters.names)) if i not in parameters.free]
-    found = np.ascontiguousarray(values[:, held])
+    found = np.ascontiguousarray(values.of(held)[:] if isinstance(values, Columns) else values[:, held])
     if not np.isfinite(found).all():
         k, i = np.argwhere(~np.isfinite(found))[0]
         raise ParameterError(f"fixed: {parameters.names[held[i]]!r} is not finite in fit {places.index(k)}")
     return found
 
 
-def _table(given: Any, parameters: Parameters, places: Places, option: str) -> Array | None:
+def _table(given: Any, parameters: Parameters, places: Places, option: str) -> Array | Columns | None:
     """All parameters of all fits, where some value differs between fits; else None."""
     if given is None:
         return None
     if not is_mapping(given):
         rows = np.asarray(given)
-        return None if rows.ndim < 2 else places.rows(rows, option).astype(np.float64)
+        return None if rows.ndim < 2 else np.asarray(places.rows(rows, option), dtype=np.float64)
     own = {str(n): np.asarray(v) for n, v in given.items() if np.ndim(v) and np.shape(v) == places.grid}
     if not own or not places.grid:
         return None
     unknown = next((n for n in own if n not in parameters.names), None)
     if unknown is not None:
         raise ParameterError(f"{option}: no parameter {unknown!r}{suggestion(unknown, parameters.names)}")
-    table = np.empty((places.k, len(parameters.names)))
-    for column, name, value in zip(table.T, parameters.names, parameters.values, strict=True):
-        column[:] = own[name].reshape(-1) if name in own else value
-    return table
+    no_numbers = next((n for n, v in own.items() if v.dtype.kind not in "biuf"), None)
+    if no_numbers is not None:
+        kind = own[no_numbers].dtype
+        raise ParameterError(f"{option}: the values of {no_numbers!r} are of type {kind}, not real numbers")
+    pairs = zip(parameters.names, parameters.values.tolist(), strict=True)
+    return Columns([own[name].reshape(-1) if name in own else value for name, value in pairs], places.k)
 
 
 # ------------------------------------------------------------------------------------------ weights, families

@@ -95,12 +95,8 @@ def _fill(
 ) -> bool:
     from .engine import CODES
 
-    batch = batch_of(engine, chunk, columns)
-    if not _core.fit_lanes(tape, batch, family_of(engine), threads_of(engine), ends, single, native):
-        return False
-    ends.status[ends.status < 0] = CODES[Status.NOT_DONE]
-    ends.njev[:], ends.rank[:], ends.by_qr[:] = ends.nfev, engine.n_free, False
-    return True
+    batch, family, threads = batch_of(engine, chunk, columns), family_of(engine), threads_of(engine)
+    return _core.fit_lanes(tape, batch, family, threads, ends, CODES[Status.NOT_DONE], single, native)
 
 
 def grid_form(traced: TracedBatch, p: Parameters, arguments: Sequence[Array]) -> Separable | None:

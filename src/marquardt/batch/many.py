@@ -102,7 +102,7 @@ def fit_many(
     )  # fmt: skip
     engine = Engine(
         job.setup.function, job.parameters, job.setup.data.arguments, loss=job.loss, family=job.family,
-        precision=job.precision, threads=threads, covariance=covariance,
+        scaled=job.scaled, precision=job.precision, threads=threads, covariance=covariance,
     )  # fmt: skip
     store = checkpoint_of(checkpoint, job, covariance, neighbours)
     ends = room(len(job), engine.n_free, covariance)
@@ -169,6 +169,8 @@ def fit_rows(job: Job, engine: Engine, rows: slice, starts: Starts, into: Ends) 
     status that says why."""
     chunk = chunk_of(job, rows)
     why = not_for_fitting(job, chunk)
+    if why is None:
+        return starts.run(chunk, into)
     good = np.flatnonzero(why < 0)
     if good.size == len(why):
         return starts.run(chunk, into)

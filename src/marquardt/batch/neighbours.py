@@ -83,8 +83,7 @@ def _again(ends: Ends, beside: Array, tried: dict[int, bytes]) -> tuple[Array, A
         middle = _median(near)
         spread = 1.4826 * _median(np.abs(near - middle[:, None]))
         cost = _median(np.where(usable, ends.cost[beside], np.nan)[..., None])[:, 0]
-        error = np.sqrt(ends.unscaled_variance * (2.0 * ends.cost / np.maximum(ends.n_points, 1))[:, None])
-        wide = np.maximum(spread, np.where(np.isfinite(error), error, 0.0))
+        wide = np.maximum(spread, np.where(np.isfinite(ends.stderr), ends.stderr, 0.0))
         odd = (ends.cost > OUTLIER * cost) | (np.abs(ends.x - middle) > OUTLIER * wide).any(axis=1)
     wanted = (~good | odd) & ~NOT_TRIED[ends.status] & np.isfinite(middle).all(axis=1)
     wanted &= ends.status != CODES[Status.NOT_DONE]

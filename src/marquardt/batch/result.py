@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, OptionError, ParameterError, Status, suggestion
-from .engine import CODES, STATUSES, Ends
+from .engine import CODES, STATUSES, Ends, reduced_chi2
 from .job import Job
 from .places import Places
 
@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from ..curve.result import FitResult
 
 Array = NDArray[Any]
-
-
-BLOCK = 1 << 13
-"""Fits whose results are worked on at a time: they stay in the cache (a million: 10 ms, as a whole 13)."""
 
 
 @dataclass(slots=True)
@@ -38,7 +34,6 @@ class Results:
     covariance: Array | None
     cost: Array
     rss: Array
-    reduced_chi2: Array
     n_points: Array
     rank: Array
     status: Array
@@ -78,19 +73,6 @@ class ManyFits:
     def of(cls, job: Job, ends: Ends, seconds: float, remark: str | None = None) -> ManyFits:
         """The results of a run; the arrays of its ends are used, not copied."""
         p = job.parameters
-        scaled = not (job.known_sigma or job.loss is not None or job.family is not None)
-        stderr, reduced = ends.unscaled_variance, np.empty(len(job))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            for first in range(0, len(job), BLOCK):
-                at = slice(first, first + BLOCK)
-                dof = ends.n_points[at] - ends.rank[at].astype(np.float64)
-                reduced[at] = np.where(dof > 0, ends.rss[at] / dof, np.nan)
-                part = stderr[at]
-                if scaled:
-                    part *= reduced[at, None]
-                    if ends.covariance is not None:
-                        ends.covariance[at] *= reduced[at, None, None]
-                np.sqrt(part, out=part)
         x = ends.x
         if len(p.free) < len(p.names):
             held = [i for i in range(len(p.names)) if i not in p.free]
@@ -98,7 +80,7 @@ class ManyFits:
             x[:, list(p.free)] = ends.x
             x[:, held] = p.values[held] if job.fixed is None else job.fixed
         rows = Results(
-            x, stderr, ends.covariance, ends.cost, ends.rss, reduced, ends.n_points, ends.rank, ends.status,
+            x, ends.stderr, ends.covariance, ends.cost, ends.rss, ends.n_points, ends.rank, ends.status,
             ends.nfev, ends.njev, ends.by_qr,
         )  # fmt: skip
         made = cls(job.setup.title, p.names, p.free_names, job.places, rows, seconds, job)
@@ -218,7 +200,8 @@ class ManyFits:
     @property
     def reduced_chi2(self) -> Array:
         """`rss` by degree of freedom."""
-        return self._grid(self._rows.reduced_chi2)
+        rows = self._rows
+        return self._grid(reduced_chi2(rows.rss, rows.n_points, rows.rank))
 
     @property
     def n_points(self) -> Array:

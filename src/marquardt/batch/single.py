@@ -43,6 +43,8 @@ def run_one_by_one(engine: Engine, chunk: Chunk, which: Array | None = None) -> 
 
 def _fit_into(ends: Ends, k: int, engine: Engine, chunk: Chunk, i: int) -> Status:
     """Fit number `i` of the chunk, its end written to row `k`."""
+    from .engine import reduced_chi2
+
     try:
         outcome, n_points = fit_one(engine, chunk, i)
     except DataError:
@@ -53,10 +55,13 @@ def _fit_into(ends: Ends, k: int, engine: Engine, chunk: Chunk, i: int) -> Statu
     ends.x[k], ends.cost[k], ends.rss[k] = outcome.x, outcome.cost, _rss(outcome)
     ends.nfev[k], ends.njev[k], ends.n_points[k] = outcome.nfev, outcome.njev, n_points
     ends.rank[k] = unscaled.rank + int(np.count_nonzero(unscaled.held))
-    ends.unscaled_variance[k] = np.diag(unscaled.matrix)
+    scale = reduced_chi2(ends.rss[k], n_points, ends.rank[k]) if engine.scaled else 1.0
+    with np.errstate(invalid="ignore"):
+        covariance = unscaled.matrix * scale
+        ends.stderr[k] = np.sqrt(np.diag(covariance))
     ends.by_qr[k] = True
     if ends.covariance is not None:
-        ends.covariance[k] = unscaled.matrix
+        ends.covariance[k] = covariance
     return outcome.status  # type: ignore[no-any-return]
 
 

@@ -34,12 +34,11 @@ class Starts:
 
     def __init__(self, job: Job, engine: Engine) -> None:
         self.job, self.engine = job, engine
-        self.known = not job.search and all_finite(job.start)
 
     def run(self, chunk: Chunk, into: Ends | None = None) -> Ends:
         """The ends of the fits of a chunk, in the arrays of `into` or new ones; those that fail are tried
         again from other starts, if these were found rather than given."""
-        if self.known:
+        if not self.job.search and all_finite(chunk.start):
             return self.descend(chunk, into)
         guesses = self.guesses(chunk)
         if self.job.search:
@@ -157,7 +156,7 @@ class Starts:
         problem = self.compiled.problem(self.engine.arguments, None, None, start, p.free)
         if not isinstance(problem, TracedProblem):
             return []
-        unknown = {i for n, i in enumerate(p.free) if not np.isfinite(self.job.start[..., n]).all()}
+        unknown = {i for n, i in enumerate(p.free) if not all_finite(self.job.start_of(n))}
         outputs = [o for f in problem.version(start[list(p.free)]).trace.families for o in f.outputs]
         unbounded = {i for i in unknown if p.lower[i] == -np.inf and p.upper[i] == np.inf}
         return [i for i in linear_parameters(outputs, among=unbounded)]
@@ -217,4 +216,4 @@ def _row(values: Array, i: int) -> Array:
 
 def broken_off(ends: Ends) -> bool:
     """Did Ctrl-C come?"""
-    return bool(np.isin(ends.status, (CODES[Status.INTERRUPTED], CODES[Status.NOT_DONE])).any())
+    return any(bool((ends.status == CODES[s]).any()) for s in (Status.INTERRUPTED, Status.NOT_DONE))

@@ -35,6 +35,7 @@ class Batch:
     start: Array
     lower: Array
     upper: Array
+    scaled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def batch_of(engine: Engine, chunk: Chunk, columns: list[Array]) -> Batch:
         start=rows(chunk.start, np.float64),
         lower=rows(chunk.lower, np.float64),
         upper=rows(chunk.upper, np.float64),
+        scaled=engine.scaled,
     )
 
 
