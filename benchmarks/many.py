@@ -63,7 +63,8 @@ def ours(data: Simulated, precision: str, threads: int) -> Call:
 
     def call() -> Found:
         fits = mq.fit_many(data.model, data.x, y, start=data.start, precision=precision, threads=threads)
-        return Found(np.stack([fits.params[name] for name in data.truth], axis=1), fits.nfev)
+        assert fits.names == tuple(data.truth)
+        return Found(fits.x.reshape(fits.n_fits, -1), fits.nfev)
 
     return call
 

@@ -10,7 +10,7 @@ pub(super) type Matrix<S, T, const N: usize> = [[Wide<S, T>; N]; N];
 
 /// L D L' of symmetric matrices: L below its diagonal of ones, and D^-1.
 pub(super) struct Factor<S: Simd, T: Real, const N: usize> {
-    lower: Matrix<S, T, N>,
+    pub lower: Matrix<S, T, N>,
     inverse: [Wide<S, T>; N],
 }
 
@@ -71,10 +71,15 @@ impl<S: Simd, T: Real, const N: usize> Factor<S, T, N> {
         squares
     }
 
-    /// (L D L')^-1, in the first matrix of the room.
+    /// (L D L')^-1. The other two are room: for the inverse of L, but for its diagonal of ones, and its rows times D^-1.
     #[inline(always)]
-    pub fn invert(&self, p: usize, [out, inverse, scaled]: &mut [Matrix<S, T, N>; 3]) {
-        // `inverse`: of L, but for its diagonal of ones; `scaled`: its rows times D^-1.
+    pub fn invert(
+        &self,
+        p: usize,
+        out: &mut Matrix<S, T, N>,
+        inverse: &mut Matrix<S, T, N>,
+        scaled: &mut Matrix<S, T, N>,
+    ) {
         for j in 0..p {
             scaled[j][j] = self.inverse[j];
             for i in j + 1..p {

@@ -70,7 +70,8 @@ struct Step<S: Simd, T: Real, const N: usize> {
     noise: Wide<S, T>,
     /// Of the damped normal matrix.
     damped: Factor<S, T, N>,
-    room: [Matrix<S, T, N>; 3],
+    /// The normal matrix of the parameters that are free, and at the end the covariance matrix.
+    reduced: Matrix<S, T, N>,
 }
 
 impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
@@ -90,7 +91,7 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
             length: zero,
             noise: zero,
             damped: Factor::new(part),
-            room: [[[zero; N]; N]; 3],
+            reduced: [[zero; N]; N],
         }
     }
 
@@ -158,7 +159,7 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
         let part = self.part;
         let (zero, one) = (part.splat(0.0), part.splat(1.0));
         let (lower, upper, trial) = (&lanes.lower[..p], &lanes.upper[..p], &mut lanes.trial[..p]);
-        let [reduced, ..] = &mut self.room;
+        let reduced = &mut self.reduced;
         for i in 0..p {
             // Parameters that a bound holds against the gradient do not move.
             let (x, g) = (self.x[i], self.gradient[i]);
@@ -255,8 +256,9 @@ impl<S: Simd, T: Real, const N: usize> Step<S, T, N> {
         let deviation = part.load(&lanes.scale).sqrt();
         let start = &lanes.start[..p];
         let (x, errors, inverses) = (&mut lanes.at[..p], &mut lanes.errors[..p], &mut lanes.inverse);
-        self.factor.invert(p, &mut self.room);
-        let inverse = &self.room[0];
+        // Of no more use is where it came from.
+        self.factor.invert(p, &mut self.reduced, &mut self.damped.lower, &mut self.normal);
+        let inverse = &self.reduced;
         let limit = Limits::of::<T>().relative;
         let mut mirrored = zero.gt(zero);
         let mut vague =
