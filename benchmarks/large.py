@@ -27,15 +27,15 @@ METHOD = """\
 
 **Method.** Every run is a process of its own on {threads} threads; contestants take turns, {rounds} rounds,
 medians are shown. Time begins where the data are in memory and includes whatever a program makes of them:
-tracing, differentiating and compiling here ("tracing": that part, the model never seen before), building the
-problem, ordering and analysis elsewhere; "again" is the same problem declared and solved a second time in the
-process. All stop where a step changed the cost by less than 1e-6 of itself. "1 %" and "0.01 %" are times
-until the cost was that near to the best that any run found, "above best" is where a run ended. Ceres
-({ceres}, -O3 -march=native, automatic derivatives) with dense, sparse and iterative Schur (Schur-Jacobi); on
-pose graphs sparse normal equations, nearly undamped (initial radius 1e12). GTSAM: Levenberg-Marquardt with
-`CeresDefaults`, on pose graphs nearly undamped too, graph and values built beforehand; it leaves out
-observations from behind a camera, and its pose graphs count rotations by the whole angle, so that it is
-compared with its own best cost. SciPy: the recipe of its cookbook (trf, differences by sparsity). Memory is
+tracing, differentiating and compiling here ("tracing": that part, the model never seen before; another thread
+analyzes the structure meanwhile), building the problem, ordering and analysis elsewhere; "again" is the same
+problem declared and solved a second time in the process. All stop where a step changed the cost by less than
+1e-6 of itself. "1 %" and "0.01 %" are times until the cost was that near to the best that any run found,
+"above best" is where a run ended. Ceres ({ceres}, -O3 -march=native, automatic derivatives) with dense,
+sparse and iterative Schur (Schur-Jacobi); on pose graphs sparse normal equations, nearly undamped (initial
+radius 1e12). GTSAM: Levenberg-Marquardt with `CeresDefaults`, on pose graphs nearly undamped too, graph and
+values built beforehand; it leaves out observations from behind a camera, and its pose graphs count rotations
+by the whole angle, so that it is compared with its own best cost. SciPy: the recipe of its cookbook (trf, differences by sparsity). Memory is
 the peak of the resident set beyond what was resident with the data read, for all alike. Who took longer than
 {limit} s ended "never". Generated scenes are better conditioned than real ones.
 """

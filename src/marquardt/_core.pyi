@@ -242,17 +242,22 @@ class Normal:
     def inverse_diagonal(self) -> Vector: ...
     def info(self) -> dict[str, Any]: ...
 
-class System:
-    """The linear model of a large problem; arrays are flat, one for each family of variables."""
+class Structure:
+    """The structure of a large problem, analyzed by a thread of its own."""
 
     def __init__(
         self,
         sizes: list[tuple[int, int, int]],
-        families: list[tuple[Any, ...]],
+        families: list[list[tuple[int, Any]]],
         eliminated: int | None,
         solver: str,
         threads: int,
     ) -> None: ...
+
+class System:
+    """The linear model of a large problem; arrays are flat, one for each family of variables."""
+
+    def __init__(self, structure: Structure, families: list[tuple[Any, ...]]) -> None: ...
     def cost(self, values: list[Vector]) -> float: ...
     def squared_norms(self, values: list[Vector], family: int) -> Vector: ...
     def set_weights(self, family: int, weights: Vector | None) -> None: ...

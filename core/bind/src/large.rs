@@ -1,6 +1,9 @@
-//! `System`: the linear model of a large problem.
+//! `Structure` and `System`: the linear model of a large problem.
 
-use marquardt_core::large::{self, FamilySpec, Given, Preconditioning, Reduced, Sizes, Solver};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{JoinHandle, spawn};
+
+use marquardt_core::large::{self, Contents, Given, Preconditioning, Reduced, Sizes, Slots, Solver};
 use marquardt_core::linear::sparse::Kind;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::exceptions::PyValueError;
@@ -12,20 +15,53 @@ use crate::loss::Loss;
 use crate::tape::Tape;
 use marquardt_core::cost::Cost;
 
-/// Residuals per item; family of variables and the variable of each item per slot; data columns; programs of the
-/// residuals and of the residuals with their derivatives (None: given from outside); loss.
+/// Residuals per item; data columns; programs of the residuals and of the residuals with their derivatives (None: given
+/// from outside); loss.
 #[derive(FromPyObject)]
-pub struct Family<'py>(
-    usize,
-    Vec<(usize, PyReadonlyArray1<'py, u32>)>,
-    Vec<Column>,
-    Option<(Program, Program)>,
-    Option<Loss>,
-);
+pub struct Family(usize, Vec<Column>, Option<(Program, Program)>, Option<Loss>);
 
 /// A tape over the items, and per slot the tape that makes its table.
 #[derive(FromPyObject)]
 pub struct Program(Py<Tape>, Vec<Option<Py<Tape>>>);
+
+/// The structure of a system, analyzed by a thread of its own: functions are traced meanwhile.
+#[pyclass(frozen, module = "marquardt._core")]
+pub struct Structure {
+    sizes: Vec<Sizes>,
+    /// Items of each family of residuals, and the variables of its slots.
+    families: Vec<(usize, Vec<usize>)>,
+    analysis: Mutex<Option<JoinHandle<large::Structure>>>,
+}
+
+#[pymethods]
+impl Structure {
+    /// Families of variables (number, ambient, tangent); for each family of residuals, slot by slot, the family of
+    /// variables and the variable of each item.
+    #[new]
+    #[pyo3(signature = (sizes, families, eliminated, solver, threads))]
+    fn new(
+        sizes: Vec<(usize, usize, usize)>,
+        families: Vec<Vec<(usize, PyReadonlyArray1<'_, u32>)>>,
+        eliminated: Option<usize>,
+        solver: &str,
+        threads: usize,
+    ) -> PyResult<Self> {
+        let sizes: Vec<Sizes> =
+            sizes.into_iter().map(|(n, ambient, tangent)| Sizes { n, ambient, tangent }).collect();
+        if eliminated.is_some_and(|k| k >= sizes.len()) {
+            return Err(PyValueError::new_err("the eliminated family does not exist"));
+        }
+        let Some((_, solver)) = SOLVERS.iter().find(|(name, _)| *name == solver) else {
+            return Err(PyValueError::new_err(format!("unknown linear solver '{solver}'")));
+        };
+        let solver = *solver;
+        let slots = families.into_iter().map(|f| slots(f, &sizes)).collect::<PyResult<Vec<Slots>>>()?;
+        let families = slots.iter().map(|s| (s[0].1.len(), s.iter().map(|s| s.0).collect())).collect();
+        let known = sizes.clone();
+        let analysis = spawn(move || large::Structure::new(known, slots, eliminated, solver, threads));
+        Ok(Structure { sizes, families, analysis: Mutex::new(Some(analysis)) })
+    }
+}
 
 #[pyclass(module = "marquardt._core")]
 pub struct System(large::System);
@@ -43,27 +79,26 @@ type Parts<'py> = Vec<Bound<'py, PyArray1<f64>>>;
 
 #[pymethods]
 impl System {
+    /// Of a structure, which no other system can take, and what the items of its families compute.
     #[new]
-    #[pyo3(signature = (sizes, families, eliminated, solver, threads))]
-    fn new(
-        py: Python<'_>,
-        sizes: Vec<(usize, usize, usize)>,
-        families: Vec<Family<'_>>,
-        eliminated: Option<usize>,
-        solver: &str,
-        threads: usize,
-    ) -> PyResult<Self> {
-        let sizes: Vec<Sizes> =
-            sizes.into_iter().map(|(n, ambient, tangent)| Sizes { n, ambient, tangent }).collect();
-        if eliminated.is_some_and(|k| k >= sizes.len()) {
-            return Err(PyValueError::new_err("the eliminated family does not exist"));
+    fn new(py: Python<'_>, structure: &Structure, families: Vec<Family>) -> PyResult<Self> {
+        if families.len() != structure.families.len() {
+            return Err(PyValueError::new_err("the structure has another number of families"));
         }
-        let Some((_, solver)) = SOLVERS.iter().find(|(name, _)| *name == solver) else {
-            return Err(PyValueError::new_err(format!("unknown linear solver '{solver}'")));
+        let known = structure.families.iter();
+        let contents = families
+            .into_iter()
+            .zip(known)
+            .map(|(f, (n, slots))| contents(f, *n, slots, &structure.sizes))
+            .collect::<PyResult<_>>()?;
+        let taken = structure.analysis.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(analysis) = taken else {
+            return Err(PyValueError::new_err("the structure belongs to another system"));
         };
-        let solver = *solver;
-        let specs = families.into_iter().map(|f| spec(f, &sizes)).collect::<PyResult<_>>()?;
-        Ok(System(py.detach(|| large::System::new(sizes, specs, eliminated, solver, threads))))
+        match py.detach(|| analysis.join()) {
+            Ok(structure) => Ok(System(py.detach(|| large::System::new(structure, contents)))),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     }
 
     /// Half the sum of what the items cost.
@@ -242,13 +277,15 @@ fn arrays<'py>(py: Python<'py>, parts: Vec<Vec<f64>>) -> Parts<'py> {
     parts.into_iter().map(|p| p.into_pyarray(py)).collect()
 }
 
-fn spec(family: Family<'_>, sizes: &[Sizes]) -> PyResult<FamilySpec> {
-    let Family(rows, slots, columns, programs, loss) = family;
-    let wrong = |what: &str| Err(PyValueError::new_err(format!("a family of residuals has {what}")));
-    let slots = slots
+fn wrong<T>(what: &str) -> PyResult<T> {
+    Err(PyValueError::new_err(format!("a family of residuals has {what}")))
+}
+
+fn slots(given: Vec<(usize, PyReadonlyArray1<'_, u32>)>, sizes: &[Sizes]) -> PyResult<Slots> {
+    let slots = given
         .into_iter()
         .map(|(variable, index)| Ok((variable, index.as_slice()?.to_vec())))
-        .collect::<PyResult<Vec<(usize, Vec<u32>)>>>()?;
+        .collect::<PyResult<Slots>>()?;
     let Some(n) = slots.first().map(|s| s.1.len()) else { return wrong("no variables") };
     for (variable, index) in &slots {
         let Some(s) = sizes.get(*variable) else { return wrong("a slot of an unknown family of variables") };
@@ -256,15 +293,21 @@ fn spec(family: Family<'_>, sizes: &[Sizes]) -> PyResult<FamilySpec> {
             return wrong("an index out of range, or another number of them");
         }
     }
+    Ok(slots)
+}
+
+/// What n items compute from variables of the families `slots`.
+fn contents(family: Family, n: usize, slots: &[usize], sizes: &[Sizes]) -> PyResult<Contents> {
+    let Family(rows, columns, programs, loss) = family;
     let columns: Vec<Vec<f64>> = columns.iter().map(|c| c.as_ref().to_vec()).collect();
     if columns.iter().any(|c| c.len() != n) {
         return wrong("a data column of another length");
     }
-    let tangent: usize = slots.iter().map(|s| sizes[s.0].tangent).sum();
+    let tangent: usize = slots.iter().map(|&s| sizes[s].tangent).sum();
     let programs = match programs {
         None => None,
         Some((value, linear)) => {
-            let ambient: Vec<usize> = slots.iter().map(|s| sizes[s.0].ambient).collect();
+            let ambient: Vec<usize> = slots.iter().map(|&s| sizes[s].ambient).collect();
             let checked = |p: Program, outputs| program(p, &ambient, columns.len(), outputs);
             Some((checked(value, rows)?, checked(linear, rows * (1 + tangent))?))
         }
@@ -274,7 +317,7 @@ fn spec(family: Family<'_>, sizes: &[Sizes]) -> PyResult<FamilySpec> {
         Some((Cost::Robust(robust), _)) => Some(robust),
         Some(_) => return wrong("a likelihood in place of a loss"),
     };
-    Ok(FamilySpec { rows, slots, columns, programs, loss })
+    Ok(Contents { rows, columns, programs, loss })
 }
 
 fn program(p: Program, ambient: &[usize], n_columns: usize, n_outputs: usize) -> PyResult<large::Program> {

@@ -25,6 +25,7 @@ fn _core(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<tape::Tape>()?;
     m.add_class::<curve::Programs>()?;
     m.add_class::<grid::Grid>()?;
+    m.add_class::<large::Structure>()?;
     m.add_class::<large::System>()?;
     m.add_class::<sparse::Normal>()?;
     m.add_class::<options::Options>()?;

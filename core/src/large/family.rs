@@ -10,12 +10,13 @@ use crate::tape::{BLOCK, Column, Level, Operand, Rows, Tape, Workspace};
 use super::layout::Layout;
 use super::lines::Lines;
 
-/// A family as it is handed over.
-pub struct FamilySpec {
+/// Family of variables and the variable of every item, per slot of a function.
+pub type Slots = Vec<(usize, Vec<u32>)>;
+
+/// What the items of a family compute.
+pub struct Contents {
     /// Residuals per item.
     pub rows: usize,
-    /// Family of variables and the variable of every item, per slot of the function.
-    pub slots: Vec<(usize, Vec<u32>)>,
     /// Data, one number per item and column.
     pub columns: Vec<Vec<f64>>,
     /// Residuals; and residuals with their derivatives, row by row. None: both are given from outside.
@@ -91,17 +92,18 @@ pub struct Scratch {
 }
 
 impl Family {
-    pub fn new(spec: FamilySpec, layout: &Layout) -> Self {
-        let n = spec.slots[0].1.len();
-        let tracked = spec.slots.iter().position(|s| !layout.is_kept(s.0));
-        let order = in_tracks(&spec.slots, tracked);
+    /// The items of a family without what they compute: no residuals yet.
+    pub fn new(given: Slots, layout: &Layout) -> Self {
+        let n = given[0].1.len();
+        let tracked = given.iter().position(|s| !layout.is_kept(s.0));
+        let order = in_tracks(&given, tracked);
         let starts = match tracked {
-            Some(s) => starts(&spec.slots[s].1, layout.n_eliminated()),
+            Some(s) => starts(&given[s].1, layout.n_eliminated()),
             None => (0..=n as u32).collect(),
         };
         let (mut width, mut kept) = (0, Vec::new());
-        let mut slots = Vec::with_capacity(spec.slots.len());
-        for (k, (variable, index)) in spec.slots.into_iter().enumerate() {
+        let mut slots = Vec::with_capacity(given.len());
+        for (k, (variable, index)) in given.into_iter().enumerate() {
             let sizes = layout.sizes[variable];
             let index = order.iter().map(|&i| index[i as usize]).collect();
             let (ambient, tangent) = (sizes.ambient, sizes.tangent);
@@ -113,34 +115,36 @@ impl Family {
             }
         }
         let eliminated = tracked.map_or(0, |s| slots[s].tangent);
-        let sorted = |c: &Vec<f64>| order.iter().map(|&i| c[i as usize]).collect();
-        let columns = spec.columns.iter().map(sorted).collect();
-        let rows = spec.rows;
-        let records = Lines::new(n, rows * (width + 2 * eliminated + 1));
-        let stride = records.stride;
-        let (loss, programs) = (spec.loss, spec.programs);
-        let (weights, output_at, given) = (None, Vec::new(), None);
-        let mut family = Family {
+        let records = Lines::new(n, 0);
+        Family {
             n,
-            rows,
+            rows: 0,
             slots,
             kept,
             width,
             eliminated,
-            loss,
+            loss: None,
             floor: 1.0,
-            weights,
+            weights: None,
             order,
             starts,
+            stride: records.stride,
             records,
-            stride,
-            columns,
-            programs,
-            output_at,
-            given,
-        };
-        family.output_at = family.outputs(tracked);
-        family
+            columns: Vec::new(),
+            programs: None,
+            output_at: Vec::new(),
+            given: None,
+        }
+    }
+
+    pub fn supply(&mut self, contents: Contents) {
+        self.rows = contents.rows;
+        let sorted = |c: &Vec<f64>| self.order.iter().map(|&i| c[i as usize]).collect();
+        self.columns = contents.columns.iter().map(sorted).collect();
+        (self.programs, self.loss) = (contents.programs, contents.loss);
+        self.records = Lines::new(self.n, self.rows * (self.width + 2 * self.eliminated + 1));
+        self.stride = self.records.stride;
+        self.output_at = self.outputs();
     }
 
     /// Where U, the derivatives by the eliminated variable, and the residuals begin in a record.
@@ -160,7 +164,7 @@ impl Family {
         self.given = Some(given);
     }
 
-    fn outputs(&self, tracked: Option<usize>) -> Vec<Option<usize>> {
+    fn outputs(&self) -> Vec<Option<usize>> {
         let mut outputs = vec![None; self.stride];
         let mut next = 0..;
         let mut put = |first: usize, n: usize| {
@@ -169,10 +173,9 @@ impl Family {
         put(self.at_residuals(), self.rows);
         for i in 0..self.rows {
             for (k, slot) in self.slots.iter().enumerate() {
-                match tracked {
-                    Some(t) if t == k => put(self.at_eliminated() + i * self.eliminated, slot.tangent),
-                    _ => put(i * self.width + slot.column, slot.tangent),
-                }
+                let is_kept = self.kept.contains(&k);
+                let own = self.at_eliminated() + i * self.eliminated;
+                put(if is_kept { i * self.width + slot.column } else { own }, slot.tangent);
             }
         }
         outputs

@@ -23,8 +23,8 @@ mod solve;
 mod system;
 mod weigh;
 
-pub use family::{Family, FamilySpec, Given, Program};
+pub use family::{Contents, Family, Given, Program, Slots};
 pub use layout::{Layout, Sizes};
 pub use reduced::{Preconditioning, Reduced, Solver};
 pub use solve::Step;
-pub use system::{Seconds, System};
+pub use system::{Seconds, Structure, System};

@@ -7,7 +7,7 @@ use crate::linear::blocks::{BlockMatrix, BlockPattern};
 use crate::linear::sparse::Cholesky;
 use crate::tape::BLOCK;
 
-use super::family::{Family, FamilySpec, Given, Scratch};
+use super::family::{Contents, Family, Given, Scratch, Slots};
 use super::group::Group;
 use super::layout::{Layout, Sizes};
 use super::linearize::{Job, Part, Sums, linearize};
@@ -52,16 +52,20 @@ pub struct System {
     pub(super) tiles: Vec<Lines>,
 }
 
-impl System {
+/// What is known of a system before its functions are: who meets whom, in which order, what will be stored where.
+pub struct Structure(System);
+
+impl Structure {
+    /// `families` : the slots of each.
     pub fn new(
         sizes: Vec<Sizes>,
-        specs: Vec<FamilySpec>,
+        families: Vec<Slots>,
         eliminated: Option<usize>,
         solver: Solver,
         threads: usize,
     ) -> Self {
         let layout = Layout::new(sizes, eliminated);
-        let families: Vec<Family> = specs.into_iter().map(|s| Family::new(s, &layout)).collect();
+        let families: Vec<Family> = families.into_iter().map(|s| Family::new(s, &layout)).collect();
         let groups = Group::all(&families, &layout);
         let threads = n_threads(threads, usize::MAX, f64::INFINITY);
         let (mut pattern, mut pairs) = analyze(&groups, &families, &layout, solver.only_diagonal());
@@ -77,7 +81,7 @@ impl System {
         let ranges = ranges(&pattern, &mut pairs, threads);
         let points = Points::new(layout.n_eliminated(), layout.eliminated_width());
         let matrix = BlockMatrix::zeros(&pattern);
-        System {
+        Structure(System {
             families,
             groups,
             pairs,
@@ -95,7 +99,20 @@ impl System {
             seconds: Seconds::default(),
             tiles: Vec::new(),
             layout,
-        }
+        })
+    }
+
+    pub fn families(&self) -> &[Family] {
+        &self.0.families
+    }
+}
+
+impl System {
+    /// `contents` : what the items of each family of the structure compute.
+    pub fn new(structure: Structure, contents: Vec<Contents>) -> Self {
+        let mut system = structure.0;
+        system.families.iter_mut().zip(contents).for_each(|(family, c)| family.supply(c));
+        system
     }
 
     pub fn layout(&self) -> &Layout {

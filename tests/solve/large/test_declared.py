@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import marquardt as mq
+from marquardt.errors import ModelError, OptionError
 from marquardt.problem.losses import Loss
 from marquardt.solve.large.clock import TimedSystem
 from marquardt.solve.large.loop import minimize
@@ -105,6 +106,32 @@ def test_the_same_structure_is_not_analyzed_again():
     moved = compiled.with_values({"pose": mq.solve(compiled)["pose"]})
     again = mq.solve(moved)
     assert len(again.trace) <= 2 and again.seconds["analyze"] < 0.01
+
+
+def test_analyzed_while_it_is_traced_or_afterwards_it_takes_the_same_way():
+    problem = support.spatial()
+    meanwhile = mq.solve(problem, threads=2)
+    afterwards = mq.solve(support.spatial().compile(), threads=2)
+    assert np.array_equal(meanwhile["pose"], afterwards["pose"])
+    assert set(meanwhile.seconds) == set(afterwards.seconds) >= {"compile", "analyze", "total"}
+    assert mq.solve(problem).seconds["compile"] < 0.01  # it is compiled
+
+
+def test_a_function_that_fails_is_told_while_the_structure_is_analyzed():
+    def broken(p):
+        raise KeyError("no such lens")
+
+    problem = mq.Problem()
+    problem.residuals(broken, problem.variables("p", np.ones((5, 2)))[np.arange(5)])
+    with pytest.raises(ModelError, match="no such lens"):
+        mq.solve(problem)
+
+
+def test_wrong_elimination_is_named_before_anything_is_traced():
+    problem = support.spatial()
+    with pytest.raises(OptionError, match="some residual joins two of them"):
+        mq.solve(problem, eliminate="pose")
+    assert not problem.is_compiled
 
 
 def test_a_problem_that_is_forgotten_frees_its_system():

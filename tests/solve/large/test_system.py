@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import marquardt as mq
+from marquardt import _core
 from marquardt.problem.losses import FLOOR
 from marquardt.solve.large.point import SAFE
 from marquardt.solve.large.reference_system import ReferenceSystem
-from marquardt.solve.large.system import make_system
+from marquardt.solve.large.system import analyze, make_system
 
 from . import support
 
@@ -145,6 +146,18 @@ def test_losses_and_weights_are_equal(pair, loss, floor):
     assert core.cost(values) == pytest.approx(reference.cost(values), rel=1e-13)
     assert close([core.squared_norms(values, 0)], [reference.squared_norms(values, 0)])
     assert close(core.gradient(), reference.gradient()) and close(core.step()[0], reference.step()[0], 1e-9)
+
+
+def test_a_structure_serves_one_system():
+    compiled = support.scene()[2]
+    structure = analyze(compiled, 1)
+    make_system(compiled, 1, structure=structure)
+    with pytest.raises(ValueError, match="belongs to another system"):
+        make_system(compiled, 1, structure=structure)
+    with pytest.raises(ValueError, match="unknown linear solver 'lu'"):
+        analyze(compiled, 1, "lu")
+    with pytest.raises(ValueError, match="another number of families"):
+        _core.System(analyze(compiled), [])
 
 
 def test_the_predicted_reduction_is_that_of_the_linear_model(pair):

@@ -82,6 +82,21 @@ class Family:
 
 
 @dataclass(frozen=True, eq=False)
+class Items:
+    """Which variables each item of a family of residuals takes: ``slots`` as those of a `Family`."""
+
+    slots: tuple[tuple[int, Index], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """What is known of a problem before its functions are traced."""
+
+    variables: tuple[Variables, ...]
+    families: tuple[Items, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Structure:
     """What stays when values change: systems that were analyzed for one set of values serve another."""
 

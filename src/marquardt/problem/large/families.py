@@ -23,7 +23,7 @@ def compile_family(declared: Residuals, positions: Mapping[str, int]) -> Family:
 
     Raises ModelError where the function fails or its result does not suit.
     """
-    slots = tuple((positions[v.name], index) for v, index in declared.slots)
+    slots = declared.picks(positions)
     reason = ""
     if declared.jacobian is None:
         try:

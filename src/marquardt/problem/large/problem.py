@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import ParameterError
 from . import residuals as residuals_
 from . import variables as variables_
-from .compiled import Compiled, Structure
+from .compiled import Compiled, Items, Outline, Structure
 from .families import compile_family
 from .lowering import motion_of
 from .manifolds import Manifold
@@ -123,15 +123,32 @@ class Problem:
         return self._compiled
 
     def _make(self) -> Compiled:
-        if not self._variables or not self._residuals:
-            what = "variables" if not self._variables else "residuals"
-            raise ParameterError(f"the problem has no {what}: declare them with problem.{what}(...)")
-        positions = {name: k for k, name in enumerate(self._variables)}
+        positions = self._positions()
         families = tuple(compile_family(r, positions) for r in self._residuals.values())
         variables = tuple(v.variables for v in self._variables.values())
         sizes = tuple((v.n, int(v.values.shape[1]), v.tangent) for v in variables)
         motions = tuple(motion_of(v.manifold) for v in variables)
         return Compiled(variables, families, motions, Structure(sizes))
+
+    def _positions(self) -> dict[str, int]:
+        if not self._variables or not self._residuals:
+            what = "variables" if not self._variables else "residuals"
+            raise ParameterError(f"the problem has no {what}: declare them with problem.{what}(...)")
+        return {name: k for k, name in enumerate(self._variables)}
+
+    @property
+    def is_compiled(self) -> bool:
+        """Is there nothing new since `compile` was called?"""
+        return self._compiled is not None
+
+    def outline(self) -> Outline:
+        """Variables, and which of them the residuals take: known before a function is traced.
+
+        Raises ParameterError for a problem without variables or residuals.
+        """
+        positions = self._positions()
+        families = [Items(r.picks(positions)) for r in self._residuals.values()]
+        return Outline(tuple(v.variables for v in self._variables.values()), tuple(families))
 
     def summary(self) -> Summary:
         """Counts, families, what is not determined, and what is eliminated: to be printed before solving."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,10 @@ class Residuals:
         """The arguments with these values and data in their places."""
         found = {"slot": values, "data": data}
         return [what if kind == "setting" else found[kind][what] for kind, what in self.arguments]
+
+    def picks(self, positions: Mapping[str, int]) -> tuple[tuple[int, Index], ...]:
+        """Slot by slot the position of the variables, and which of them each item takes."""
+        return tuple((positions[v.name], index) for v, index in self.slots)
 
     @property
     def order(self) -> list[int]:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .compiled import Compiled, Family
+from .compiled import Compiled, Family, Outline
 
 Counts = NDArray[np.intp]
 
 
-def separable(compiled: Compiled) -> list[int]:
+def separable(compiled: Compiled | Outline) -> list[int]:
     """Positions of the variables of which no residual joins two: their part of J'J is block diagonal."""
     joined = set()
     for family in compiled.families:
@@ -24,7 +24,7 @@ def separable(compiled: Compiled) -> list[int]:
     return [k for k in range(len(compiled.variables)) if k not in joined]
 
 
-def eliminated(compiled: Compiled) -> int | None:
+def eliminated(compiled: Compiled | Outline) -> int | None:
     """Position of the variables that the Schur complement takes out; None: none, or nothing would be left.
 
     Of those whose part of J'J is block diagonal the ones with most free numbers: what is left is smallest.

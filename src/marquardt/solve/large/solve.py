@@ -19,7 +19,7 @@ from .point import Point, Task
 from .record import Judged, Recorder
 from .result import SolveResult
 from .settings import Method, SolveOptions, Solver
-from .system import make_system
+from .system import analyze, make_system
 
 _systems: WeakKeyDictionary[Any, dict[tuple[Any, ...], TimedSystem]] = WeakKeyDictionary()
 """The structure of a compiled problem is analyzed once for each way to solve it."""
@@ -66,9 +66,10 @@ def solve(
     )  # fmt: skip
     gnc = gnc_of(robust)
     begin = perf_counter()
-    compiled = problem.compile() if hasattr(problem, "compile") else problem
+    compiled, structure = _compile(problem, options, eliminate)
+    traced = perf_counter()
     compiled = compiled if start is None else compiled.with_values(start)
-    task = prepare(compiled, options, eliminate)
+    task = prepare(compiled, options, eliminate, structure)
     analyzed = perf_counter()
     seconds, calls = dict(task.system.seconds), dict(task.system.calls)
     values = [np.array(v.values, dtype=np.float64) for v in compiled.variables]
@@ -88,17 +89,37 @@ def solve(
     end = run(task, None) if gnc is None else minimize_gnc(gnc, task, run)
     spent = {phase: s - seconds[phase] for phase, s in task.system.seconds.items()}
     counts = {name: n - calls[name] for name, n in task.system.calls.items()}
-    times = {"analyze": analyzed - begin, **spent, "total": perf_counter() - begin}
+    times = {
+        "compile": traced - begin,
+        "analyze": analyzed - traced,
+        **spent,
+        "total": perf_counter() - begin,
+    }
     return SolveResult(end, recorder.trace(), recorder.initial_cost, times, counts, gnc is not None)
 
 
-def prepare(compiled: Any, options: SolveOptions, eliminate: str | None = "auto") -> Task:
-    """The task of a compiled problem: which variables are eliminated, and the system that evaluates it."""
+def _compile(problem: Any, options: SolveOptions, eliminate: str | None) -> tuple[Any, Any]:
+    """The compiled problem, and its structure where that is analyzed meanwhile."""
+    if not hasattr(problem, "compile"):
+        return problem, None
+    structure = None
+    if not problem.is_compiled:
+        outline = problem.outline()
+        structure = analyze(outline, _eliminated(outline, eliminate), options.solver, options.threads)
+    return problem.compile(), structure
+
+
+def prepare(
+    compiled: Any, options: SolveOptions, eliminate: str | None = "auto", structure: Any = None
+) -> Task:
+    """The task of a compiled problem: which variables are eliminated, and the system that evaluates it, of a
+    structure that is known or analyzed here."""
     position = _eliminated(compiled, eliminate)
     known = _systems.setdefault(getattr(compiled, "structure", compiled), {})
     key = position, options.solver, options.threads
     if key not in known:
-        known[key] = TimedSystem(make_system(compiled, position, options.solver, options.threads))
+        made = make_system(compiled, position, options.solver, options.threads, structure)
+        known[key] = TimedSystem(made)
     return Task.of(compiled, known[key], position)
 
 

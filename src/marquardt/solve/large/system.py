@@ -15,22 +15,37 @@ from .clock import Arrays, Mask, Matrix
 NONE = np.empty(0)
 
 
+def analyze(
+    outline: Any, eliminated: int | None = None, solver: str = "auto", threads: int | None = None
+) -> _core.Structure:
+    """Begin to analyze the structure of a compiled problem, or of the `Outline` of one that is not yet, in a
+    thread of the core; ``threads`` None: all."""
+    slots = [
+        [(position, np.ascontiguousarray(index, dtype=np.uint32)) for position, index in family.slots]
+        for family in outline.families
+    ]
+    return _core.Structure(_sizes(outline), slots, eliminated, solver, threads or os.cpu_count() or 1)
+
+
 def make_system(
-    compiled: Any, eliminated: int | None = None, solver: str = "auto", threads: int | None = None
+    compiled: Any,
+    eliminated: int | None = None,
+    solver: str = "auto",
+    threads: int | None = None,
+    structure: _core.Structure | None = None,
 ) -> CoreSystem:
-    """The structure of a compiled problem, analyzed; ``threads`` None: all."""
-    return CoreSystem(compiled, eliminated, solver, threads or os.cpu_count() or 1)
+    """The system of a compiled problem, its structure analyzed here where it is not given."""
+    return CoreSystem(compiled, structure or analyze(compiled, eliminated, solver, threads))
 
 
 class CoreSystem:
     """What `ReferenceSystem` explains, by the core."""
 
-    def __init__(self, compiled: Any, eliminated: int | None, solver: str, threads: int) -> None:
-        sizes = [(len(v.values), v.manifold.ambient, v.manifold.tangent) for v in compiled.variables]
-        self.shapes = [(n, t) for n, _, t in sizes]
+    def __init__(self, compiled: Any, structure: _core.Structure) -> None:
+        self.shapes = [(n, t) for n, _, t in _sizes(compiled)]
         self.n_families = len(compiled.families)
         self.callbacks = [(k, f.callback) for k, f in enumerate(compiled.families) if f.callback is not None]
-        self.core = _core.System(sizes, [_family(f) for f in compiled.families], eliminated, solver, threads)
+        self.core = _core.System(structure, [_family(f) for f in compiled.families])
 
     def cost(self, values: Arrays) -> float:
         self._give(values)
@@ -96,13 +111,16 @@ class CoreSystem:
             self.core.give(k, _flat([callback.value(values)])[0], NONE)
 
 
+def _sizes(outline: Any) -> list[tuple[int, int, int]]:
+    return [(len(v.values), v.manifold.ambient, v.manifold.tangent) for v in outline.variables]
+
+
 def _family(family: Any) -> tuple[Any, ...]:
-    slots = [(position, np.ascontiguousarray(index, dtype=np.uint32)) for position, index in family.slots]
     columns = [np.ascontiguousarray(column, dtype=np.float64) for column in family.columns]
     programs = None
     if family.callback is None:
         programs = family.value.native(), family.linear.native()
-    return family.rows, slots, columns if programs else [], programs, family.loss
+    return family.rows, columns if programs else [], programs, family.loss
 
 
 def _flat(arrays: Sequence[NDArray[Any]]) -> Arrays:
