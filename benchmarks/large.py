@@ -35,9 +35,10 @@ problem declared and solved a second time in the process. All stop where a step 
 sparse and iterative Schur (Schur-Jacobi); on pose graphs sparse normal equations, nearly undamped (initial
 radius 1e12). GTSAM: Levenberg-Marquardt with `CeresDefaults`, on pose graphs nearly undamped too, graph and
 values built beforehand; it leaves out observations from behind a camera, and its pose graphs count rotations
-by the whole angle, so that it is compared with its own best cost. SciPy: the recipe of its cookbook (trf, differences by sparsity). Memory is
-the peak of the resident set beyond what was resident with the data read, for all alike. Who took longer than
-{limit} s ended "never". Generated scenes are better conditioned than real ones.
+by the whole angle, so that it is compared with its own best cost. SciPy: the recipe of its cookbook (trf,
+differences by sparsity). Memory is the peak of the resident set beyond what was resident with the data read,
+for all alike. Who took longer than {limit} s ended "never". Generated scenes are better conditioned than real
+ones.
 """
 FLAGS = ["-O3", "-march=native", "-DNDEBUG", "-std=c++17", "-I/usr/include/eigen3"]
 HERE = Path(__file__).parent
