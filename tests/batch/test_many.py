@@ -162,6 +162,28 @@ def test_what_cannot_be_fitted_is_a_status_of_that_fit() -> None:
     assert np.array_equal(many.x[others], WHOLE.x[others])
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_what_lanes_leave_in_doubt_is_looked_at_and_changes_nothing_beside_it(precision: str) -> None:
+    y = cube((3000,), seed=4)
+    clean = mq.fit_many(decay, T, y, start=START, precision=precision)
+    bad = y.copy()
+    bad[7, 3], bad[1234], bad[2000], bad[2500, 0], bad[2999] = np.nan, np.nan, 5.0, np.inf, 0.0
+    found = mq.fit_many(decay, T, bad, start=START, precision=precision)
+    told = {1234: "NO_POINTS", 2000: "CONSTANT", 2500: "BAD_DATA", 2999: "CONSTANT"}
+    assert {k: found.STATUSES[found.status[k]].name for k in told} == told
+    others = np.delete(np.arange(3000), [7, *told])
+    assert np.array_equal(found.x[others], clean.x[others]) and found.n_points[7] == T.size - 1
+    assert np.array_equal(found.stderr["tau"][others], clean.stderr["tau"][others])
+    alone = mq.fit_many(
+        decay, np.delete(T, 3), np.delete(y[7:8], 3, axis=1), start=START, precision=precision
+    )
+    assert np.allclose(found.x[7], alone.x[0], rtol=1e-4)
+    one = mq.fit_many("a + 0*t", {"t": T}, bad[2000:2001], start={"a": 1.0}, precision=precision)
+    assert one.success.all() and one["a"][0] == pytest.approx(
+        5.0
+    )  # one parameter may be told from a constant
+
+
 def test_impossible_counts_and_starts_are_statuses_too() -> None:
     y = np.rint(50 * np.maximum(Y, 0))
     y[0, 0, 3] = -1

@@ -95,6 +95,14 @@ impl Data<'_> {
         values
     }
 
+    /// Is the response of a fit one number, and are there several parameters to be told from it?
+    pub fn is_constant(&self, fit: usize) -> bool {
+        let m = self.n_points;
+        let first = self.y.at(fit * m);
+        let mut others = (1..m).rev(); // the last one differs from the first as a rule
+        self.free.len() > 1 && others.all(|i| self.y.at(fit * m + i) == first)
+    }
+
     /// Is there a bound that is finite?
     pub fn is_bounded(&self) -> bool {
         [self.lower, self.upper].iter().any(|table| {

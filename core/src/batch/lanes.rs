@@ -176,7 +176,10 @@ impl<T: Real> Lanes<T> {
 
     /// Put a fit into a lane; false where it is in doubt before it begins.
     pub fn begin(&mut self, lane: usize, start: &Start) -> bool {
-        let known = Limits::of::<T>().relative.is_none() || SINGLE_SQUARES.contains(&start.squares);
+        let known = match Limits::of::<T>().relative {
+            None => start.squares.is_finite(), // which it is not where a response is missing
+            Some(_) => SINGLE_SQUARES.contains(&start.squares),
+        };
         if start.n_points <= self.p || !known || !start.x.iter().all(|x| x.is_finite()) {
             return false;
         }

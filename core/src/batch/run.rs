@@ -9,8 +9,10 @@ use crate::evaluate::jobs::share;
 use crate::minimize::Status;
 use crate::tape::{Level, Real, Tape};
 
-/// Fits of a range: enough that lanes which wait at its end cost little, few enough that threads end together.
-const RANGE: usize = 2048;
+/// Fits of a range: enough that lanes which wait at its end cost little (with twice as many results leave the cache, 5 %).
+const MOST: usize = 2048;
+/// Ranges become shorter towards the end, that threads end together: 8 % of the time of 100,000 fits of 225 points.
+const LEAST: usize = 256;
 
 /// Where the fits ended: one entry for each, or p, or p x p. Of fits in doubt only the status says something.
 pub struct Ends<'a> {
@@ -131,12 +133,13 @@ pub fn run<'a, T: Real>(
         }
         Some(_) => (),
     }
-    let mut pieces = Vec::with_capacity(k.div_ceil(RANGE));
-    let mut rest = ends;
-    for first in (0..k).step_by(RANGE) {
-        let (piece, others) = rest.split(RANGE.min(k - first), p);
+    let mut pieces = Vec::new();
+    let (mut first, mut rest) = (0, ends);
+    while first < k {
+        let fits = ((k - first) / (4 * threads.max(1))).clamp(LEAST, MOST).min(k - first);
+        let (piece, others) = rest.split(fits, p);
         pieces.push((first, piece));
-        rest = others;
+        (first, rest) = (first + fits, others);
     }
     let bounded = data.is_bounded();
     let mut workers: Vec<Option<(Model<T>, Lanes<T>)>> = Vec::new();
@@ -203,7 +206,7 @@ impl<'a> Range<'_, 'a> {
                 n_points: size.n_points,
                 squares: size.squares,
             };
-            if lanes.begin(lane, &start) {
+            if !data.is_constant(number) && lanes.begin(lane, &start) {
                 return Some(fit);
             }
         }

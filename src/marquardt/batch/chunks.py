@@ -16,12 +16,13 @@ from .places import Columns
 Array = NDArray[Any]
 
 
-def chunk_of(job: Job, at: Array | slice) -> Chunk:
-    """Some of the fits, in full: missing values are masked, trials divided by."""
+def chunk_of(job: Job, at: Array | slice, look: bool = True) -> Chunk:
+    """Some of the fits, in full: missing values are masked, where one is to look for them, and trials divided
+    by."""
     y = job.y[at]
     y = y if y.dtype == np.float32 else np.asarray(y, dtype=np.float64)
     weights = None if job.weights is None else rows_of(job.weights, at)
-    counts = _counted(job, at, y, weights)
+    counts = _counted(job, at, y, weights) if look else None
     if job.trials is not None:
         n = rows_of(job.trials, at)
         y = y / n

@@ -55,6 +55,11 @@ class Job:
     precision: str
 
     @property
+    def is_plain(self) -> bool:
+        """Squares of points that all count, unless their values are missing?"""
+        return self.weights is None and self.mask is None and self.loss is None and self.family is None
+
+    @property
     def scaled(self) -> bool:
         """Are errors scaled by the reduced chi-square, as nothing is known of the noise?"""
         return not (self.known_sigma or self.loss is not None or self.family is not None)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import Status
 from ..options import Options
 from .checkpoint import Checkpoint, checkpoint_of
 from .chunks import chunk_of, not_for_fitting, points_of, some
-from .engine import Ends, Engine, blank, room
+from .engine import CODES, Ends, Engine, blank, room
 from .job import Job, job_of
 from .neighbours import from_neighbours
 from .progress import Progress, Watch, watch_of
@@ -165,8 +166,27 @@ def run(job: Job, engine: Engine, ends: Ends, done: int, watch: Watch, store: Ch
 
 
 def fit_rows(job: Job, engine: Engine, rows: slice, starts: Starts, into: Ends) -> Ends:
-    """The ends of some of the fits, in the arrays of `into` or new ones; those that cannot be made with the
-    status that says why."""
+    """The ends of some of the fits, in the arrays of `into` or new ones.
+
+    Lanes leave in doubt what has missing, infinite or constant values. So nobody looks for these beforehand,
+    which is an eighth of the time of 100,000 fits of 225 points: only what is in doubt is looked at.
+    """
+    if not job.is_plain:
+        return fit_looked_at(job, engine, rows, starts, into)
+    chunk = chunk_of(job, rows, look=False)
+    found = engine.run_in_lanes(chunk, into) if starts.are_known(chunk) else None
+    if found is None:
+        return fit_looked_at(job, engine, rows, starts, into)
+    doubtful = np.flatnonzero(found.status == CODES[Status.NOT_DONE])
+    if doubtful.size:
+        found.put(fit_looked_at(job, engine, rows.start + doubtful, starts), doubtful)
+    return found
+
+
+def fit_looked_at(
+    job: Job, engine: Engine, rows: Array | slice, starts: Starts, into: Ends | None = None
+) -> Ends:
+    """The ends of some of the fits; those that cannot be made with the status that says why."""
     chunk = chunk_of(job, rows)
     why = not_for_fitting(job, chunk)
     if why is None:

@@ -35,10 +35,14 @@ class Starts:
     def __init__(self, job: Job, engine: Engine) -> None:
         self.job, self.engine = job, engine
 
+    def are_known(self, chunk: Chunk) -> bool:
+        """Are the starts of all fits of a chunk given?"""
+        return not self.job.search and all_finite(chunk.start)
+
     def run(self, chunk: Chunk, into: Ends | None = None) -> Ends:
         """The ends of the fits of a chunk, in the arrays of `into` or new ones; those that fail are tried
         again from other starts, if these were found rather than given."""
-        if not self.job.search and all_finite(chunk.start):
+        if self.are_known(chunk):
             return self.descend(chunk, into)
         guesses = self.guesses(chunk)
         if self.job.search:
