@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 
-def arguments(description: str) -> argparse.Namespace:
-    """The options of a benchmark: --write puts the page into a file as well."""
+def arguments(description: str, parts: Sequence[str] = ()) -> argparse.Namespace:
+    """The options of a benchmark: --write puts the page into a file as well, --only runs one of its parts."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--write", metavar="FILE", help="write the page to FILE, as in benchmarks/results/")
+    if parts:
+        parser.add_argument("--only", choices=parts, help="one part, without the others")
     parser.add_argument("--quick", action="store_true", help="few repeats: to see that it runs")
     return parser.parse_args()
 

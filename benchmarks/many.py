@@ -171,7 +171,9 @@ def unordered(data: Simulated) -> Simulated:
 
 
 def main() -> None:
-    options = arguments(__doc__ or "")
+    options = arguments(__doc__ or "", tuple(WORKLOADS))
+    if options.only:
+        return publish(rates(WORKLOADS[options.only], options.quick), options)
     page = [METHOD, f"{machine('jax', 'xarray')}.\n"]
     if isinstance(library(), str):
         page.append(library() + "\n")
