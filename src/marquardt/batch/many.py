@@ -169,7 +169,7 @@ def fit_rows(job: Job, engine: Engine, rows: slice, starts: Starts, into: Ends) 
     """The ends of some of the fits, in the arrays of `into` or new ones.
 
     Lanes leave in doubt what has missing, infinite or constant values. So nobody looks for these beforehand,
-    which is an eighth of the time of 100,000 fits of 225 points: only what is in doubt is looked at.
+    which took 8 % of the time of 100,000 fits of 225 points, on a grid 21 %: only what is in doubt is.
     """
     if not job.is_plain:
         return fit_looked_at(job, engine, rows, starts, into)
