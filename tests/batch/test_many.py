@@ -237,6 +237,11 @@ def test_fits_that_fell_aside_are_brought_back_by_their_neighbors() -> None:
             r"start: the values of 'tau' are of type complex128, not real numbers",
             {"start": {"tau": np.full(GRID, 1j)}},
         ),
+        (
+            ParameterError,
+            r"fixed: the values of 'c' are of type <U1, not real numbers",
+            {"fixed": {"c": np.full(GRID, "x")}},
+        ),
         (ParameterError, r"start has 2 values, the model has 3 parameters", {"start": [1, 2]}),
         (ParameterError, r"of 'tau' are crossed: lower 5 > upper 1", {"bounds": {"tau": (5, 1)}}),
         (

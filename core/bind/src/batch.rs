@@ -119,9 +119,9 @@ impl Ends<'_> {
     }
 }
 
-/// Fits made in lanes by a tape of the model and its derivatives; those with the status `in_doubt` are to be made otherwise.
-/// False where the tape has branches, or for a loss. With `grid` the sums are those of products on it; False also where fits have points
-/// of their own.
+/// Fits made in lanes by a tape of the model and its derivatives; those with the status `in_doubt` are to be made
+/// otherwise. False where the tape has branches, or for a loss. With `grid` the sums are those of products on it; False also
+/// where fits have points of their own.
 #[pyfunction]
 #[pyo3(signature = (jacobian, batch, loss, threads, ends, in_doubt, single, grid=None))]
 pub fn fit_lanes(

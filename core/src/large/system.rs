@@ -101,10 +101,6 @@ impl Structure {
             layout,
         })
     }
-
-    pub fn families(&self) -> &[Family] {
-        &self.0.families
-    }
 }
 
 impl System {

@@ -241,8 +241,12 @@ def _common(given: Any, option: str, places: Places) -> Any:
         return _first_known(places.rows(rows, option), axis=0)
     found = {}
     for name, value in given.items():
-        values = np.asarray(value, dtype=np.float64) if np.ndim(value) else value
+        values = np.asarray(value) if np.ndim(value) else value
         differs = np.ndim(value) and np.shape(value) == places.grid and places.grid
+        if differs and values.dtype.kind not in "biuf":
+            raise ParameterError(
+                f"{option}: the values of {name!r} are of type {values.dtype}, not real numbers"
+            )
         found[name] = float(_first_known(values.reshape(-1))) if differs else value
     return {name: value for name, value in found.items() if not _is_nan(value)}
 
@@ -358,10 +362,6 @@ def _table(given: Any, parameters: Parameters, places: Places, option: str) -> A
     unknown = next((n for n in own if n not in parameters.names), None)
     if unknown is not None:
         raise ParameterError(f"{option}: no parameter {unknown!r}{suggestion(unknown, parameters.names)}")
-    no_numbers = next((n for n, v in own.items() if v.dtype.kind not in "biuf"), None)
-    if no_numbers is not None:
-        kind = own[no_numbers].dtype
-        raise ParameterError(f"{option}: the values of {no_numbers!r} are of type {kind}, not real numbers")
     pairs = zip(parameters.names, parameters.values.tolist(), strict=True)
     return Columns([own[name].reshape(-1) if name in own else value for name, value in pairs], places.k)
 
