@@ -25,19 +25,25 @@ DIFFERENT = 1e-3
 
 
 class GraphCallback:
-    """A traced family with an operation that the core has no kernel for: exact derivatives by NumPy."""
+    """A traced family with an operation that the core has no kernel for: exact derivatives by NumPy.
 
-    def __init__(self, made: Programs, slots: Slots, columns: Sequence[Values], n: int) -> None:
-        self.slots, self.columns, self.n = slots, columns, n
+    ``matrix`` (1 or n, rows, rows) multiplies residuals: weights and square roots of information.
+    """
+
+    def __init__(
+        self, made: Programs, slots: Slots, columns: Sequence[Values], n: int, matrix: Values | None
+    ) -> None:
+        self.slots, self.columns, self.n, self.matrix = slots, columns, n, matrix
         self.rows = len(made.value)
         self.run_value, self.run_linear = compile_numpy(made.value), compile_numpy(made.linear)
 
     def value(self, values: Sequence[Values]) -> Values:
-        return self._run(self.run_value, values)
+        return _whitened(self.matrix, self._run(self.run_value, values)[:, :, None])[:, :, 0]
 
     def linear(self, values: Sequence[Values]) -> tuple[Values, Values]:
         out = self._run(self.run_linear, values)
-        return out[:, : self.rows], out[:, self.rows :].reshape(self.n, self.rows, -1)
+        residuals, slopes = out[:, : self.rows, None], out[:, self.rows :].reshape(self.n, self.rows, -1)
+        return _whitened(self.matrix, residuals)[:, :, 0], _whitened(self.matrix, slopes)
 
     def _run(self, run: Callable[..., list[Any]], values: Sequence[Values]) -> Values:
         inputs = [c for position, index in self.slots for c in values[position][index].T]
@@ -48,7 +54,7 @@ class GraphCallback:
 class FunctionCallback:
     """A function that could not be traced, with its own Jacobian or central differences along the tangents.
 
-    ``matrix`` (1 or n, rows, rows) multiplies residuals: weights and square roots of information.
+    ``matrix`` is as in `GraphCallback`.
     """
 
     def __init__(
@@ -68,12 +74,13 @@ class FunctionCallback:
         self.rows = rows
 
     def value(self, values: Sequence[Values]) -> Values:
-        return self._whitened(self.plain([values[p][i] for p, i in self.slots])[:, :, None])[:, :, 0]
+        return _whitened(self.matrix, self.plain([values[p][i] for p, i in self.slots])[:, :, None])[:, :, 0]
 
     def linear(self, values: Sequence[Values]) -> tuple[Values, Values]:
         x = [values[p][i] for p, i in self.slots]
         slopes = self._differences(x) if self.jacobian is None else self._own(x)
-        return self._whitened(self.plain(x)[:, :, None])[:, :, 0], self._whitened(slopes)
+        residuals = self.plain(x)[:, :, None]
+        return _whitened(self.matrix, residuals)[:, :, 0], _whitened(self.matrix, slopes)
 
     def plain(self, x: Sequence[Values]) -> Values:
         """Residuals (n, rows) as the function gives them. Raises ModelError for another shape."""
@@ -88,9 +95,6 @@ class FunctionCallback:
                 f"({self.n}, {self.rows}), not {found.shape}"
             )
         return np.ascontiguousarray(found.reshape(self.n, self.rows))
-
-    def _whitened(self, rows: Values) -> Values:
-        return rows if self.matrix is None else np.asarray(self.matrix @ rows)
 
     def _own(self, x: Sequence[Values]) -> Values:
         """The user's Jacobian by values, (n, rows, components of all slots), by the tangents."""
@@ -135,6 +139,10 @@ class FunctionCallback:
                     ends.append(self.plain([*x[:k], manifold.retract(x[k], d), *x[k + 1 :]]))
                 columns.append((ends[0] - ends[1]) / (2.0 * h)[:, None])
         return np.stack(columns, axis=2)
+
+
+def _whitened(matrix: Values | None, rows: Values) -> Values:
+    return rows if matrix is None else np.asarray(matrix @ rows)
 
 
 def _steps(x: Values, manifold: Manifold) -> list[Values]:

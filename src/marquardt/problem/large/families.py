@@ -11,9 +11,10 @@ from ...errors import DataError, Untraceable
 from .callback import FunctionCallback, GraphCallback
 from .compiled import Callback, Family, Values
 from .items import item_trace, vector_of, vector_of_item
-from .lowering import Whitening, programs
+from .lowering import programs
 from .program import REPAID
 from .residuals import Residuals
+from .whitened import Whitening
 
 Columns = list[Values]
 
@@ -39,20 +40,20 @@ def compile_family(declared: Residuals, positions: Mapping[str, int]) -> Family:
 def _traced(declared: Residuals, slots: Any) -> Family:
     trace = item_trace(declared)
     rows = len(trace.outputs)
-    whitening, extra = _whitening(declared, rows)
-    made = programs(trace, [v.variables.manifold for v, _ in declared.slots], whitening)
-    columns = _data_columns(declared, made.used) + extra
+    made = programs(trace, [v.variables.manifold for v, _ in declared.slots])
+    columns = _data_columns(declared, made.used)
     loss = None if declared.loss is None else declared.loss.native()
     if (missing := made.missing) is None:
         families = [v.variables for v, _ in declared.slots]
         repaid = tuple(declared.n >= REPAID * len(v.values) for v in families)
         value, linear = made.made(tuple(v.values.shape[1] for v in families), repaid)
+        whitening, extra = _whitening(declared, rows)
         family = Family(
-            declared.name, declared.n, rows, slots, tuple(columns), value, linear, loss,
-            sigma_known=declared.sigma_known,
+            declared.name, declared.n, rows, slots, (*columns, *extra), value.whitened(whitening),
+            linear.whitened(whitening), loss, sigma_known=declared.sigma_known,
         )  # fmt: skip
     else:
-        called: Callback = GraphCallback(made, slots, columns, declared.n)
+        called: Callback = GraphCallback(made, slots, columns, declared.n, _matrix(declared, rows))
         family = Family(
             declared.name, declared.n, rows, slots, (), None, None, loss, called,
             f"exact (traced), by NumPy: the core has no kernel for `{missing}`", declared.sigma_known,

@@ -27,17 +27,6 @@ Values = NDArray[np.float64]
 Row = list[Node]
 
 
-@dataclass(frozen=True)
-class Whitening:
-    """What multiplies the residuals of an item: a constant (k, k) matrix, or columns for its entries.
-
-    ``entries[i][j]`` is a number, the index of a column behind those of the data, or None for zero.
-    """
-
-    entries: tuple[tuple[float | int | None, ...], ...]
-    n_columns: int
-
-
 @dataclass(frozen=True, eq=False)
 class Programs:
     """Expressions of a family over its inputs, and which of the data columns they hold."""
@@ -63,19 +52,19 @@ class Programs:
         return self.known[repaid]
 
 
-def programs(trace: ItemTrace, manifolds: Sequence[Manifold], whitening: Whitening | None) -> Programs:
+def programs(trace: ItemTrace, manifolds: Sequence[Manifold]) -> Programs:
     """The programs of a family whose first arguments are values on these manifolds, in the order of inputs.
 
     Raises Untraceable where a manifold's own functions cannot be traced.
     """
-    key = (tuple(manifolds), whitening)
+    key = tuple(manifolds)
     if key not in trace.lowered:
-        trace.lowered[key] = _programs(trace, manifolds, whitening)
+        trace.lowered[key] = _programs(trace, manifolds)
     found: Programs = trace.lowered[key]
     return found
 
 
-def _programs(trace: ItemTrace, manifolds: Sequence[Manifold], whitening: Whitening | None) -> Programs:
+def _programs(trace: ItemTrace, manifolds: Sequence[Manifold]) -> Programs:
     n_values = sum(_ambient(m) for m in manifolds)
     graph = Graph()
     used = sorted(
@@ -85,27 +74,10 @@ def _programs(trace: ItemTrace, manifolds: Sequence[Manifold], whitening: Whiten
     last = max(places, default=-1)
     leaves = [graph.data(places.get(k, 0)) for k in range(last + 1)]
     value = rebuilt(graph, trace.outputs, (), leaves or [graph.const(0.0)])
-    n_inputs = len(places)
-    if whitening is not None:
-        value = _whitened(graph, value, whitening, n_inputs)
-        n_inputs += whitening.n_columns
     x = [graph.data(k) for k in range(n_values)]
     slopes = _by_tangents(graph, jacobian(graph, value, x), x, manifolds)
     linear = [*value, *(d for row in slopes for d in row)]
-    return Programs(graph, tuple(value), tuple(linear), n_inputs, tuple(k - n_values for k in used))
-
-
-def _whitened(graph: Graph, rows: Row, whitening: Whitening, first: int) -> Row:
-    """``W r``, its entries numbers or columns."""
-    out = []
-    for entries in whitening.entries:
-        total = graph.const(0.0)
-        for entry, r in zip(entries, rows, strict=True):
-            if entry is not None:
-                factor = graph.data(first + entry) if isinstance(entry, int) else graph.const(entry)
-                total = graph.add(total, graph.mul(factor, r))
-        out.append(total)
-    return out
+    return Programs(graph, tuple(value), tuple(linear), len(places), tuple(k - n_values for k in used))
 
 
 def _by_tangents(graph: Graph, rows: list[Row], x: Row, manifolds: Sequence[Manifold]) -> list[Row]:

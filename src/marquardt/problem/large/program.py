@@ -10,7 +10,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ...expr.graph import Graph, Node, reachable
 from ...expr.ops import OPS
 from ...expr.tape import TapeSpec, lower
 from ..programs import core_tape
+from .whitened import Whitening, whitened
 
 Values = NDArray[np.float64]
 
@@ -41,6 +42,10 @@ class Program:
 
     spec: TapeSpec
     tables: tuple[TapeSpec | None, ...]
+
+    def whitened(self, whitening: Whitening | None) -> Program:
+        """Of residuals times a matrix, whose columns come behind those of the data."""
+        return self if whitening is None else replace(self, spec=whitened(self.spec, whitening))
 
     def native(self) -> tuple[Any, list[Any]]:
         """The tapes of the core."""
