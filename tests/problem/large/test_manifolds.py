@@ -8,8 +8,9 @@ import pytest
 import marquardt as mq
 from marquardt import geometry
 from marquardt.expr.interpret import compile_numpy
-from marquardt.problem.large.lowering import PlainMotion, TapeMotion, motion_of, tangent_map
+from marquardt.problem.large.lowering import tangent_map
 from marquardt.problem.large.manifolds import manifold_of
+from marquardt.problem.large.motions import PlainMotion, TapeMotion, motion_of
 
 M = mq.manifolds
 ALL = [

@@ -9,11 +9,12 @@ import numpy as np
 
 from ...errors import DataError, Untraceable
 from .callback import FunctionCallback, GraphCallback
-from .compiled import Callback, Family, Values
+from .compiled import Family, Values
 from .items import item_trace, vector_of, vector_of_item
-from .lowering import programs
+from .lowering import Programs, programs
 from .program import REPAID
 from .residuals import Residuals
+from .shipped import shipped
 from .whitened import Whitening
 
 Columns = list[Values]
@@ -38,27 +39,34 @@ def compile_family(declared: Residuals, positions: Mapping[str, int]) -> Family:
 
 
 def _traced(declared: Residuals, slots: Any) -> Family:
-    trace = item_trace(declared)
-    rows = len(trace.outputs)
-    made = programs(trace, [v.variables.manifold for v, _ in declared.slots])
-    columns = _data_columns(declared, made.used)
-    loss = None if declared.loss is None else declared.loss.native()
-    if (missing := made.missing) is None:
-        families = [v.variables for v, _ in declared.slots]
-        repaid = tuple(declared.n >= REPAID * len(v.values) for v in families)
-        value, linear = made.made(tuple(v.values.shape[1] for v in families), repaid)
-        whitening, extra = _whitening(declared, rows)
-        family = Family(
-            declared.name, declared.n, rows, slots, (*columns, *extra), value.whitened(whitening),
-            linear.whitened(whitening), loss, sigma_known=declared.sigma_known,
-        )  # fmt: skip
-    else:
-        called: Callback = GraphCallback(made, slots, columns, declared.n, _matrix(declared, rows))
-        family = Family(
-            declared.name, declared.n, rows, slots, (), None, None, loss, called,
-            f"exact (traced), by NumPy: the core has no kernel for `{missing}`", declared.sigma_known,
-        )  # fmt: skip
-    return family
+    families = [v.variables for v, _ in declared.slots]
+    repaid = tuple(declared.n >= REPAID * len(v.values) for v in families)
+    made = shipped(declared, repaid)
+    if made is None:
+        found = programs(item_trace(declared), [v.manifold for v in families])
+        if found.missing is not None:
+            return _by_numpy(declared, slots, found)
+        made = found.made(tuple(v.values.shape[1] for v in families), repaid)
+    whitening, columns = _whitening(declared, made.rows)
+    return Family(
+        declared.name, declared.n, made.rows, slots, (*_data_columns(declared, made.used), *columns),
+        made.value.whitened(whitening), made.linear.whitened(whitening), _loss(declared),
+        sigma_known=declared.sigma_known,
+    )  # fmt: skip
+
+
+def _by_numpy(declared: Residuals, slots: Any, found: Programs) -> Family:
+    rows, columns = len(found.value), _data_columns(declared, found.used)
+    called = GraphCallback(found, slots, columns, declared.n, _matrix(declared, rows))
+    how = f"exact (traced), by NumPy: the core has no kernel for `{found.missing}`"
+    return Family(
+        declared.name, declared.n, rows, slots, (), None, None, _loss(declared), called, how,
+        declared.sigma_known,
+    )  # fmt: skip
+
+
+def _loss(declared: Residuals) -> Any:
+    return None if declared.loss is None else declared.loss.native()
 
 
 def _data_columns(declared: Residuals, used: Sequence[int]) -> Columns:
@@ -138,10 +146,10 @@ def _called(declared: Residuals, slots: Any, reason: str) -> Family:
     callback.check([order.get(p, np.empty(0)) for p in range(max(order) + 1)])
     how = "own Jacobian" if declared.jacobian is not None else f"finite differences: {reason}"
     how += "" if together else "; called item by item, as it does not take arrays (n, components)"
-    loss = None if declared.loss is None else declared.loss.native()
     return Family(
-        declared.name, declared.n, rows, slots, (), None, None, loss, callback, how, declared.sigma_known
-    )
+        declared.name, declared.n, rows, slots, (), None, None, _loss(declared), callback, how,
+        declared.sigma_known,
+    )  # fmt: skip
 
 
 def _takes_all(declared: Residuals) -> bool:

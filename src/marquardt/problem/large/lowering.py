@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,9 @@ from numpy.typing import NDArray
 from ...errors import Untraceable
 from ...expr.derive import jacobian, jacobian_at
 from ...expr.graph import Graph, Node, reachable, rebuilt
-from ...expr.tape import in_core, lower
-from ..programs import core_tape
+from ...expr.tape import in_core
 from .manifolds import Manifold
-from .program import Program, program
+from .program import Made, program
 from .tracing import ItemTrace, trace_item
 
 Values = NDArray[np.float64]
@@ -36,19 +34,19 @@ class Programs:
     linear: tuple[Node, ...]
     n_inputs: int
     used: tuple[int, ...]
-    known: dict[tuple[bool, ...], tuple[Program, Program]] = field(default_factory=dict)
+    known: dict[tuple[bool, ...], Made] = field(default_factory=dict)
 
     @property
     def missing(self) -> str | None:
         """An operation without a kernel in the core."""
         return in_core(self.linear)
 
-    def made(self, widths: tuple[int, ...], repaid: tuple[bool, ...]) -> tuple[Program, Program]:
+    def made(self, widths: tuple[int, ...], repaid: tuple[bool, ...]) -> Made:
         """Residuals, and residuals with derivatives, of slots of so many components, some of them with
         tables."""
         if repaid not in self.known:
-            value = program(self.graph, self.value, widths, self.n_inputs, repaid)
-            self.known[repaid] = value, program(self.graph, self.linear, widths, self.n_inputs, repaid)
+            both = [program(self.graph, o, widths, self.n_inputs, repaid) for o in (self.value, self.linear)]
+            self.known[repaid] = Made(self.used, *both)
         return self.known[repaid]
 
 
@@ -134,7 +132,7 @@ class TangentMap:
 def tangent_map(manifold: Manifold) -> TangentMap:
     """The motion of a manifold as expressions. Raises Untraceable."""
     a, t = _ambient(manifold), manifold.tangent
-    traced = trace_item(manifold.retract, (_example(manifold), np.zeros(t)))
+    traced = trace_item(manifold.retract, (example(manifold), np.zeros(t)))
     if len(traced.outputs) != a:
         raise Untraceable(f"a result of {len(traced.outputs)} components, not {a}", None, "retract")
     graph = traced.graph
@@ -150,47 +148,7 @@ def _moved(graph: Graph, motion: TangentMap, x: Row) -> list[Row]:
     return [flat[i * t : (i + 1) * t] for i in range(len(motion.slopes))]
 
 
-def _example(manifold: Manifold) -> Values:
+def example(manifold: Manifold) -> Values:
     """A point of the manifold to trace at: it decides nothing."""
     x = np.linspace(0.3, 0.7, _ambient(manifold))
     return manifold.project(x)
-
-
-class TapeMotion:
-    """``retract`` of many values by the core."""
-
-    def __init__(self, manifold: Manifold) -> None:
-        motion = tangent_map(manifold)
-        if (missing := in_core(motion.value)) is not None:
-            raise Untraceable(missing, None, "retract")
-        self.manifold = manifold
-        n = _ambient(manifold) + manifold.tangent
-        self.tape: Any = core_tape(lower(motion.graph, motion.value, 0, n_columns=n))
-
-    def __call__(self, x: Values, d: Values) -> Values:
-        columns = [np.ascontiguousarray(c) for c in (*x.T, *d.T)]
-        return self.manifold.project(np.ascontiguousarray(self.tape.run(np.empty(0), columns, len(x)).T))
-
-
-class PlainMotion:
-    """``retract`` as it was written."""
-
-    def __init__(self, manifold: Manifold) -> None:
-        self.manifold = manifold
-
-    def __call__(self, x: Values, d: Values) -> Values:
-        if self.manifold.flat:
-            return x + d
-        moved = np.asarray(self.manifold.retract(x, d), dtype=np.float64)
-        return np.ascontiguousarray(self.manifold.project(moved))
-
-
-@lru_cache(maxsize=64)
-def motion_of(manifold: Manifold) -> TapeMotion | PlainMotion:
-    """How values on a manifold move: by the core where its ``retract`` can be traced."""
-    if manifold.flat:
-        return PlainMotion(manifold)
-    try:
-        return TapeMotion(manifold)
-    except Untraceable:
-        return PlainMotion(manifold)

@@ -10,8 +10,8 @@ from . import residuals as residuals_
 from . import variables as variables_
 from .compiled import Compiled, Items, Outline, Structure
 from .families import compile_family
-from .lowering import motion_of
 from .manifolds import Manifold
+from .motions import motion_of
 from .priors import prior_residuals
 from .residuals import Residuals
 from .variables import VariableFamily

@@ -66,6 +66,22 @@ class Program:
         return np.ascontiguousarray(tape.run(np.empty(0), [*inputs, *data], n).T)
 
 
+@dataclass(frozen=True, eq=False)
+class Made:
+    """The programs of a family without weights: residuals, and residuals with their derivatives.
+
+    ``used`` are the data columns that they read, counted over all data.
+    """
+
+    used: tuple[int, ...]
+    value: Program
+    linear: Program
+
+    @property
+    def rows(self) -> int:
+        return len(self.value.spec.outputs)
+
+
 def program(
     graph: Graph, outputs: Sequence[Node], widths: Sequence[int], n_inputs: int, repaid: Sequence[bool]
 ) -> Program:

@@ -7,10 +7,10 @@ program, not as part of its expressions, they leave trace, derivatives and lower
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...expr.tape import TapeSpec, core_opcodes
 
@@ -30,7 +30,8 @@ class Whitening:
 
 def whitened(spec: TapeSpec, whitening: Whitening) -> TapeSpec:
     """The program of ``W r``, or of ``W r`` and ``W J``, from that of r, or of r and J row by row."""
-    k, old, tail = len(whitening.entries), spec.outputs.tolist(), _Tail(spec)
+    k, tail = len(whitening.entries), _Tail(spec)
+    old = tail.outputs
     t = len(old) // k - 1
     left, new = Counter(old), []
     for column in (old[:k], *(old[k + j :: t] for j in range(t))):
@@ -41,25 +42,23 @@ def whitened(spec: TapeSpec, whitening: Whitening) -> TapeSpec:
     return tail.finished([*new[0], *(column[i] for i in range(k) for column in new[1:])], whitening.n_columns)
 
 
-COLUMN = 1 << 31
-"""Until all are numbered, slots from here on are the columns of W, and those below zero new constants."""
-
-
 class _Tail:
-    """Instructions to come behind those of a program."""
+    """Instructions to come behind those of a program; slots of their own are numbered on until the end."""
 
     def __init__(self, spec: TapeSpec) -> None:
-        self.spec = spec
-        self.constants: list[float] = spec.constants.tolist()
-        self.first_register = spec.n_params + len(self.constants) + len(spec.prologue) + spec.n_inputs
-        self.n_registers = spec.n_registers
-        registers = range(self.first_register, self.first_register + spec.n_registers)
-        self.free = sorted(set(registers) - set(spec.outputs.tolist()))
+        self.spec, self.outputs = spec, spec.outputs.tolist()
+        self.behind = spec.n_params + len(spec.constants)
+        self.first_register = self.behind + len(spec.prologue) + spec.n_inputs
+        self.end = self.first_register + spec.n_registers
+        self.free = sorted(set(range(self.first_register, self.end)) - set(self.outputs))
+        self.new: list[tuple[str, Any]] = []
+        self.constants = dict(zip(spec.constants.tolist(), range(spec.n_params, self.behind), strict=True))
+        self.columns: dict[int, int] = {}
         self.code: list[tuple[int, ...]] = []
 
     def product(self, row: Entries, column: list[int]) -> int:
         """The slot of a row of W times a column of outputs."""
-        zero = self.constant(0.0)
+        zero = self.factor(0.0)
         terms = [(w, slot) for w, slot in zip(row, column, strict=True) if w is not None and slot != zero]
         if not terms:
             return zero
@@ -68,47 +67,45 @@ class _Tail:
         codes = core_opcodes()
         made: list[int] = []
         for w, slot in terms:
-            factor = self.constant(w) if isinstance(w, float) else COLUMN + w
-            op, operands = ("fma", (factor, slot, made[-1])) if made else ("mul", (factor, slot, 0))
-            made.append(self.free.pop() if self.free else self.new_register())
-            self.code.append((codes[op], made[-1], *operands))
+            op, operands = ("fma", (slot, made[-1])) if made else ("mul", (slot, 0))
+            made.append(self.free.pop() if self.free else self.slot("register", None))
+            self.code.append((codes[op], made[-1], self.factor(w), *operands))
         self.free += made[:-1]
         return made[-1]
 
-    def constant(self, value: float) -> int:
-        """The slot of a number."""
-        if value not in self.constants:
-            self.constants.append(value)
-        k, known = self.constants.index(value), len(self.spec.constants)
-        return self.spec.n_params + k if k < known else known - k - 1
+    def factor(self, w: float | int) -> int:
+        """The slot of a number, or of a column of W."""
+        known: dict[Any, int] = self.constants if isinstance(w, float) else self.columns
+        if w not in known:
+            known[w] = self.slot("constant" if isinstance(w, float) else "column", w)
+        return known[w]
 
-    def new_register(self) -> int:
-        self.n_registers += 1
-        return self.first_register + self.n_registers - 1
+    def slot(self, kind: str, what: Any) -> int:
+        self.new.append((kind, what))
+        return self.end + len(self.new) - 1
 
     def finished(self, outputs: list[int], n_columns: int) -> TapeSpec:
-        """The program with its tail and other outputs."""
-        s, more = self.spec, len(self.constants) - len(self.spec.constants)
-
-        def numbered(slots: NDArray[np.int64]) -> NDArray[np.uint32]:
-            behind = s.n_params + len(s.constants)
-            places = [slots < 0, slots >= COLUMN, slots >= self.first_register, slots >= behind]
-            numbers = [
-                behind - slots - 1, self.first_register + more + slots - COLUMN, slots + more + n_columns,
-                slots + more,
-            ]  # fmt: skip
-            return np.select(places, numbers, slots).astype(np.uint32)
-
-        def rows(code: NDArray[np.int64]) -> NDArray[np.uint32]:
-            return np.column_stack([code[:, :1].astype(np.uint32), numbered(code[:, 1:])])
-
-        tail = np.array(self.code, dtype=np.int64).reshape(-1, 5)
-        return replace(
-            s,
-            constants=np.array(self.constants),
-            prologue=rows(s.prologue.astype(np.int64)),
-            n_inputs=s.n_inputs + n_columns,
-            code=rows(np.concatenate([s.code.astype(np.int64), tail])),
-            n_registers=self.n_registers,
-            outputs=numbered(np.array(outputs, dtype=np.int64)),
-        )
+        """The program with its tail and other outputs: constants, inputs and registers in their order."""
+        s = self.spec
+        constants = [what for kind, what in self.new if kind == "constant"]
+        more, n_registers = len(constants), s.n_registers
+        last = self.first_register + more
+        place = [*range(self.behind), *range(self.behind + more, last)]
+        place += range(last + n_columns, last + n_columns + n_registers)
+        for kind, what in self.new:
+            if kind == "constant":
+                place.append(self.behind + constants.index(what))
+            elif kind == "column":
+                place.append(last + what)
+            else:
+                place.append(last + n_columns + n_registers)
+                n_registers += 1
+        numbers = np.array(place, dtype=np.uint32)
+        code = np.concatenate([s.code, np.array(self.code, dtype=np.uint32).reshape(-1, 5)])
+        code[:, 1:] = numbers[code[:, 1:]]
+        prologue = s.prologue.copy()
+        prologue[:, 1:] = numbers[prologue[:, 1:]]
+        return TapeSpec(
+            s.n_params, np.concatenate([s.constants, constants]), prologue, s.n_inputs + n_columns, code,
+            n_registers, numbers[outputs], s.guards,
+        )  # fmt: skip
