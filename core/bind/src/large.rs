@@ -102,9 +102,10 @@ impl System {
     }
 
     /// Half the sum of what the items cost.
-    fn cost(&self, py: Python<'_>, values: Vec<Column>) -> PyResult<f64> {
+    fn cost(&mut self, py: Python<'_>, values: Vec<Column>) -> PyResult<f64> {
         let values = self.checked(&values, |s| s.ambient)?;
-        Ok(py.detach(|| self.0.cost(&values)))
+        let system = &mut self.0;
+        Ok(py.detach(|| system.cost(&values)))
     }
 
     /// Squared norms of the items of a family, before the loss.

@@ -78,7 +78,7 @@ impl System {
             parts.push((range, first, own));
         }
         let n_pairs: usize = self.pairs.iter().map(|p| p.target.len()).sum();
-        let threads = n_threads(self.threads, parts.len(), 15.0 * n_pairs as f64);
+        let threads = n_threads(self.threads, parts.len(), 10.0 * n_pairs as f64);
         let (groups, families, pairs, pattern) = (&self.groups, &self.families, &self.pairs, &*pattern);
         let whole = matches!(self.solver, Reduced::Gradients(Preconditioning::Jacobi, _));
         share(threads, &mut self.tiles, parts.into_iter(), |_, (range, first, values), tiles| {

@@ -105,7 +105,7 @@ impl Family {
         let mut slots = Vec::with_capacity(given.len());
         for (k, (variable, index)) in given.into_iter().enumerate() {
             let sizes = layout.sizes[variable];
-            let index = order.iter().map(|&i| index[i as usize]).collect();
+            let index = sorted(index, &order, tracked.is_some());
             let (ambient, tangent) = (sizes.ambient, sizes.tangent);
             let first_block = layout.first_block[variable];
             slots.push(Slot { variable, ambient, tangent, index, column: width, first_block });
@@ -139,8 +139,8 @@ impl Family {
 
     pub fn supply(&mut self, contents: Contents) {
         self.rows = contents.rows;
-        let sorted = |c: &Vec<f64>| self.order.iter().map(|&i| c[i as usize]).collect();
-        self.columns = contents.columns.iter().map(sorted).collect();
+        let (order, tracked) = (&self.order, self.eliminated > 0);
+        self.columns = contents.columns.into_iter().map(|c| sorted(c, order, tracked)).collect();
         (self.programs, self.loss) = (contents.programs, contents.loss);
         self.records = Lines::new(self.n, self.rows * (self.width + 2 * self.eliminated + 1));
         self.stride = self.records.stride;
@@ -346,6 +346,11 @@ fn in_tracks(slots: &[(usize, Vec<u32>)], tracked: Option<usize>) -> Vec<u32> {
         order.sort_by_key(|&i| (slots[t].1[i as usize], other.map_or(0, |index| index[i as usize])));
     }
     order
+}
+
+/// What there is of each item in the order of the tracks; without tracks it has that order.
+fn sorted<T: Copy>(items: Vec<T>, order: &[u32], tracked: bool) -> Vec<T> {
+    if tracked { order.iter().map(|&i| items[i as usize]).collect() } else { items }
 }
 
 fn starts(index: &[u32], n: usize) -> Vec<u32> {

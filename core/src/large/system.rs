@@ -48,8 +48,10 @@ pub struct System {
     pub(super) frozen: Option<(Vec<bool>, Vec<bool>)>,
     pub(super) threads: usize,
     pub(super) seconds: Seconds,
-    /// Memory of the threads that assemble.
+    /// Memory of the threads that assemble, of those that evaluate, and of the jobs of a group.
     pub(super) tiles: Vec<Lines>,
+    scratch: Vec<Scratch>,
+    parts: Vec<Sums>,
 }
 
 /// What is known of a system before its functions are: who meets whom, in which order, what will be stored where.
@@ -81,6 +83,7 @@ impl Structure {
         let ranges = ranges(&pattern, &mut pairs, threads);
         let points = Points::new(layout.n_eliminated(), layout.eliminated_width());
         let matrix = BlockMatrix::zeros(&pattern);
+        let n_jobs = groups.iter().map(|g| g.jobs.len()).max().unwrap_or(0);
         Structure(System {
             families,
             groups,
@@ -98,6 +101,8 @@ impl Structure {
             threads,
             seconds: Seconds::default(),
             tiles: Vec::new(),
+            scratch: Vec::new(),
+            parts: vec![Sums::default(); n_jobs],
             layout,
         })
     }
@@ -154,19 +159,20 @@ impl System {
     }
 
     /// Half the sum of what the items cost; not finite where a residual is not.
-    pub fn cost(&self, values: Values) -> f64 {
+    pub fn cost(&mut self, values: Values) -> f64 {
         let pieces: Vec<(usize, usize)> = (0..self.families.len())
             .flat_map(|f| (0..self.families[f].n).step_by(BLOCK).map(move |i| (f, i)))
             .collect();
         let sources: Vec<_> = self.families.iter().map(|f| f.sources(values, false)).collect();
         let mut terms = vec![0.0; pieces.len()];
         let threads = n_threads(self.threads, pieces.len(), 2e3 * pieces.len() as f64);
+        let families = &self.families;
         share(
             threads,
-            &mut Vec::<Scratch>::new(),
+            &mut self.scratch,
             pieces.iter().zip(&mut terms),
             |_, (&(f, start), term), scratch| {
-                let family = &self.families[f];
+                let family = &families[f];
                 let end = family.n.min(start + BLOCK);
                 let mut squares = [0.0; BLOCK];
                 family.squares(&sources[f], start, end, scratch, &mut squares[..end - start]);
@@ -200,14 +206,14 @@ impl System {
         let sources = &sources[..];
         let mut records: Vec<_> = self.families.iter_mut().map(|f| std::mem::take(&mut f.records)).collect();
         for group in &self.groups {
-            let mut sums = vec![Sums::default(); group.jobs.len()];
+            let sums = &mut self.parts[..group.jobs.len()];
             sums.iter_mut().for_each(|s| s.reset(n));
-            let jobs = by_jobs(group, &self.families, &mut records, &mut self.points).zip(&mut sums);
+            let jobs = by_jobs(group, &self.families, &mut records, &mut self.points).zip(&mut *sums);
             let parts: Vec<Part> = jobs.map(|(job, sums)| Part { job, sums }).collect();
             let n_items: usize = group.families.iter().map(|&f| self.families[f].n).sum();
-            let threads = n_threads(self.threads, parts.len(), 50.0 * n_items as f64);
+            let threads = n_threads(self.threads, parts.len(), 35.0 * n_items as f64);
             let (families, offsets) = (&self.families, &self.layout.offset);
-            share(threads, &mut Vec::<Scratch>::new(), parts.into_iter(), |_, part, scratch| {
+            share(threads, &mut self.scratch, parts.into_iter(), |_, part, scratch| {
                 linearize(group, families, offsets, sources, part, scratch);
             });
             sums.iter().for_each(|s| self.sums.add(s));

@@ -9,7 +9,7 @@ fn ma<S: Simd, const F: bool>(s: S, a: S::f64s, b: S::f64s, c: S::f64s) -> S::f6
 }
 
 #[inline(always)]
-fn scalar_ma<const F: bool>(a: f64, b: f64, c: f64) -> f64 {
+pub(crate) fn scalar_ma<const F: bool>(a: f64, b: f64, c: f64) -> f64 {
     if F { a.mul_add(b, c) } else { a * b + c }
 }
 

@@ -7,12 +7,17 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::front::{self, Desk, Run, SPEED};
+use super::small::{self, Columns};
 use super::symbolic::{Entry, Node, Symbolic, Tile, Update};
 use crate::linear::blocks::BlockMatrix;
+use crate::tape::Level;
 use crate::threads::{n_threads, share};
 
 /// A pivot that keeps less than this of its diagonal entry is rounding error.
 const LOST: f64 = 1e-15;
+
+/// Nodes of at most so many columns, and products with so many, go by `small`.
+const SMALL: usize = 32;
 
 /// What a thread works with that factorizes subtrees.
 #[derive(Default)]
@@ -85,10 +90,14 @@ fn one(
         rest = after;
         (tile, columns)
     });
-    let filling = n_threads(threads, node.tiles.len(), taken(s, node) / SPEED);
+    let filling = if threads > 1 { n_threads(threads, node.tiles.len(), taken(s, node) / SPEED) } else { 1 };
     share(filling, &mut worker.desks, tiles, |_, (tile, columns), desk| into.fill(tile, columns, desk));
     let first = s.offsets[node.columns.start];
-    front::factorize(own, node.height, node.width, &mut worker.desks, threads).map_err(|at| first + at)?;
+    let factored = match node.width <= SMALL {
+        true => small::factorize(Level::best(), own, node.height, node.width),
+        false => front::factorize(own, node.height, node.width, &mut worker.desks, threads),
+    };
+    factored.map_err(|at| first + at)?;
     node.columns.clone().try_for_each(|k| {
         let (size, at) = (s.size_of(k), s.offsets[k] - first);
         let diagonal = matrix.block(matrix.pattern.diagonal(s.order[k]));
@@ -143,11 +152,23 @@ impl Into<'_> {
     fn subtract(&self, update: &Update, tile: &Tile, columns: &mut [f64], desk: &mut Desk) {
         let Node { start, width, height, ref rows, .. } = self.s.nodes[update.node as usize];
         let (row, m) = (update.row as usize, update.columns as usize);
-        let numbers = &self.done[start - self.start..][..width * height];
-        let below = MatRef::from_column_major_slice(numbers, height, width).get(row.., ..);
+        let node = &self.done[start - self.start..][..width * height];
+        let below = MatRef::from_column_major_slice(node, height, width).get(row.., ..);
         let beside = below.get(..m, ..).transpose();
+        let (is_small, small_node) = (width <= SMALL && m <= SMALL, Columns { numbers: node, height, width });
         self.find_runs(&self.s.rows[rows.start + update.first as usize..rows.end], &mut desk.runs);
         if let [run] = desk.runs[..] {
+            let to = (run.to - tile.span.start) * self.node.height + run.to;
+            if is_small {
+                return small::subtract(
+                    Level::best(),
+                    small_node,
+                    row,
+                    m,
+                    &mut columns[to..],
+                    self.node.height,
+                );
+            }
             let into = MatMut::from_column_major_slice_mut(columns, self.node.height, tile.span.len());
             let into = into.get_mut(run.to..run.to + run.length, run.to - tile.span.start..).get_mut(.., ..m);
             return matmul(into, Accum::Add, below, beside, -1.0, Par::Seq);
@@ -155,8 +176,13 @@ impl Into<'_> {
         let size = m * (height - row);
         desk.product.resize(desk.product.len().max(size), 0.0);
         let product = &mut desk.product[..size];
-        let into = MatMut::from_column_major_slice_mut(product, height - row, m);
-        matmul(into, Accum::Replace, below, beside, 1.0, Par::Seq);
+        if is_small {
+            product.fill(0.0);
+            small::subtract(Level::best(), small_node, row, m, product, height - row);
+        } else {
+            let into = MatMut::from_column_major_slice_mut(product, height - row, m);
+            matmul(into, Accum::Replace, below, beside, -1.0, Par::Seq);
+        }
         spread(product, m, &desk.runs, columns, self.node.height, tile.span.start);
     }
 
@@ -175,7 +201,7 @@ impl Into<'_> {
     }
 }
 
-/// Subtracts the lower triangle of a product with m columns from the columns of a tile, whose first is `origin`.
+/// Adds the lower triangle of a product with m columns to the columns of a tile, whose first is `origin`.
 fn spread(product: &[f64], m: usize, runs: &[Run], columns: &mut [f64], height: usize, origin: usize) {
     let rows = product.len() / m;
     for (k, run) in runs.iter().enumerate().take_while(|(_, run)| run.from < m) {
@@ -184,18 +210,18 @@ fn spread(product: &[f64], m: usize, runs: &[Run], columns: &mut [f64], height: 
             let into = &mut columns[(run.to + c - origin) * height..][..height];
             for run in &runs[k..] {
                 let target = &mut into[run.to..run.to + run.length];
-                take_away(target, &from[run.from..run.from + run.length]);
+                add(target, &from[run.from..run.from + run.length]);
             }
         }
     }
 }
 
-/// t -= p. Poses and cameras have 3, 6 or 9 numbers: lengths that are known take no loop.
+/// t += p. Poses and cameras have 3, 6 or 9 numbers: lengths that are known take no loop.
 #[inline(always)]
-fn take_away(t: &mut [f64], p: &[f64]) {
+fn add(t: &mut [f64], p: &[f64]) {
     fn known<const N: usize>(t: &mut [f64], p: &[f64]) {
         for (t, p) in t.as_chunks_mut::<N>().0.iter_mut().zip(p.as_chunks::<N>().0) {
-            (0..N).for_each(|i| t[i] -= p[i]);
+            (0..N).for_each(|i| t[i] += p[i]);
         }
     }
     match t.len() {
@@ -203,6 +229,6 @@ fn take_away(t: &mut [f64], p: &[f64]) {
         6 => known::<6>(t, p),
         9 => known::<9>(t, p),
         n if n % 6 == 0 => known::<6>(t, p),
-        _ => t.iter_mut().zip(p).for_each(|(t, p)| *t -= p),
+        _ => t.iter_mut().zip(p).for_each(|(t, p)| *t += p),
     }
 }

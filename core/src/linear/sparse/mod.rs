@@ -8,6 +8,7 @@ mod order;
 pub mod pcg;
 pub mod precondition;
 mod single;
+mod small;
 mod solve;
 mod symbolic;
 
@@ -71,6 +72,11 @@ impl Cholesky {
         Self { pattern: pattern.clone(), symbolic, kind, values: Vec::new(), workers: Vec::new(), threads }
     }
 
+    /// Has the memory of the factor there before the first factorization: new pages take as long as that of a small graph.
+    pub fn make_room(&mut self) {
+        self.values.resize(self.symbolic.size, 0.0);
+    }
+
     /// Factorizes a matrix on the pattern that was analyzed; damping is already in it.
     pub fn factorize(&mut self, matrix: &BlockMatrix) -> Result<(), NotPositive> {
         assert_eq!(
@@ -78,8 +84,8 @@ impl Cholesky {
             self.pattern.block_start[self.pattern.columns.len()],
             "size of the matrix"
         );
+        self.make_room();
         let s = &self.symbolic;
-        self.values.resize(s.size, 0.0);
         factor::factorize(s, matrix, &mut self.values, &mut self.workers, self.threads).map_err(|row| {
             let place = s.offsets.partition_point(|&o| o <= row) - 1;
             NotPositive { block: s.order[place] }

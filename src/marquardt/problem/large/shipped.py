@@ -60,7 +60,7 @@ def shipped(declared: Residuals, repaid: Repaid) -> Made | None:
         return None
     key = function, repaid
     if key not in _TRIED:
-        made = made_of(path_of(own, repaid).read_text(encoding="ascii"))
+        made = made_of(path_of(own, repaid).read_text(encoding="utf-8"))
         _TRIED[key] = made if _holds(made, declared) else None
     return _TRIED[key]
 
@@ -69,7 +69,7 @@ def shipped_motion(manifold: Manifold) -> TapeSpec | None:
     """The program of ``retract``; None where there is none."""
     if MOTIONS.get(manifold.name) != manifold:
         return None
-    return _tape((FOLDER / f"{manifold.name}.txt").read_text(encoding="ascii"))
+    return _tape((FOLDER / f"{manifold.name}.txt").read_text(encoding="utf-8"))
 
 
 def _is_of(own: Own, declared: Residuals) -> bool:
