@@ -112,7 +112,7 @@ fn taken(s: &Symbolic, node: &Node) -> f64 {
         let from = &s.nodes[u.node as usize];
         (from.width * (from.height - u.row as usize)) as f64 * f64::from(u.columns)
     };
-    s.tiles[node.tiles.clone()].iter().flat_map(|t| &t.updates).map(product).sum()
+    s.tiles[node.tiles.clone()].iter().flat_map(|t| &s.updates[t.updates.clone()]).map(product).sum()
 }
 
 /// The node that is being filled.
@@ -130,8 +130,8 @@ impl Into<'_> {
     /// A tile: the blocks of the matrix less the products of what is known.
     fn fill(&self, tile: &Tile, columns: &mut [f64], desk: &mut Desk) {
         columns.fill(0.0);
-        tile.entries.iter().for_each(|entry| self.put(entry, tile, columns));
-        for update in &tile.updates {
+        self.s.entries[tile.entries.clone()].iter().for_each(|entry| self.put(entry, tile, columns));
+        for update in &self.s.updates[tile.updates.clone()] {
             self.subtract(update, tile, columns, desk);
         }
     }

@@ -33,12 +33,13 @@ pub(super) struct Tile {
     pub columns: Range<usize>,
     /// Scalar columns, counted from the first of the node.
     pub span: Range<usize>,
-    pub updates: Vec<Update>,
-    pub entries: Vec<Entry>,
+    /// In `Symbolic::updates` and `Symbolic::entries`.
+    pub updates: Range<usize>,
+    pub entries: Range<usize>,
 }
 
 /// What a node before takes from a tile: its rows from some block on, times those of them that are the tile's columns.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Update {
     pub node: u32,
     /// Its first block below the diagonal blocks, and the scalar row where that starts.
@@ -70,6 +71,8 @@ pub(super) struct Symbolic {
     pub node_of: Vec<u32>,
     pub rows: Vec<u32>,
     pub tiles: Vec<Tile>,
+    pub updates: Vec<Update>,
+    pub entries: Vec<Entry>,
     /// Numbers of the factor, zeros within the nodes included.
     pub size: usize,
     /// Multiplications (and as many additions) of a factorization.
@@ -132,6 +135,8 @@ impl Symbolic {
             node_of,
             rows,
             tiles,
+            updates: vec![],
+            entries: Vec::with_capacity(p.columns.len()),
             size,
             flops: 0.0,
             subtrees: vec![],
@@ -150,8 +155,7 @@ impl Symbolic {
 
     /// What a factorization takes, in nanoseconds, roughly.
     pub fn time(&self) -> f64 {
-        let updates: usize = self.tiles.iter().map(|t| t.updates.len()).sum();
-        self.flops / 20.0 + 150.0 * (self.nodes.len() + updates) as f64
+        self.flops / 20.0 + 150.0 * (self.nodes.len() + self.updates.len()) as f64
     }
 
     /// The same of a dense matrix.
@@ -215,7 +219,7 @@ impl Symbolic {
         for s in 0..self.nodes.len() {
             self.note_places(s, &mut place);
             for t in self.nodes[s].tiles.clone() {
-                let mut entries = Vec::new();
+                let (begin, entries) = (self.entries.len(), &mut self.entries);
                 for k in self.tiles[t].columns.clone() {
                     let (i, column) = (self.order[k], place[k]);
                     let mut add = |block, row, transposed| {
@@ -229,31 +233,37 @@ impl Symbolic {
                         }
                     }
                 }
-                self.tiles[t].entries = entries;
+                self.tiles[t].entries = begin..self.entries.len();
             }
         }
     }
 
+    /// The updates of each tile, by the nodes that they come from.
     fn list_updates(&mut self) {
         let of = self.tile_of();
+        let mut found: Vec<(usize, Update)> = Vec::with_capacity(2 * self.nodes.len());
         for s in 0..self.nodes.len() {
-            let rows = &self.rows[self.nodes[s].rows.clone()];
-            let mut row = self.nodes[s].width as u32;
-            let mut last = usize::MAX;
-            for (first, &k) in rows.iter().enumerate() {
-                let (tile, size) =
-                    (of[k as usize], (self.offsets[k as usize + 1] - self.offsets[k as usize]) as u32);
-                match self.tiles[tile].updates.last_mut() {
-                    Some(update) if tile == last => update.columns += size,
-                    _ => self.tiles[tile].updates.push(Update {
-                        node: s as u32,
-                        first: first as u32,
-                        row,
-                        columns: size,
-                    }),
+            let (mut row, before) = (self.nodes[s].width as u32, found.len());
+            for (first, &k) in self.below(s).iter().enumerate() {
+                let (tile, columns) = (of[k as usize], self.size_of(k as usize) as u32);
+                match found[before..].last_mut() {
+                    Some((last, update)) if *last == tile => update.columns += columns,
+                    _ => found.push((tile, Update { node: s as u32, first: first as u32, row, columns })),
                 }
-                (row, last) = (row + size, tile);
+                row += columns;
             }
+        }
+        let mut counts = vec![0; self.tiles.len()];
+        found.iter().for_each(|(tile, _)| counts[*tile] += 1);
+        let starts = running(counts.into_iter());
+        for (t, tile) in self.tiles.iter_mut().enumerate() {
+            tile.updates = starts[t]..starts[t + 1];
+        }
+        let mut next = starts;
+        self.updates = vec![Update::default(); found.len()];
+        for (tile, update) in found {
+            self.updates[next[tile]] = update;
+            next[tile] += 1;
         }
     }
 
