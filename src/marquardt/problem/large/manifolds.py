@@ -88,8 +88,11 @@ class Manifold:
 
 def wrapped(angle: Any) -> Any:
     """The same angle within pi of zero; one that is stays as it is."""
+    inside = np.abs(angle) <= np.pi
+    if inside.all():
+        return angle
     turns = np.round(np.asarray(angle) / (2.0 * np.pi))
-    return np.where(np.abs(angle) <= np.pi, angle, angle - 2.0 * np.pi * turns)
+    return np.where(inside, angle, angle - 2.0 * np.pi * turns)
 
 
 def _smaller_turn(angle: Any) -> Any:

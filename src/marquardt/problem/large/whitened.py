@@ -6,7 +6,6 @@ program, not as part of its expressions, they leave trace, derivatives and lower
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,12 +32,15 @@ def whitened(spec: TapeSpec, whitening: Whitening) -> TapeSpec:
     k, tail = len(whitening.entries), _Tail(spec)
     old = tail.outputs
     t = len(old) // k - 1
-    left, new = Counter(old), []
-    for column in (old[:k], *(old[k + j :: t] for j in range(t))):
+    columns = [old[:k], *(old[k + j :: t] for j in range(t))]
+    last = {slot: at for at, column in enumerate(columns) for slot in column}
+    kept: set[int] = set()
+    new = []
+    for at, column in enumerate(columns):
         new.append([tail.product(row, column) for row in whitening.entries])
-        left.subtract(column)
-        kept = {slot for made in new for slot in made}
-        tail.free += [slot for slot in set(column) - kept if not left[slot] and slot >= tail.first_register]
+        kept.update(new[-1])
+        spent = dict.fromkeys(slot for slot in column if last[slot] == at and slot >= tail.first_register)
+        tail.free += [slot for slot in spent if slot not in kept]
     return tail.finished([*new[0], *(column[i] for i in range(k) for column in new[1:])], whitening.n_columns)
 
 
