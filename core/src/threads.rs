@@ -1,7 +1,9 @@
 //! Work divided among threads: by pieces of fixed size, so that results do not depend on who did what.
 
+use std::panic::resume_unwind;
 use std::process;
 use std::sync::{Arc, Mutex};
+use std::thread::{Builder, JoinHandle};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -70,4 +72,32 @@ pub(crate) fn share<T: Send, W: Send + Default>(
         }
         work(&mut own[0]);
     });
+}
+
+/// What a thread of its own is working out.
+pub struct Soon<T> {
+    work: Arc<dyn Fn() -> T + Send + Sync>,
+    thread: Option<JoinHandle<T>>,
+    owner: u32,
+}
+
+impl<T: Send + 'static> Soon<T> {
+    pub(crate) fn begin(work: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        let work: Arc<dyn Fn() -> T + Send + Sync> = Arc::new(work);
+        let own = work.clone();
+        Soon { work, thread: Builder::new().spawn(move || own()).ok(), owner: process::id() }
+    }
+
+    /// Waits for it. A forked child of the process that began does not have the thread, and works it out itself.
+    pub(crate) fn wait(self) -> T {
+        match self.thread {
+            Some(thread) if self.owner == process::id() => {
+                thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+            }
+            thread => {
+                std::mem::forget(thread);
+                (self.work)()
+            }
+        }
+    }
 }

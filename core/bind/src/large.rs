@@ -195,10 +195,12 @@ impl System {
 
     /// What solves: name, unknowns of the reduced system, blocks stored, numbers of its factor, its flops, and bytes
     /// of all.
-    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn info<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let info = PyDict::new(py);
         let find = |wanted| SOLVERS.iter().find(|(_, s)| *s == wanted).map_or("", |(name, _)| *name);
+        self.0.wait();
         let (name, factor) = match self.0.solver() {
+            Reduced::Soon(_) => ("", None),
             Reduced::Gradients(kind, _) => (find(Solver::Gradients(*kind)), None),
             Reduced::Factor(c) if c.kind() == Kind::Dense => ("dense", Some(c)),
             Reduced::Factor(c) => ("sparse", Some(c)),

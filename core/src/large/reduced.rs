@@ -6,6 +6,7 @@ use crate::linear::blocks::{BlockMatrix, BlockPattern};
 use crate::linear::sparse::pcg::{Operator, Preconditioner};
 use crate::linear::sparse::precondition::{BlockJacobi, Clusters};
 use crate::linear::sparse::{Cholesky, Kind, pcg};
+use crate::threads::Soon;
 
 use super::points::damping_of;
 use super::system::System;
@@ -50,10 +51,15 @@ impl Solver {
 
 /// The reduced system made ready.
 pub enum Reduced {
+    /// Being analyzed.
+    Soon(Soon<Cholesky>),
     Factor(Box<Cholesky>),
     Gradients(Preconditioning, Option<Box<dyn Preconditioner + Send + Sync>>),
 }
 
+/// Bytes of a factor whose memory is taken while it is analyzed: new pages of a small graph take as long as the arithmetic
+/// of a step. A large factor is better touched by all threads, when it is first computed.
+const SMALL: usize = 8 << 20;
 /// Blocks of a cluster.
 const CLUSTER: usize = 32;
 /// How exactly steps are solved (Nash, Sofer 1990).
@@ -71,9 +77,41 @@ impl Reduced {
         }
     }
 
+    /// The same, analyzed by a thread of its own: residuals and derivatives are evaluated meanwhile. intel, 1,728 poses, is
+    /// solved in 6 ms, of which this analysis takes 1.
+    pub fn soon(solver: Solver, pattern: &Arc<BlockPattern>, threads: usize) -> Self {
+        if threads == 1 || matches!(solver, Solver::Gradients(_)) {
+            return Reduced::of(solver, pattern, threads);
+        }
+        let pattern = pattern.clone();
+        Reduced::Soon(Soon::begin(move || {
+            let mut cholesky = Cholesky::analyze(&pattern, solver.kind(), threads);
+            if cholesky.bytes() <= SMALL {
+                cholesky.make_room();
+            }
+            cholesky
+        }))
+    }
+
+    /// Is a thread busy with the analysis?
+    pub fn is_soon(&self) -> bool {
+        matches!(self, Reduced::Soon(_))
+    }
+
+    /// Waits for the analysis.
+    pub fn wait(&mut self) {
+        let nothing = Reduced::Gradients(Preconditioning::Jacobi, None);
+        *self = match std::mem::replace(self, nothing) {
+            Reduced::Soon(soon) => Reduced::Factor(Box::new(soon.wait())),
+            known => known,
+        };
+    }
+
     /// Ready to solve with this matrix; false where it is not positive definite.
     pub fn factorize(&mut self, matrix: &BlockMatrix, threads: usize) -> bool {
+        self.wait();
         match self {
+            Reduced::Soon(_) => false,
             Reduced::Factor(cholesky) => cholesky.factorize(matrix).is_ok(),
             Reduced::Gradients(Preconditioning::Clusters, made) => {
                 let clusters = Clusters::new(matrix, CLUSTER, threads);
@@ -121,7 +159,7 @@ impl System {
                 b.copy_from_slice(&x);
                 steps
             }
-            Reduced::Gradients(_, None) => 0,
+            Reduced::Gradients(_, None) | Reduced::Soon(_) => 0,
         }
     }
 }

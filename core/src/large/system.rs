@@ -71,7 +71,9 @@ impl Structure {
         let groups = Group::all(&families, &layout);
         let threads = n_threads(threads, usize::MAX, f64::INFINITY);
         let (mut pattern, mut pairs) = analyze(&groups, &families, &layout, solver.only_diagonal());
-        let (mut reduced, mut patience) = (Reduced::of(solver, &pattern, threads), None);
+        // What is eliminated decides, with the factor known, between it and conjugate gradients.
+        let ready = if eliminated.is_some() { Reduced::of } else { Reduced::soon };
+        let (mut reduced, mut patience) = (ready(solver, &pattern, threads), None);
         if let (Solver::Auto, Reduced::Factor(factor), Some(_)) = (solver, &reduced, eliminated) {
             patience = products_of(factor, &pairs, families.iter().map(|f| f.n).sum());
         }
@@ -84,6 +86,8 @@ impl Structure {
         let points = Points::new(layout.n_eliminated(), layout.eliminated_width());
         let matrix = BlockMatrix::zeros(&pattern);
         let n_jobs = groups.iter().map(|g| g.jobs.len()).max().unwrap_or(0);
+        let mut parts = vec![Sums::default(); n_jobs];
+        parts.iter_mut().for_each(|sums| sums.reset(layout.n_kept));
         Structure(System {
             families,
             groups,
@@ -102,7 +106,7 @@ impl Structure {
             seconds: Seconds::default(),
             tiles: Vec::new(),
             scratch: Vec::new(),
-            parts: vec![Sums::default(); n_jobs],
+            parts,
             layout,
         })
     }
@@ -122,6 +126,11 @@ impl System {
 
     pub fn pattern(&self) -> &Arc<BlockPattern> {
         &self.matrix.pattern
+    }
+
+    /// Waits for what solves the reduced system.
+    pub fn wait(&mut self) {
+        self.solver.wait();
     }
 
     pub fn solver(&self) -> &Reduced {
@@ -211,7 +220,8 @@ impl System {
             let jobs = by_jobs(group, &self.families, &mut records, &mut self.points).zip(&mut *sums);
             let parts: Vec<Part> = jobs.map(|(job, sums)| Part { job, sums }).collect();
             let n_items: usize = group.families.iter().map(|&f| self.families[f].n).sum();
-            let threads = n_threads(self.threads, parts.len(), 35.0 * n_items as f64);
+            let wanted = if self.solver.is_soon() { 1 } else { self.threads };
+            let threads = n_threads(wanted, parts.len(), 35.0 * n_items as f64);
             let (families, offsets) = (&self.families, &self.layout.offset);
             share(threads, &mut self.scratch, parts.into_iter(), |_, part, scratch| {
                 linearize(group, families, offsets, sources, part, scratch);
