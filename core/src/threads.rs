@@ -1,9 +1,8 @@
 //! Work divided among threads: by pieces of fixed size, so that results do not depend on who did what.
 
-use std::panic::resume_unwind;
 use std::process;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread::{Builder, JoinHandle};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
@@ -76,28 +75,21 @@ pub(crate) fn share<T: Send, W: Send + Default>(
 
 /// What a thread of its own is working out.
 pub struct Soon<T> {
-    work: Arc<dyn Fn() -> T + Send + Sync>,
-    thread: Option<JoinHandle<T>>,
+    /// A mutex only to be shared between threads.
+    result: Mutex<Receiver<T>>,
     owner: u32,
 }
 
-impl<T: Send + 'static> Soon<T> {
-    pub(crate) fn begin(work: impl Fn() -> T + Send + Sync + 'static) -> Self {
-        let work: Arc<dyn Fn() -> T + Send + Sync> = Arc::new(work);
-        let own = work.clone();
-        Soon { work, thread: Builder::new().spawn(move || own()).ok(), owner: process::id() }
-    }
+/// The two ends of a result: who works it out sends it, who needs it waits for it.
+pub(crate) fn promise<T>() -> (Sender<T>, Soon<T>) {
+    let (give, result) = channel();
+    (give, Soon { result: Mutex::new(result), owner: process::id() })
+}
 
-    /// Waits for it. A forked child of the process that began does not have the thread, and works it out itself.
-    pub(crate) fn wait(self) -> T {
-        match self.thread {
-            Some(thread) if self.owner == process::id() => {
-                thread.join().unwrap_or_else(|panic| resume_unwind(panic))
-            }
-            thread => {
-                std::mem::forget(thread);
-                (self.work)()
-            }
-        }
+impl<T> Soon<T> {
+    /// None where no thread is at work on it: in a forked child of the process that began, or after a panic.
+    pub fn wait(self) -> Option<T> {
+        let result = self.result.into_inner().ok()?;
+        if self.owner == process::id() { result.recv().ok() } else { result.try_recv().ok() }
     }
 }

@@ -1,12 +1,11 @@
 //! `Structure` and `System`: the linear model of a large problem.
 
 use std::sync::{Mutex, PoisonError};
-use std::thread::{JoinHandle, spawn};
 
-use marquardt_core::large::{self, Contents, Given, Preconditioning, Reduced, Sizes, Slots, Solver};
+use marquardt_core::large::{self, Contents, Given, Preconditioning, Reduced, Sizes, Slots, Solver, Soon};
 use marquardt_core::linear::sparse::Kind;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -30,7 +29,7 @@ pub struct Structure {
     sizes: Vec<Sizes>,
     /// Items of each family of residuals, and the variables of its slots.
     families: Vec<(usize, Vec<usize>)>,
-    analysis: Mutex<Option<JoinHandle<large::Structure>>>,
+    analysis: Mutex<Option<Soon<large::Structure>>>,
 }
 
 #[pymethods]
@@ -58,7 +57,7 @@ impl Structure {
         let slots = families.into_iter().map(|f| slots(f, &sizes)).collect::<PyResult<Vec<Slots>>>()?;
         let families = slots.iter().map(|s| (s[0].1.len(), s.iter().map(|s| s.0).collect())).collect();
         let known = sizes.clone();
-        let analysis = spawn(move || large::Structure::new(known, slots, eliminated, solver, threads));
+        let analysis = large::Structure::begin(known, slots, eliminated, solver, threads);
         Ok(Structure { sizes, families, analysis: Mutex::new(Some(analysis)) })
     }
 }
@@ -95,9 +94,11 @@ impl System {
         let Some(analysis) = taken else {
             return Err(PyValueError::new_err("the structure belongs to another system"));
         };
-        match py.detach(|| analysis.join()) {
-            Ok(structure) => Ok(System(py.detach(|| large::System::new(structure, contents)))),
-            Err(panic) => std::panic::resume_unwind(panic),
+        match py.detach(|| analysis.wait()) {
+            Some(structure) => Ok(System(py.detach(|| large::System::new(structure, contents)))),
+            None => Err(PyRuntimeError::new_err(
+                "the analysis of the structure was lost, with its thread, in a fork of the process or a panic",
+            )),
         }
     }
 
@@ -200,7 +201,7 @@ impl System {
         let find = |wanted| SOLVERS.iter().find(|(_, s)| *s == wanted).map_or("", |(name, _)| *name);
         self.0.wait();
         let (name, factor) = match self.0.solver() {
-            Reduced::Soon(_) => ("", None),
+            Reduced::Soon(..) => ("", None),
             Reduced::Gradients(kind, _) => (find(Solver::Gradients(*kind)), None),
             Reduced::Factor(c) if c.kind() == Kind::Dense => ("dense", Some(c)),
             Reduced::Factor(c) => ("sparse", Some(c)),

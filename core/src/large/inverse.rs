@@ -149,7 +149,7 @@ impl System {
     fn factor(&self) -> Option<&Cholesky> {
         match &self.solver {
             Reduced::Factor(factor) => Some(factor),
-            Reduced::Gradients(..) | Reduced::Soon(_) => None,
+            Reduced::Gradients(..) | Reduced::Soon(..) => None,
         }
     }
 }

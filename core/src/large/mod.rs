@@ -23,6 +23,7 @@ mod solve;
 mod system;
 mod weigh;
 
+pub use crate::threads::Soon;
 pub use family::{Contents, Family, Given, Program, Slots};
 pub use layout::{Layout, Sizes};
 pub use reduced::{Preconditioning, Reduced, Solver};

@@ -1,12 +1,13 @@
 //! How the reduced system is solved: by its factor, or by conjugate gradients.
 
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 
 use crate::linear::blocks::{BlockMatrix, BlockPattern};
 use crate::linear::sparse::pcg::{Operator, Preconditioner};
 use crate::linear::sparse::precondition::{BlockJacobi, Clusters};
 use crate::linear::sparse::{Cholesky, Kind, pcg};
-use crate::threads::Soon;
+use crate::threads::{Soon, promise};
 
 use super::points::damping_of;
 use super::system::System;
@@ -52,7 +53,7 @@ impl Solver {
 /// The reduced system made ready.
 pub enum Reduced {
     /// Being analyzed.
-    Soon(Soon<Cholesky>),
+    Soon(Soon<Cholesky>, Solver),
     Factor(Box<Cholesky>),
     Gradients(Preconditioning, Option<Box<dyn Preconditioner + Send + Sync>>),
 }
@@ -68,6 +69,24 @@ const MAX_STEPS: usize = 500;
 /// Solutions that are not steps (covariances, null vectors) are wanted to many digits.
 const EXACT: f64 = 1e-14;
 
+/// The analysis of a factor that is waited for.
+pub struct Analysis {
+    give: Sender<Cholesky>,
+    pattern: Arc<BlockPattern>,
+    solver: Solver,
+    threads: usize,
+}
+
+impl Analysis {
+    pub fn run(self) {
+        let mut cholesky = Cholesky::analyze(&self.pattern, self.solver.kind(), self.threads);
+        if cholesky.bytes() <= SMALL {
+            cholesky.make_room();
+        }
+        let _ = self.give.send(cholesky); // nobody waits for it any more
+    }
+}
+
 impl Reduced {
     /// What will solve systems of this pattern.
     pub fn of(solver: Solver, pattern: &Arc<BlockPattern>, threads: usize) -> Self {
@@ -77,41 +96,35 @@ impl Reduced {
         }
     }
 
-    /// The same, analyzed by a thread of its own: residuals and derivatives are evaluated meanwhile. intel, 1,728 poses, is
-    /// solved in 6 ms, of which this analysis takes 1.
-    pub fn soon(solver: Solver, pattern: &Arc<BlockPattern>, threads: usize) -> Self {
-        if threads == 1 || matches!(solver, Solver::Gradients(_)) {
-            return Reduced::of(solver, pattern, threads);
-        }
-        let pattern = pattern.clone();
-        Reduced::Soon(Soon::begin(move || {
-            let mut cholesky = Cholesky::analyze(&pattern, solver.kind(), threads);
-            if cholesky.bytes() <= SMALL {
-                cholesky.make_room();
-            }
-            cholesky
-        }))
+    /// The same, to be analyzed while residuals and derivatives are evaluated: of intel's 6 ms, 1,728 poses, the analysis
+    /// takes 1.
+    pub fn later(solver: Solver, pattern: &Arc<BlockPattern>, threads: usize) -> (Self, Analysis) {
+        let (give, soon) = promise();
+        (Reduced::Soon(soon, solver), Analysis { give, pattern: pattern.clone(), solver, threads })
     }
 
     /// Is a thread busy with the analysis?
     pub fn is_soon(&self) -> bool {
-        matches!(self, Reduced::Soon(_))
+        matches!(self, Reduced::Soon(..))
     }
 
     /// Waits for the analysis.
-    pub fn wait(&mut self) {
+    pub fn wait(&mut self, pattern: &Arc<BlockPattern>, threads: usize) {
         let nothing = Reduced::Gradients(Preconditioning::Jacobi, None);
         *self = match std::mem::replace(self, nothing) {
-            Reduced::Soon(soon) => Reduced::Factor(Box::new(soon.wait())),
+            Reduced::Soon(soon, solver) => match soon.wait() {
+                Some(cholesky) => Reduced::Factor(Box::new(cholesky)),
+                None => Reduced::of(solver, pattern, threads),
+            },
             known => known,
         };
     }
 
     /// Ready to solve with this matrix; false where it is not positive definite.
     pub fn factorize(&mut self, matrix: &BlockMatrix, threads: usize) -> bool {
-        self.wait();
+        self.wait(&matrix.pattern, threads);
         match self {
-            Reduced::Soon(_) => false,
+            Reduced::Soon(..) => false,
             Reduced::Factor(cholesky) => cholesky.factorize(matrix).is_ok(),
             Reduced::Gradients(Preconditioning::Clusters, made) => {
                 let clusters = Clusters::new(matrix, CLUSTER, threads);
@@ -159,7 +172,7 @@ impl System {
                 b.copy_from_slice(&x);
                 steps
             }
-            Reduced::Gradients(_, None) | Reduced::Soon(_) => 0,
+            Reduced::Gradients(_, None) | Reduced::Soon(..) => 0,
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The normal equations of a large problem, eliminated, factored and solved.
 
 use std::sync::Arc;
+use std::thread::spawn;
 
 use crate::evaluate::jobs::{n_threads, share};
 use crate::linear::blocks::{BlockMatrix, BlockPattern};
 use crate::linear::sparse::Cholesky;
 use crate::tape::BLOCK;
+use crate::threads::{Soon, promise};
 
 use super::family::{Contents, Family, Given, Scratch, Slots};
 use super::group::Group;
@@ -14,7 +16,7 @@ use super::linearize::{Job, Part, Sums, linearize};
 use super::lines::Lines;
 use super::pairs::{Pairs, RowRange, analyze, ranges};
 use super::points::{Points, scale_of};
-use super::reduced::{Preconditioning, Reduced, Solver};
+use super::reduced::{Analysis, Preconditioning, Reduced, Solver};
 
 /// Values of all families of variables, each one after the other.
 pub type Values<'a> = &'a [&'a [f64]];
@@ -58,22 +60,45 @@ pub struct System {
 pub struct Structure(System);
 
 impl Structure {
-    /// `families` : the slots of each.
-    pub fn new(
+    /// Begins the analysis in a thread of its own. `families` : the slots of each.
+    pub fn begin(
         sizes: Vec<Sizes>,
         families: Vec<Slots>,
         eliminated: Option<usize>,
         solver: Solver,
         threads: usize,
-    ) -> Self {
+    ) -> Soon<Self> {
+        let (give, soon) = promise();
+        spawn(move || {
+            let (structure, analysis) = Structure::new(sizes, families, eliminated, solver, threads);
+            if give.send(structure).is_ok() {
+                analysis.into_iter().for_each(Analysis::run);
+            }
+        });
+        soon
+    }
+
+    /// The structure, and what its factor is still to be analyzed by.
+    fn new(
+        sizes: Vec<Sizes>,
+        families: Vec<Slots>,
+        eliminated: Option<usize>,
+        solver: Solver,
+        threads: usize,
+    ) -> (Self, Option<Analysis>) {
         let layout = Layout::new(sizes, eliminated);
         let families: Vec<Family> = families.into_iter().map(|s| Family::new(s, &layout)).collect();
         let groups = Group::all(&families, &layout);
         let threads = n_threads(threads, usize::MAX, f64::INFINITY);
         let (mut pattern, mut pairs) = analyze(&groups, &families, &layout, solver.only_diagonal());
-        // What is eliminated decides, with the factor known, between it and conjugate gradients.
-        let ready = if eliminated.is_some() { Reduced::of } else { Reduced::soon };
-        let (mut reduced, mut patience) = (ready(solver, &pattern, threads), None);
+        let (mut patience, mut analysis) = (None, None);
+        let mut reduced = if eliminated.is_some() || threads == 1 || matches!(solver, Solver::Gradients(_)) {
+            Reduced::of(solver, &pattern, threads)
+        } else {
+            let (reduced, later) = Reduced::later(solver, &pattern, threads);
+            analysis = Some(later);
+            reduced
+        };
         if let (Solver::Auto, Reduced::Factor(factor), Some(_)) = (solver, &reduced, eliminated) {
             patience = products_of(factor, &pairs, families.iter().map(|f| f.n).sum());
         }
@@ -88,7 +113,7 @@ impl Structure {
         let n_jobs = groups.iter().map(|g| g.jobs.len()).max().unwrap_or(0);
         let mut parts = vec![Sums::default(); n_jobs];
         parts.iter_mut().for_each(|sums| sums.reset(layout.n_kept));
-        Structure(System {
+        let structure = Structure(System {
             families,
             groups,
             pairs,
@@ -108,7 +133,8 @@ impl Structure {
             scratch: Vec::new(),
             parts,
             layout,
-        })
+        });
+        (structure, analysis)
     }
 }
 
@@ -130,7 +156,7 @@ impl System {
 
     /// Waits for what solves the reduced system.
     pub fn wait(&mut self) {
-        self.solver.wait();
+        self.solver.wait(&self.matrix.pattern, self.threads);
     }
 
     pub fn solver(&self) -> &Reduced {
