@@ -82,7 +82,7 @@ def _whitening(declared: Residuals, rows: int) -> tuple[Whitening | None, Column
         return None, []
     columns: Columns = []
     entries: list[tuple[float | int | None, ...]] = []
-    table = np.ascontiguousarray(factor.reshape(len(factor), -1).T).reshape(rows, rows, -1)
+    table = np.ascontiguousarray(factor.transpose(1, 2, 0))
     for i in range(rows):
         row: list[float | int | None] = []
         for j in range(rows):

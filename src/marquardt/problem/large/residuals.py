@@ -138,7 +138,7 @@ def _real(name: str, what: str, given: Any) -> Values:
     array = visible(given)
     if array.dtype.kind not in "biuf":
         raise DataError(f"{name!r}: {what} must be real numbers, not of type {array.dtype}")
-    return np.array(array, dtype=np.float64, order="C")
+    return np.asarray(array, dtype=np.float64)
 
 
 def _weight(name: str, n: int, given: Any) -> Values | None:
@@ -167,15 +167,14 @@ def _sqrt_information(name: str, n: int, given: Any) -> Values | None:
             f"{name!r}: sqrt_information has shape {np.shape(given)}; (k, k) or ({n}, k, k) is needed, for k "
             "residuals of an item"
         )
-    flat = array.reshape(len(array), -1)
-    if not np.isfinite(flat).all():
-        item = int(np.argmin(np.isfinite(flat).all(axis=1)))
+    if not np.isfinite(array).all():
+        item = int(np.argmin(np.isfinite(array).all(axis=(1, 2))))
         raise DataError(f"{name!r}, item {item}: sqrt_information is not finite")
-    zero = ~flat.any(axis=1)
+    zero = ~array.any(axis=(1, 2))
     if zero.any():
         raise DataError(
             f"{name!r}, item {int(np.argmax(zero))}: sqrt_information is zero ({int(zero.sum())} such "
             "items): such an item says nothing; leave it out"
         )
-    alike = (flat[-1] == flat[0]).all() and (flat == flat[0]).all()
+    alike = (array[-1] == array[0]).all() and (array == array[0]).all()
     return array[:1] if alike else array
