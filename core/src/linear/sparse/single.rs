@@ -43,20 +43,30 @@ impl<const FORWARD: bool> Pass<'_, FORWARD> {
         let last = full * FEW;
         if FORWARD {
             (0..full).for_each(|k| self.down::<S, F, FEW>(s, k * FEW));
-            (last..last + rest).for_each(|j| self.down::<S, F, 1>(s, j));
-        } else {
-            (last..last + rest).rev().for_each(|j| self.up::<S, F, 1>(s, j));
+        }
+        match (rest, FORWARD) {
+            (1, true) => self.down::<S, F, 1>(s, last),
+            (2, true) => self.down::<S, F, 2>(s, last),
+            (3, true) => self.down::<S, F, 3>(s, last),
+            (1, false) => self.up::<S, F, 1>(s, last),
+            (2, false) => self.up::<S, F, 2>(s, last),
+            (3, false) => self.up::<S, F, 3>(s, last),
+            _ => (),
+        }
+        if !FORWARD {
             (0..full).rev().for_each(|k| self.up::<S, F, FEW>(s, k * FEW));
         }
     }
 
+    // Divisions ahead of the chain in which each number waits for those before it.
     #[inline(always)]
     fn down<S: Simd, const F: bool, const N: usize>(&mut self, s: S, at: usize) {
         let l = |r: usize, c: usize| self.node[(at + c) * self.height + at + r];
+        let inverse: [f64; N] = std::array::from_fn(|r| 1.0 / l(r, r));
         let mut x = [[0.0]; N];
         for r in 0..N {
             let known: f64 = (0..r).map(|c| l(r, c) * x[c][0]).sum();
-            x[r][0] = (self.y[at + r] - known) / l(r, r);
+            x[r][0] = (self.y[at + r] - known) * inverse[r];
         }
         (0..N).for_each(|r| self.y[at + r] = x[r][0]);
         let columns = columns::<N>(self.node, self.height, at);
@@ -66,11 +76,12 @@ impl<const FORWARD: bool> Pass<'_, FORWARD> {
     #[inline(always)]
     fn up<S: Simd, const F: bool, const N: usize>(&mut self, s: S, at: usize) {
         let l = |r: usize, c: usize| self.node[(at + c) * self.height + at + r];
+        let inverse: [f64; N] = std::array::from_fn(|r| 1.0 / l(r, r));
         let sums = dots::<S, F, N, 1>(s, columns::<N>(self.node, self.height, at), [&self.y[at + N..]]);
         let mut x = [0.0; N];
         for r in (0..N).rev() {
             let known: f64 = (r + 1..N).map(|k| l(k, r) * x[k]).sum();
-            x[r] = (self.y[at + r] - sums[r][0] - known) / l(r, r);
+            x[r] = (self.y[at + r] - sums[r][0] - known) * inverse[r];
         }
         self.y[at..at + N].copy_from_slice(&x);
     }
