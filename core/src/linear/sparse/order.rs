@@ -117,25 +117,36 @@ pub(super) fn heights(
 /// The nodes of a forest, children before parents and subtrees together; among siblings the heaviest comes last.
 pub(super) fn postorder(parent: &[u32], weight: impl Fn(usize) -> usize) -> Vec<usize> {
     let n = parent.len();
-    let mut children = vec![Vec::new(); n];
-    let mut stack: Vec<(usize, bool)> = Vec::new();
-    for k in 0..n {
-        match parent[k] {
-            NONE => stack.push((k, false)),
-            p => children[p as usize].push(k),
+    // Roots are the children of a node n. Siblings are a list from the first on.
+    let (mut first, mut next, mut heaviest) = (vec![NONE; n + 1], vec![NONE; n], vec![NONE; n + 1]);
+    for k in (0..n).rev() {
+        let above = if parent[k] == NONE { n } else { parent[k] as usize };
+        let rival = heaviest[above];
+        let mut put = |k: u32| next[k as usize] = std::mem::replace(&mut first[above], k);
+        if rival != NONE && weight(rival as usize) >= weight(k) {
+            put(k as u32);
+        } else {
+            heaviest[above] = k as u32;
+            if rival != NONE {
+                put(rival);
+            }
         }
     }
-    stack.reverse();
     let mut post = Vec::with_capacity(n);
-    while let Some((k, open)) = stack.pop() {
-        if open {
-            post.push(k);
+    let mut at = vec![n as u32];
+    while let Some(&k) = at.last() {
+        let k = k as usize;
+        let child = match first[k] {
+            NONE => std::mem::replace(&mut heaviest[k], NONE),
+            child => std::mem::replace(&mut first[k], next[child as usize]),
+        };
+        if child != NONE {
+            at.push(child);
             continue;
         }
-        stack.push((k, true));
-        let mut own = std::mem::take(&mut children[k]);
-        own.sort_by_key(|&c| std::cmp::Reverse(weight(c)));
-        stack.extend(own.into_iter().map(|c| (c, false)));
+        at.pop();
+        post.push(k);
     }
+    post.pop();
     post
 }

@@ -359,12 +359,13 @@ fn structure(
         node_of[group.clone()].fill(s as u32);
     }
     let (mut nodes, mut rows): (Vec<Node>, Vec<u32>) = (Vec::new(), Vec::new());
-    let mut children = vec![Vec::new(); groups.len()];
-    let mut seen = vec![usize::MAX; order.len()];
+    // Children are a list, from the last found on.
+    let (mut last, mut before) = (vec![NONE; groups.len()], vec![NONE; groups.len()]);
+    let (mut seen, mut own) = (vec![usize::MAX; order.len()], Vec::new());
     let mut start = 0;
     for (s, columns) in groups.into_iter().enumerate() {
         let begin = rows.len();
-        let mut own: Vec<u32> = Vec::new();
+        own.clear();
         let mut add = |k: usize| {
             if k >= columns.end && seen[k] != s {
                 seen[k] = s;
@@ -372,18 +373,19 @@ fn structure(
             }
         };
         columns.clone().flat_map(|k| graph.of(order[k])).for_each(|&j| add(new[j]));
-        for &child in &children[s] {
-            let child: &Node = &nodes[child];
-            rows[child.rows.clone()].iter().for_each(|&k| add(k as usize));
+        let mut child = last[s];
+        while child != NONE {
+            rows[nodes[child as usize].rows.clone()].iter().for_each(|&k| add(k as usize));
+            child = before[child as usize];
         }
         own.sort_unstable();
         let width = offsets[columns.end] - offsets[columns.start];
         let below: usize = own.iter().map(|&k| offsets[k as usize + 1] - offsets[k as usize]).sum();
         let parent = own.first().map_or(NONE, |&k| node_of[k as usize]);
         if parent != NONE {
-            children[parent as usize].push(s);
+            before[s] = std::mem::replace(&mut last[parent as usize], s as u32);
         }
-        rows.extend(own);
+        rows.extend(&own);
         let height = width + below;
         nodes.push(Node { columns, rows: begin..rows.len(), width, height, start, tiles: 0..0, parent });
         start += width * height;
