@@ -137,7 +137,7 @@ impl Into<'_> {
     }
 
     fn put(&self, entry: &Entry, tile: &Tile, columns: &mut [f64]) {
-        let (block, height) = (self.matrix.block(entry.block), self.node.height);
+        let (block, height) = (self.matrix.block(entry.block as usize), self.node.height);
         let first = (entry.column as usize - tile.span.start) * height + entry.row as usize;
         let width = entry.length as usize;
         for (r, row) in block.chunks_exact(width).enumerate() {

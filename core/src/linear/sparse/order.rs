@@ -12,8 +12,8 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Which block rows are joined, both ways, and by which stored block.
 pub(super) struct Graph {
     pub start: Vec<usize>,
-    pub neighbors: Vec<usize>,
-    pub blocks: Vec<usize>,
+    pub neighbors: Vec<u32>,
+    pub blocks: Vec<u32>,
 }
 
 impl Graph {
@@ -31,7 +31,7 @@ impl Graph {
         let (mut neighbors, mut blocks) = (vec![0; start[n]], vec![0; start[n]]);
         for (i, j, k) in edges().filter(|(i, j, _)| i != j) {
             for (from, to) in [(i, j), (j, i)] {
-                (neighbors[next[from]], blocks[next[from]]) = (to, k);
+                (neighbors[next[from]], blocks[next[from]]) = (to as u32, k as u32);
                 next[from] += 1;
             }
         }
@@ -43,21 +43,22 @@ impl Graph {
     }
 
     /// The neighbors of a block row.
-    pub fn of(&self, i: usize) -> &[usize] {
+    pub fn of(&self, i: usize) -> &[u32] {
         &self.neighbors[self.start[i]..self.start[i + 1]]
     }
+}
 
-    /// Approximate minimum degree (Amestoy, Davis & Duff 1996): the block row that is eliminated first, second, ...
-    pub fn minimum_degree(&self) -> Vec<usize> {
-        let n = self.n();
-        let (mut order, mut inverse) = (vec![0; n], vec![0; n]);
-        let pattern = SymbolicSparseColMatRef::new_checked(n, n, &self.start, None, &self.neighbors);
-        let mut memory = MemBuffer::new(amd::order_maybe_unsorted_scratch::<usize>(n, self.neighbors.len()));
-        let stack = MemStack::new(&mut memory);
-        match amd::order_maybe_unsorted(&mut order, &mut inverse, pattern, Default::default(), stack) {
-            Ok(_) => order,
-            Err(_) => (0..n).collect(), // too large for the ordering's indices: any order is right
-        }
+/// Approximate minimum degree (Amestoy, Davis & Duff 1996): the block row that is eliminated first, second, ...
+pub(super) fn minimum_degree(p: &BlockPattern) -> Vec<usize> {
+    let n = p.n_blocks();
+    let (mut order, mut inverse) = (vec![0u32; n], vec![0u32; n]);
+    let start: Vec<u32> = p.row_start.iter().map(|&k| k as u32).collect();
+    // The rows of the lower triangle are the columns of the upper one, and one of them is enough.
+    let pattern = SymbolicSparseColMatRef::new_checked(n, n, &start, None, &p.columns);
+    let mut memory = MemBuffer::new(amd::order_scratch::<u32>(n, p.columns.len()));
+    match amd::order(&mut order, &mut inverse, pattern, Default::default(), MemStack::new(&mut memory)) {
+        Ok(_) => order.into_iter().map(|k| k as usize).collect(),
+        Err(_) => (0..n).collect(), // too large for the ordering's indices: any order is right
     }
 }
 
@@ -75,7 +76,7 @@ pub(super) fn tree(graph: &Graph, order: &[usize], new: &[usize]) -> Vec<u32> {
     let (mut parent, mut ancestor) = (vec![NONE; n], vec![NONE; n]);
     for k in 0..n {
         for &neighbor in graph.of(order[k]) {
-            let mut i = new[neighbor];
+            let mut i = new[neighbor as usize];
             while i < k {
                 let next = std::mem::replace(&mut ancestor[i], k as u32);
                 if next == NONE {
@@ -102,7 +103,7 @@ pub(super) fn heights(
     for k in 0..graph.n() {
         seen[k] = k as u32;
         for &neighbor in graph.of(order[k]) {
-            let mut i = new[neighbor];
+            let mut i = new[neighbor as usize];
             while i < k && seen[i] != k as u32 {
                 seen[i] = k as u32;
                 heights[i].0 += 1;

@@ -52,7 +52,7 @@ pub(super) struct Update {
 /// A stored block of the matrix and where in the node it goes; transposed where its order is turned round.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry {
-    pub block: usize,
+    pub block: u32,
     pub row: u32,
     pub column: u32,
     pub transposed: bool,
@@ -93,7 +93,7 @@ impl Symbolic {
     /// Ordered by minimum degree.
     pub fn sparse(p: &BlockPattern) -> Self {
         let graph = Graph::new(p);
-        let order = graph.minimum_degree();
+        let order = order::minimum_degree(p);
         let new = order::inverse(&order);
         let parent = order::tree(&graph, &order, &new);
         let heights = order::heights(&graph, &order, &new, &parent, &p.sizes);
@@ -222,14 +222,15 @@ impl Symbolic {
                 let (begin, entries) = (self.entries.len(), &mut self.entries);
                 for k in self.tiles[t].columns.clone() {
                     let (i, column) = (self.order[k], place[k]);
-                    let mut add = |block, row, transposed| {
-                        let length = p.sizes[p.columns[block] as usize];
+                    let mut add = |block: u32, row, transposed| {
+                        let length = p.sizes[p.columns[block as usize] as usize];
                         entries.push(Entry { block, row, column, transposed, length });
                     };
-                    add(p.diagonal(i), column, false);
+                    add(p.diagonal(i) as u32, column, false);
                     for (&j, &block) in graph.of(i).iter().zip(&graph.blocks[graph.start[i]..]) {
-                        if new[j] > k {
-                            add(block, place[new[j]], j < i);
+                        let at = new[j as usize];
+                        if at > k {
+                            add(block, place[at], (j as usize) < i);
                         }
                     }
                 }
@@ -372,7 +373,7 @@ fn structure(
                 own.push(k as u32);
             }
         };
-        columns.clone().flat_map(|k| graph.of(order[k])).for_each(|&j| add(new[j]));
+        columns.clone().flat_map(|k| graph.of(order[k])).for_each(|&j| add(new[j as usize]));
         let mut child = last[s];
         while child != NONE {
             rows[nodes[child as usize].rows.clone()].iter().for_each(|&k| add(k as usize));
