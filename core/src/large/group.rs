@@ -28,7 +28,7 @@ pub struct Unit {
 
 /// A job keeps sums over all kept unknowns: no more of them than the items repay.
 const MAX_JOBS: usize = 16;
-const ITEMS_PER_JOB: usize = 512;
+const ITEMS_PER_JOB: usize = 2048;
 
 impl Group {
     fn new(

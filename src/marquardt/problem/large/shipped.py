@@ -142,17 +142,17 @@ def _words(numbers: Any) -> str:
 
 
 def _tape(text: str) -> TapeSpec:
-    sizes, constants, outputs, *code = text.split("\n", 3)
+    sizes, constants, outputs, *lines = text.split("\n", 3)
     _, n_inputs, _, n_registers = sizes.split()
-    codes, words = core_opcodes(), " ".join(code).split()
-    operations = np.array([codes[name] for name in words[::5]], dtype=np.uint32)
-    slots = [np.array(list(map(int, words[k::5])), dtype=np.uint32) for k in range(1, 5)]
+    codes, words = core_opcodes(), " ".join(lines).split()
+    words[::5] = [str(codes[name]) for name in words[::5]]
+    code = np.fromstring(" ".join(words), dtype=np.uint32, sep=" ").reshape(-1, 5)
     return TapeSpec(
         n_params=0,
         constants=np.array(list(map(float, constants.split()[1:]))),
         prologue=np.empty((0, 5), np.uint32),
         n_inputs=int(n_inputs),
-        code=np.column_stack([operations, *slots]),
+        code=code,
         n_registers=int(n_registers),
         outputs=np.array(list(map(int, outputs.split()[1:])), dtype=np.uint32),
         guards=[],

@@ -56,7 +56,7 @@ class _Tail:
         self.new: list[tuple[str, Any]] = []
         self.constants = dict(zip(spec.constants.tolist(), range(spec.n_params, self.behind), strict=True))
         self.columns: dict[int, int] = {}
-        self.code: list[tuple[int, ...]] = []
+        self.code: list[int] = []
 
     def product(self, row: Entries, column: list[int]) -> int:
         """The slot of a row of W times a column of outputs."""
@@ -71,7 +71,7 @@ class _Tail:
         for w, slot in terms:
             op, operands = ("fma", (slot, made[-1])) if made else ("mul", (slot, 0))
             made.append(self.free.pop() if self.free else self.slot("register", None))
-            self.code.append((codes[op], made[-1], self.factor(w), *operands))
+            self.code += (codes[op], made[-1], self.factor(w), *operands)
         self.free += made[:-1]
         return made[-1]
 
