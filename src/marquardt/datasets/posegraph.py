@@ -205,7 +205,7 @@ def _upper_roots(matrices: Matrix) -> Matrix:
                 for above in range(i):
                     entry = entry - roots[above, i] * roots[above, j]
                 roots[i, j] = np.sqrt(entry) if j == i else entry / roots[i, i]
-    return roots.transpose(2, 0, 1)
+    return np.asarray(roots.transpose(2, 0, 1))
 
 
 def _words(values: Iterable[float]) -> str:

@@ -146,3 +146,70 @@ impl Product<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A A' + I, column after column, and below it rows B.
+    fn node(height: usize, width: usize) -> Vec<f64> {
+        let number = |i: usize, j: usize| ((7 * i + 3 * j) % 11) as f64 / 11.0 - 0.4;
+        let entry = |i: usize, j: usize| {
+            let product: f64 = (0..width).map(|k| number(i, k) * number(j, k)).sum();
+            if i < width { product + f64::from(u8::from(i == j)) } else { number(i, j) }
+        };
+        (0..width).flat_map(|j| (0..height).map(move |i| entry(i, j))).collect()
+    }
+
+    #[test]
+    fn the_factor_times_its_transpose_is_the_node() {
+        for (height, width) in (1..20).flat_map(|w| [(w, w), (w + 1, w), (w + 13, w)]) {
+            let before = node(height, width);
+            let mut after = before.clone();
+            factorize(Level::best(), &mut after, height, width).unwrap();
+            for j in 0..width {
+                for i in j..height {
+                    let sum: f64 = (0..=j).map(|k| after[k * height + i] * after[k * height + j]).sum();
+                    assert!((sum - before[j * height + i]).abs() < 1e-13, "{height} x {width}: {i}, {j}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn products_are_subtracted_below_the_diagonal() {
+        for (height, width, row) in [(3, 3, 0), (12, 3, 3), (17, 6, 6), (30, 9, 11)] {
+            let numbers = node(height, width);
+            for m in 1..=height - row {
+                let stride = height - row + 2;
+                let mut into = vec![1.0; m * stride];
+                subtract(
+                    Level::best(),
+                    Columns { numbers: &numbers, height, width },
+                    row,
+                    m,
+                    &mut into,
+                    stride,
+                );
+                for j in 0..m {
+                    for i in j..height - row {
+                        let at = |k: usize, i: usize| numbers[k * height + row + i];
+                        let sum: f64 = (0..width).map(|k| at(k, i) * at(k, j)).sum();
+                        assert!((into[j * stride + i] - 1.0 + sum).abs() < 1e-13, "{height}, {m}: {i}, {j}");
+                    }
+                    assert_eq!(into[j * stride + height - row..][..2], [1.0; 2]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pivot_that_is_not_positive_is_told() {
+        let mut values = node(9, 6);
+        values[4 * 9 + 4] = -1.0;
+        assert_eq!(factorize(Level::best(), &mut values, 9, 6), Err(4));
+        let mut values = node(9, 6);
+        values[2 * 9 + 2] = f64::NAN;
+        assert_eq!(factorize(Level::best(), &mut values, 9, 6), Err(2));
+    }
+}
