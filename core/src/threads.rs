@@ -93,3 +93,30 @@ impl<T> Soon<T> {
         if self.owner == process::id() { result.recv().ok() } else { result.try_recv().ok() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_is_waited_for() {
+        let (give, soon) = promise();
+        std::thread::spawn(move || give.send(7));
+        assert_eq!(soon.wait(), Some(7));
+    }
+
+    #[test]
+    fn a_result_that_nobody_works_out_any_more_is_none() {
+        let (give, soon) = promise::<u8>();
+        drop(give);
+        assert_eq!(soon.wait(), None);
+    }
+
+    #[test]
+    fn a_thread_of_the_process_that_forked_is_not_waited_for() {
+        let (give, mut soon) = promise::<u8>();
+        soon.owner += 1;
+        assert_eq!(soon.wait(), None);
+        drop(give); // until here it might have been sent
+    }
+}

@@ -96,7 +96,7 @@ impl Reduced {
         }
     }
 
-    /// The same, to be analyzed while residuals and derivatives are evaluated: of intel's 6 ms, 1,728 poses, the analysis
+    /// The same, to be analyzed while residuals and derivatives are evaluated: of intel's 5 ms, 1,728 poses, the analysis
     /// takes 1.
     pub fn later(solver: Solver, pattern: &Arc<BlockPattern>, threads: usize) -> (Self, Analysis) {
         let (give, soon) = promise();

@@ -247,7 +247,7 @@ impl System {
             let parts: Vec<Part> = jobs.map(|(job, sums)| Part { job, sums }).collect();
             let n_items: usize = group.families.iter().map(|&f| self.families[f].n).sum();
             let wanted = if self.solver.is_soon() { 1 } else { self.threads };
-            let threads = n_threads(wanted, parts.len(), 35.0 * n_items as f64);
+            let threads = n_threads(wanted, parts.len(), 50.0 * n_items as f64);
             let (families, offsets) = (&self.families, &self.layout.offset);
             share(threads, &mut self.scratch, parts.into_iter(), |_, part, scratch| {
                 linearize(group, families, offsets, sources, part, scratch);

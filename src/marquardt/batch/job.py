@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..curve.columns import column_names, is_table, numbers
-from ..curve.parameters import Parameters, is_mapping
+from ..curve.parameters import Parameters
 from ..curve.setup import Request, Setup, from_function
 from ..curve.setup_formula import from_formula
-from ..errors import DataError, ModelError, OptionError, ParameterError, suggestion
+from ..errors import DataError, ModelError, OptionError, ParameterError
 from ..expr.formula import Formula
 from ..masked import is_masked_array
 from ..problem.likelihood import FAMILIES
 from ..problem.model import compile_model
 from ..solve.robust import Plan, plan
+from .differing import box_of, column, common, held, starts, widest
 from .places import Columns, Places
 
 Array = NDArray[Any]
@@ -70,7 +70,7 @@ class Job:
 
     def start_of(self, n: int) -> Array:
         """Starts of free parameter n, (k,) or () for all fits."""
-        return np.asarray(_column(self.start, n))
+        return np.asarray(column(self.start, n))
 
     def __len__(self) -> int:
         return len(self.y)
@@ -107,8 +107,8 @@ def job_of(
         raise OptionError(f"start = {start!r}: values, 'search', 'neighbours' or None are needed")
     start = None if search else start
     first = [places.of_one(part) for part in parts]
-    setup = _one_fit(model, names, first, start, _widest(bounds, places), fixed, places)
-    box = _box(bounds, setup.parameters, places)
+    setup = _one_fit(model, names, first, start, widest(bounds, places), fixed, places)
+    box = box_of(bounds, setup.parameters, places)
     if names is not None:  # a formula may take them in another order, and not all
         parts = [parts[names.index(name)] for name in setup.data.names if name in names]
     _check_family(family, trials, sigma, loss, f_scale)
@@ -121,10 +121,10 @@ def job_of(
         weights=_square_roots(sigma, weights, places, family),
         trials=None if trials is None else _positive(places.beside(trials, "trials"), "trials", places),
         mask=None if mask is None else places.beside(mask, "mask", truth=True),
-        start=_starts(start, setup.parameters, box, places),
+        start=starts(start, setup.parameters, box, places),
         box=box,
         search=search,
-        fixed=_held(fixed, setup.parameters, places),
+        fixed=held(fixed, setup.parameters, places),
         known_sigma=known,
         loss=plan(loss, f_scale, known),
         loss_given=loss,
@@ -193,10 +193,8 @@ def _one_fit(
     x: Any = parts[0] if len(parts) == 1 else tuple(parts)
     if names is not None:
         x = dict(zip(names, parts, strict=True))
-    common = [_common(given, option, places) for given, option in ((start, "start"), (fixed, "fixed"))]
-    wanted = Request(
-        x, np.zeros(places.m), None, common[0], bounds, common[1], None, None, "error", None, None
-    )
+    start, fixed = common(start, "start", places), common(fixed, "fixed", places)
+    wanted = Request(x, np.zeros(places.m), None, start, bounds, fixed, None, None, "error", None, None)
     if isinstance(model, str) and "~" in model:
         model = model.partition("~")[2]  # the left side is a name for the data
     setup = from_formula(model, wanted) if isinstance(model, str | Formula) else from_function(model, wanted)
@@ -227,143 +225,6 @@ def _check_length(setup: Setup, places: Places) -> None:
             f"or fixed value is a number, one for each fit, {places.grid}, or what the model itself takes"
         )
     raise ModelError(f"`{setup.title}` gives {made} numbers for {places.m} points")
-
-
-# --------------------------------------------------------------------------- values that differ between fits
-
-
-def _common(given: Any, option: str, places: Places) -> Any:
-    """The values as one fit has them: of those that differ the first that is known."""
-    if given is None or not is_mapping(given):
-        rows = None if given is None else np.asarray(given)
-        if rows is None or rows.ndim < 2:
-            return given
-        return _first_known(places.rows(rows, option), axis=0)
-    found = {}
-    for name, value in given.items():
-        values = np.asarray(value) if np.ndim(value) else value
-        differs = np.ndim(value) and np.shape(value) == places.grid and places.grid
-        if differs and values.dtype.kind not in "biuf":
-            raise ParameterError(
-                f"{option}: the values of {name!r} are of type {values.dtype}, not real numbers"
-            )
-        found[name] = float(_first_known(values.reshape(-1))) if differs else value
-    return {name: value for name, value in found.items() if not _is_nan(value)}
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
-
-
-def _first_known(values: Array, axis: int = 0) -> Any:
-    first = values.take(0, axis)
-    if np.isfinite(first).all():  # as nearly always: the others need no look
-        return first
-    return np.take_along_axis(values, np.expand_dims(np.argmax(np.isfinite(values), axis=axis), axis), axis)[
-        0
-    ]
-
-
-def _starts(given: Any, parameters: Parameters, box: tuple[Array, Array], places: Places) -> Array | Columns:
-    free = list(parameters.free)
-    start: Array | Columns = parameters.values[free]
-    values = _table(given, parameters, places, "start")
-    if isinstance(values, Columns):
-        start = values.of(free)
-    elif values is not None:
-        start = values if len(free) == values.shape[1] else np.ascontiguousarray(values[:, free])
-    for n, i in enumerate(free):
-        column, lower, upper = _column(start, n), box[0][..., n], box[1][..., n]
-        if np.isneginf(lower).all() and np.isposinf(upper).all():
-            continue
-        outside = np.flatnonzero((column < lower) | (column > upper))
-        if outside.size:
-            k = int(outside[0])
-            value, low, high = (float(np.broadcast_to(v, places.k)[k]) for v in (column, lower, upper))
-            raise ParameterError(
-                f"start {value:g} of {parameters.names[i]!r} in fit {places.index(k)} is outside its "
-                f"bounds [{low:g}, {high:g}]"
-            )
-    return start
-
-
-def _column(table: Array | Columns, n: int) -> Any:
-    return table.parts[n] if isinstance(table, Columns) else table[..., n]
-
-
-def _differ(side: Any, places: Places) -> bool:
-    return bool(places.grid) and np.ndim(side) > 0 and np.shape(side) == places.grid
-
-
-def _widest(bounds: Any, places: Places) -> Any:
-    """Bounds that hold those of all fits."""
-    if not is_mapping(bounds):
-        return bounds
-    found = {}
-    for name, pair in bounds.items():
-        if isinstance(pair, tuple | list) and len(pair) == 2:
-            low, high = pair
-            low = float(np.min(low)) if _differ(low, places) else low
-            pair = (low, float(np.max(high)) if _differ(high, places) else high)
-        found[name] = pair
-    return found
-
-
-def _box(bounds: Any, parameters: Parameters, places: Places) -> tuple[Array, Array]:
-    """Lower and upper bounds of the free parameters, (p,), or (k, p) where they differ between fits."""
-    free = list(parameters.free)
-    lower, upper = parameters.lower[free], parameters.upper[free]
-    own = {}
-    for name, pair in bounds.items() if is_mapping(bounds) else ():
-        if isinstance(pair, tuple | list) and any(_differ(side, places) for side in pair):
-            own[str(name)] = pair
-    if not own:
-        return lower, upper
-    lower, upper = np.tile(lower, (places.k, 1)), np.tile(upper, (places.k, 1))
-    for name, pair in own.items():
-        if name not in parameters.free_names:
-            continue
-        i = parameters.free_names.index(name)
-        for table, side in ((lower, pair[0]), (upper, pair[1])):
-            if _differ(side, places):
-                table[:, i] = np.asarray(side, dtype=np.float64).reshape(-1)
-        bad = ~(lower[:, i] < upper[:, i])
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise ParameterError(
-                f"bounds of {name!r} in fit {places.index(k)} are [{lower[k, i]:g}, {upper[k, i]:g}]: the "
-                "lower one must be below the upper one"
-            )
-    return lower, upper
-
-
-def _held(given: Any, parameters: Parameters, places: Places) -> Array | None:
-    values = _table(given, parameters, places, "fixed")
-    if values is None:
-        return None
-    held = [i for i in range(len(parameters.names)) if i not in parameters.free]
-    found = np.ascontiguousarray(values.of(held)[:] if isinstance(values, Columns) else values[:, held])
-    if not np.isfinite(found).all():
-        k, i = np.argwhere(~np.isfinite(found))[0]
-        raise ParameterError(f"fixed: {parameters.names[held[i]]!r} is not finite in fit {places.index(k)}")
-    return found
-
-
-def _table(given: Any, parameters: Parameters, places: Places, option: str) -> Array | Columns | None:
-    """All parameters of all fits, where some value differs between fits; else None."""
-    if given is None:
-        return None
-    if not is_mapping(given):
-        rows = np.asarray(given)
-        return None if rows.ndim < 2 else np.asarray(places.rows(rows, option), dtype=np.float64)
-    own = {str(n): np.asarray(v) for n, v in given.items() if np.ndim(v) and np.shape(v) == places.grid}
-    if not own or not places.grid:
-        return None
-    unknown = next((n for n in own if n not in parameters.names), None)
-    if unknown is not None:
-        raise ParameterError(f"{option}: no parameter {unknown!r}{suggestion(unknown, parameters.names)}")
-    pairs = zip(parameters.names, parameters.values.tolist(), strict=True)
-    return Columns([own[name].reshape(-1) if name in own else value for name, value in pairs], places.k)
 
 
 # ------------------------------------------------------------------------------------------ weights, families

@@ -10,8 +10,8 @@ from marquardt.datasets import scenes
 from marquardt.solve.large.system import make_system
 
 
-def graph():
-    return scenes.manhattan(60).start.problem()
+def graph(n=60):
+    return scenes.manhattan(n).start.problem()
 
 
 def step_of(system, compiled):
@@ -42,10 +42,10 @@ def test_every_solver_of_a_graph_finds_the_same_poses(solver):
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no fork here")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent():
-    compiled = graph().compile()
-    system = make_system(compiled, threads=2)
+    compiled = graph(20_000).compile()  # large enough to be at work on when the child begins
     context = multiprocessing.get_context("fork")
     found = context.Queue()
+    system = make_system(compiled, threads=2)
     child = context.Process(target=lambda: found.put(step_of(system, compiled)))
     child.start()
     there, here = found.get(timeout=60), step_of(system, compiled)

@@ -39,23 +39,30 @@ impl<const FORWARD: bool> WithSimd for Pass<'_, FORWARD> {
 impl<const FORWARD: bool> Pass<'_, FORWARD> {
     #[inline(always)]
     fn all<S: Simd, const F: bool>(mut self, s: S) {
-        let (full, rest) = (self.width / FEW, self.width % FEW);
-        let last = full * FEW;
-        if FORWARD {
-            (0..full).for_each(|k| self.down::<S, F, FEW>(s, k * FEW));
+        let full = self.width / FEW;
+        let ahead = |k| if FORWARD { k } else { full - 1 - k };
+        if !FORWARD {
+            self.last::<S, F>(s, full * FEW, self.width % FEW);
         }
-        match (rest, FORWARD) {
-            (1, true) => self.down::<S, F, 1>(s, last),
-            (2, true) => self.down::<S, F, 2>(s, last),
-            (3, true) => self.down::<S, F, 3>(s, last),
-            (1, false) => self.up::<S, F, 1>(s, last),
-            (2, false) => self.up::<S, F, 2>(s, last),
-            (3, false) => self.up::<S, F, 3>(s, last),
+        (0..full).for_each(|k| self.few::<S, F, FEW>(s, ahead(k) * FEW));
+        if FORWARD {
+            self.last::<S, F>(s, full * FEW, self.width % FEW);
+        }
+    }
+
+    #[inline(always)]
+    fn last<S: Simd, const F: bool>(&mut self, s: S, at: usize, n: usize) {
+        match n {
+            1 => self.few::<S, F, 1>(s, at),
+            2 => self.few::<S, F, 2>(s, at),
+            3 => self.few::<S, F, 3>(s, at),
             _ => (),
         }
-        if !FORWARD {
-            (0..full).rev().for_each(|k| self.up::<S, F, FEW>(s, k * FEW));
-        }
+    }
+
+    #[inline(always)]
+    fn few<S: Simd, const F: bool, const N: usize>(&mut self, s: S, at: usize) {
+        if FORWARD { self.down::<S, F, N>(s, at) } else { self.up::<S, F, N>(s, at) }
     }
 
     // Divisions ahead of the chain in which each number waits for those before it.

@@ -106,7 +106,7 @@ impl Symbolic {
         let heights: Vec<(u32, usize)> = post.iter().map(|&k| heights[k]).collect();
         let order: Vec<usize> = post.iter().map(|&k| order[k]).collect();
         let widths: Vec<usize> = order.iter().map(|&i| p.sizes[i] as usize).collect();
-        let groups = merged(same_rows(&parent, &heights), &parent, &heights, &widths);
+        let groups = order::merged(order::same_rows(&parent, &heights), &parent, &heights, &widths);
         Self::new(p, &graph, order, groups)
     }
 
@@ -302,49 +302,6 @@ impl Symbolic {
 fn operations(node: &Node) -> f64 {
     let (w, m) = (node.width as f64, (node.height - node.width) as f64);
     w * w * w / 6.0 + w * w * m / 2.0 + w * m * m / 2.0
-}
-
-/// Runs of columns that have the same rows below.
-fn same_rows(parent: &[u32], heights: &[(u32, usize)]) -> Vec<Range<usize>> {
-    let mut groups: Vec<Range<usize>> = Vec::new();
-    for k in 0..parent.len() {
-        match groups.last_mut() {
-            Some(last) if parent[k - 1] == k as u32 && heights[k - 1].0 == heights[k].0 + 1 => last.end += 1,
-            _ => groups.push(k..k + 1),
-        }
-    }
-    groups
-}
-
-/// Joins a node with the parent that follows it where the zeros that are then computed with are few (Ashcraft & Grimes
-/// 1989): products of a few columns cost more than the zeros do.
-fn merged(
-    groups: Vec<Range<usize>>,
-    parent: &[u32],
-    heights: &[(u32, usize)],
-    widths: &[usize],
-) -> Vec<Range<usize>> {
-    let mut joined: Vec<(Range<usize>, usize, usize, f64)> = Vec::new(); // blocks, width, height, zeros
-    for group in groups.into_iter().rev() {
-        let width: usize = widths[group.clone()].iter().sum();
-        let height = heights[group.start].1;
-        if let Some((blocks, above, tall, zeros)) = joined.last_mut()
-            && parent[group.end - 1] as usize == blocks.start
-        {
-            let all = (width + *above) as f64;
-            let more = *zeros + (width * (width + *tall - height)) as f64;
-            let share = more / (all * (all + 1.0) / 2.0 + all * (*tall - *above) as f64);
-            if all <= 4.0 || share < 0.05 || (share < 0.1 && all <= 48.0) || (share < 0.8 && all <= 16.0) {
-                blocks.start = group.start;
-                *tall += width;
-                *above += width;
-                *zeros = more;
-                continue;
-            }
-        }
-        joined.push((group, width, height, 0.0));
-    }
-    joined.into_iter().rev().map(|(blocks, ..)| blocks).collect()
 }
 
 /// The nodes, all their block rows, and the node of each block column.
