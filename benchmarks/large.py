@@ -27,19 +27,19 @@ METHOD = """\
 
 **Method.** Every run is a process of its own on {threads} threads; contestants take turns, {rounds} rounds,
 medians are shown. Time begins where the data are in memory and includes whatever a program makes of them:
-tracing, differentiating and compiling here ("tracing": that part, the model never seen before; another thread
-analyzes the structure meanwhile), building the problem, ordering and analysis elsewhere; "again" is the same
-problem declared and solved a second time in the process. All stop where a step changed the cost by less than
-1e-6 of itself. "1 %" and "0.01 %" are times until the cost was that near to the best that any run found,
-"above best" is where a run ended. Ceres ({ceres}, -O3 -march=native, automatic derivatives) with dense,
-sparse and iterative Schur (Schur-Jacobi); on pose graphs sparse normal equations, nearly undamped (initial
-radius 1e12). GTSAM: Levenberg-Marquardt with `CeresDefaults`, on pose graphs nearly undamped too, graph and
-values built beforehand; it leaves out observations from behind a camera, and its pose graphs count rotations
-by the whole angle, so that it is compared with its own best cost. SciPy: the recipe of its cookbook (trf,
-differences by sparsity). Memory is the peak of the resident set beyond what was resident with the data read,
-for all alike. Who took longer than {limit} s ended "never". Generated scenes are better conditioned than real
-ones.
-"""
+declaring and compiling here ("tracing": that part, in a new process; another thread analyzes the structure
+meanwhile), building the problem, ordering and analysis elsewhere; "again" is the same problem declared and
+solved a second time in the process. The programs of the library's own residual functions come with it; "own
+function" is the same with a function that must be traced, differentiated and lowered first. All stop where
+a step changed the cost by less than 1e-6 of itself. "1 %" and "0.01 %" are times until the cost was that
+near to the best that any run found, "above best" is where a run ended. Ceres ({ceres}, -O3 -march=native,
+automatic derivatives) with dense, sparse and iterative Schur (Schur-Jacobi); on pose graphs sparse normal
+equations, nearly undamped (initial radius 1e12). GTSAM: Levenberg-Marquardt with `CeresDefaults`, on pose
+graphs nearly undamped too, graph and values built beforehand; it leaves out observations from behind a
+camera, and its pose graphs count rotations by the whole angle, so that it is compared with its own best
+cost. SciPy: the recipe of its cookbook (trf, differences by sparsity). Memory is the peak of the resident
+set beyond what was resident with the data read, for all alike. Who took longer than {limit} s ended
+"never". Generated scenes are better conditioned than real ones."""
 FLAGS = ["-O3", "-march=native", "-DNDEBUG", "-std=c++17", "-I/usr/include/eigen3"]
 HERE = Path(__file__).parent
 CERES = {"bal": ("dense", "sparse", "cg"), "graph": ("graph",)}
@@ -76,7 +76,11 @@ def commands(path: str, options: argparse.Namespace) -> dict[str, list[str]]:
     kind = "graph" if path.endswith(".g2o") else "bal"
     threads = str(options.threads)
     loss = [str(options.huber)] if options.huber else []
-    found = {"marquardt": [sys.executable, str(HERE / "large_run.py"), "marquardt", path, threads, *loss]}
+    own = {"marquardt": "marquardt", "marquardt, own function": "traced"}
+    found = {
+        shown: [sys.executable, str(HERE / "large_run.py"), name, path, threads, *loss]
+        for shown, name in own.items()
+    }
     if (driver := ceres()) is not None:
         for solver in CERES[kind]:
             if solver == "dense" and n_cameras(path) > MOST_DENSE:

@@ -48,7 +48,7 @@ def _first_known(values: Array, axis: int = 0) -> Any:
 
 
 def starts(given: Any, parameters: Parameters, box: tuple[Array, Array], places: Places) -> Array | Columns:
-    """Starts of the free parameters, (p,), or (k, p) where they differ. Raises ParameterError beyond bounds."""
+    """Starts of the free parameters, (p,) or (k, p). Raises ParameterError beyond bounds."""
     free = list(parameters.free)
     start: Array | Columns = parameters.values[free]
     values = _table(given, parameters, places, "start")
