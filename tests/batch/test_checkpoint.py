@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import warnings
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,26 @@ def test_ctrl_c_keeps_what_is_done() -> None:
         ends = fitted(progress=interrupt)
     assert ends.counts == {Status.NOT_DONE: 2500, Status.CONVERGED: 500}
     assert np.array_equal(ends["tau"][:500], fitted()["tau"][:500])
+
+
+def test_ctrl_c_amid_slow_fits_leaves_the_others_not_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(many, "MOST", 1 << 16)
+    y = np.tile(data(), (40, 1))
+    seen: list[int] = []
+
+    def soon(progress: Any) -> None:
+        if not seen:
+            threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+        seen.append(progress.done)
+
+    with pytest.warns(RuntimeWarning, match=r"[1-9][\d,]* of 120,000 fits are done; give checkpoint="):
+        ends = mq.fit_many(decay, T, y, start=[2, 1, 0], loss="huber", progress=soon)
+    assert seen[0] == 256  # slow fits are told of early
+    assert set(ends.counts) <= {Status.CONVERGED, Status.INTERRUPTED, Status.NOT_DONE}
+    made = ends.status == 0
+    assert made.any() and not made.all()
+    whole = mq.fit_many(decay, T, y[:3000], start=[2, 1, 0], loss="huber")
+    assert np.array_equal(ends.x[:3000][made[:3000]], whole.x[made[:3000]])
 
 
 @pytest.mark.parametrize("name", KINDS)

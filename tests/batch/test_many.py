@@ -228,6 +228,22 @@ def test_fits_that_fell_aside_are_brought_back_by_their_neighbors() -> None:
     assert good.all() and np.count_nonzero(np.abs(alone["m"] - place) > 0.1) >= 3
 
 
+def test_one_good_fit_is_enough_for_its_neighbors_and_theirs() -> None:
+    # Wrong minima of an oscillation are certified, and those beside them are as wrong: no median tells them.
+    rng = np.random.default_rng(3)
+    x = np.linspace(0, 10, 40)
+    w = 1.0 + 0.02 * np.add.outer(np.arange(30), np.arange(25))
+    y = 2 * np.sin(w[..., None] * x) + 0.1 * rng.standard_normal((30, 25, 40))
+    seed = np.full(w.shape, 5.0)
+    seed[20, 11] = w[20, 11]
+    start = {"a": 1, "w": seed}
+    alone = mq.fit_many("a*sin(w*x)", {"x": x}, y, start=start)
+    helped = mq.fit_many("a*sin(w*x)", {"x": x}, y, start={**start, "neighbours": True})
+    right = [np.abs(np.abs(many["w"]) - w) < 0.05 for many in (alone, helped)]
+    assert right[0].mean() < 0.1 and right[1].all()
+    assert helped.success.all() and np.all(helped.cost <= alone.cost * (1 + 1e-9))
+
+
 @pytest.mark.parametrize(
     ("error", "told", "more"),
     [

@@ -1,7 +1,9 @@
 //! `fit_lanes`: many fits of one small traced model.
 
 use marquardt_core::batch::{self, Data, Each, End, Numbers, Table, Way, run};
+
 use marquardt_core::cost::Cost;
+use marquardt_core::evaluate::Failure;
 use marquardt_core::minimize::spare;
 use marquardt_core::tape::Level;
 use numpy::PyUntypedArrayMethods;
@@ -165,7 +167,8 @@ pub struct EachFound<'py> {
     inner: Option<Bound<'py, PyArrayDyn<f64>>>,
 }
 
-/// Fits at the positions `which` of a batch, one by one in threads. Status -1: it cannot be evaluated, or Ctrl-C came.
+/// Fits at the positions `which` of a batch, one by one in threads. Status -1: it cannot be evaluated; -2: Ctrl-C came
+/// before it.
 #[pyfunction]
 pub fn fit_each<'py>(
     py: Python<'py>,
@@ -203,7 +206,14 @@ pub fn fit_each<'py>(
     let (mut factor, mut inverse) = (vec![f64::NAN; k * n * n], vec![f64::NAN; k * p * p]);
     let mut inside = each.robust.is_some().then(|| vec![f64::NAN; k * p * p]);
     for (i, end) in ends.into_iter().enumerate() {
-        let Some(End { outcome: o, rss: squares, n_points, covariance, inner }) = end else { continue };
+        let End { outcome: o, rss: squares, n_points, covariance, inner } = match end {
+            Ok(end) => end,
+            Err(Failure::Broken(_)) => continue,
+            Err(Failure::Interrupted) => {
+                status[i] = -2;
+                continue;
+            }
+        };
         x[i * p..][..p].copy_from_slice(&o.x);
         (cost[i], status[i], rank[i]) = (o.cost, o.status as i8, o.rank as i16);
         rss[i] = squares;

@@ -60,17 +60,17 @@ impl Outcome {
 
 impl Each<'_> {
     /// Makes the fits at the positions `which`, by `threads` threads: their ends in that order, the same for any number
-    /// of threads. `None`: the fit cannot be evaluated, or `stopped` turned true before it.
+    /// of threads. `Interrupted`: `stopped` turned true before it.
     pub fn run(
         &self,
         which: &[usize],
         threads: usize,
         stopped: &(dyn Fn() -> bool + Sync),
-    ) -> Vec<Option<End>> {
+    ) -> Vec<Result<End, Failure>> {
         let ends = Mutex::new(Vec::with_capacity(which.len()));
         let threads = threads.clamp(1, which.len().max(1));
         share(threads, &mut Vec::<()>::new(), which.iter(), |k, &fit, ()| {
-            let end = if stopped() { None } else { self.fit(fit, stopped).ok() };
+            let end = if stopped() { Err(Failure::Interrupted) } else { self.fit(fit, stopped) };
             if let Ok(mut ends) = ends.lock() {
                 ends.push((k, end));
             }

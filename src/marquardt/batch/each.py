@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
+_BEFORE_IT = -2
+"""What the core says of a fit where Ctrl-C came before it."""
+
 
 def run_each(engine: Engine, traced: TracedBatch, chunk: Chunk, which: Array) -> Ends | None:
     """The fits of a chunk at the positions `which`; None where they are not for the core alone."""
@@ -53,10 +56,10 @@ def _ends(engine: Engine, found: dict[str, Array]) -> Ends:
     p = engine.n_free
     status, cost, inverse = found["status"].copy(), found["cost"], found["inverse"]
     known = status >= 0
-    status[~known] = CODES[Status.BAD_START]
+    status[~known] = np.where(status[~known] == _BEFORE_IT, CODES[Status.NOT_DONE], CODES[Status.BAD_START])
     status[known & ~np.isfinite(cost)] = CODES[Status.BAD_START]
     rank = found["rank"] + np.count_nonzero(found["active"], axis=1).astype(np.int16)
-    bad = status == CODES[Status.BAD_START]
+    bad = (status == CODES[Status.BAD_START]) | (status == CODES[Status.NOT_DONE])
     for i in np.flatnonzero(~bad & np.isnan(inverse).any(axis=(1, 2))):
         held, R, inner = found["active"][i] != 0, found["factor"][i, :p, :p], found["inner"]
         unscaled = covariance(R, held, int(found["rank"][i]) if inner is None else None)
@@ -65,7 +68,7 @@ def _ends(engine: Engine, found: dict[str, Array]) -> Ends:
             within = unscaled.space @ inner[i] @ unscaled.space
             lost = np.isnan(within).any()
             inverse[i] = np.where(np.isfinite(unscaled.matrix) | lost, within, unscaled.matrix)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         if engine.scaled:
             inverse *= reduced_chi2(found["rss"], found["n_points"], rank)[:, None, None]
         stderr = np.sqrt(np.diagonal(inverse, axis1=1, axis2=2))
@@ -74,8 +77,8 @@ def _ends(engine: Engine, found: dict[str, Array]) -> Ends:
         covariance=inverse if engine.covariance else None, stderr=stderr, rss=found["rss"],
         n_points=found["n_points"], rank=rank, by_qr=~bad,
     )  # fmt: skip
-    nothing = blank(int(bad.sum()), p, engine.covariance, Status.BAD_START)
-    for name in Ends.__slots__:
-        if bad.any() and getattr(ends, name) is not None:
-            getattr(ends, name)[bad] = getattr(nothing, name)
+    if bad.any():
+        nothing = blank(int(bad.sum()), p, engine.covariance)
+        nothing.status[:] = status[bad]
+        ends.put(nothing, bad)
     return ends

@@ -186,9 +186,14 @@ class Engine:
     @cached_property
     def grid(self) -> Separable | None:
         """The model as products on the grid of the data; None where that is not found or does not pay."""
-        if self.traced is None or self.family is not None or not for_lanes(self):
+        if self.traced is None or self.family is not None or not self.in_lanes:
             return None
         return grid_form(self.traced, self.parameters, self.arguments)
+
+    @property
+    def in_lanes(self) -> bool:
+        """Are fits made in lanes, a hundred thousand a second and more?"""
+        return self.traced is not None and for_lanes(self)
 
     @property
     def remark(self) -> str | None:

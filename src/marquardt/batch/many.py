@@ -20,14 +20,19 @@ from .neighbours import from_neighbours
 from .progress import Progress, Watch, watch_of
 from .refused import refuse
 from .result import ManyFits
-from .start import Starts, broken_off
+from .start import UNFINISHED, Starts, broken_off
 
 Array = NDArray[Any]
 
 VALUES = 1 << 22
 """So many values a chunk has at most: 32 MB, small beside the data of long runs."""
 MOST = 1 << 16
-"""And so many fits: what an interruption loses."""
+"""And so many fits."""
+FEW = 256
+"""So many has the first chunk of fits that are not made in lanes: they may take milliseconds each."""
+SECONDS = 0.5
+"""So long a chunk takes where so many fits take longer: what an interruption loses, how often progress is
+told."""
 
 
 def fit_many(
@@ -120,7 +125,7 @@ def fit_many(
         if store is not None and (whole or not neighbours or done < len(job)):
             store.write(ends, done, finished=whole)
     if done < len(job):
-        tell_broken_off(done, len(job), store)
+        tell_broken_off(ends, done if store is not None else None)
     return ManyFits.of(job, ends, time.perf_counter() - began, engine.remark)
 
 
@@ -139,10 +144,12 @@ def _neighbours(start: Any) -> tuple[bool, Any]:
 def run(job: Job, engine: Engine, ends: Ends, done: int, watch: Watch, store: Checkpoint | None) -> int:
     """The fits from number `done` on, chunk by chunk; how many are done, where Ctrl-C comes not all."""
     k, before, written = len(job), done, done
-    size = max(1, min(MOST, VALUES // job.places.m))
+    most = max(1, min(MOST, VALUES // job.places.m))
     try:
         starts = Starts(job, engine)
+        size = most if engine.in_lanes and not job.search else min(FEW, most)
         while done < k:
+            began = time.perf_counter()
             rows = slice(done, min(done + size, k))
             into = ends.some(rows)
             found = fit_rows(job, engine, rows, starts, into)
@@ -156,6 +163,8 @@ def run(job: Job, engine: Engine, ends: Ends, done: int, watch: Watch, store: Ch
                 break
             if store is not None and store.due():
                 store.write(ends, done)
+            pace = SECONDS / max(time.perf_counter() - began, 1e-9)
+            size = max(1, min(most, int(size * min(pace, 8.0))))
     except KeyboardInterrupt:
         pass  # the chunk it came in is half written
     finally:
@@ -201,8 +210,11 @@ def fit_looked_at(
     return ends
 
 
-def tell_broken_off(done: int, k: int, store: Checkpoint | None) -> None:
-    more = "give checkpoint= to go on where a run ended" if store is None else "run again to go on from there"
-    warnings.warn(
-        f"the run ended early: {done:,} of {k:,} fits are done; {more}", RuntimeWarning, stacklevel=3
-    )
+def tell_broken_off(ends: Ends, stored: int | None) -> None:
+    """How many fits are done, or `stored` in a checkpoint."""
+    k, made = len(ends.status), np.count_nonzero(~np.isin(ends.status, UNFINISHED))
+    if stored is None:
+        told = f"{made:,} of {k:,} fits are done; give checkpoint= to go on where a run ended"
+    else:
+        told = f"{stored:,} of {k:,} fits are in the checkpoint; run again to go on from there"
+    warnings.warn(f"the run ended early: {told}", RuntimeWarning, stacklevel=3)

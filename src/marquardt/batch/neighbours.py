@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from ..errors import Status
 from .chunks import chunk_of
@@ -17,20 +18,25 @@ from .start import SUCCESS, broken_off
 
 Array = NDArray[Any]
 
-ROUNDS = 10
-"""So far good solutions travel over a patch of failed fits, by one fit a round."""
 OUTLIER = 4.0
 """A fit stands out whose cost is so many times the median of those beside it, or that differs from their
 median by more than so many times their spread in some parameter."""
-NOT_TRIED = np.array(
-    [s in (Status.NO_POINTS, Status.TOO_FEW_POINTS, Status.CONSTANT, Status.BAD_DATA) for s in Status]
-)
+CHANCE = 1e-3
+"""And one whose cost is so many times that of the best beside it as chance makes it this seldom (an F test):
+where a region of wrong minima begins, most of those beside a fit are wrong as well."""
+TOGETHER = 1 << 22
+"""Values of the data of fits that are tried at once: 32 MB."""
+LOOKED_AT = 1 << 16
+"""Fits that are held beside their neighbors at once."""
+NEVER = (Status.NO_POINTS, Status.TOO_FEW_POINTS, Status.CONSTANT, Status.BAD_DATA, Status.NOT_DONE)
+"""Fits in these states are left alone."""
 
 
 def from_neighbours(job: Job, engine: Engine, ends: Ends) -> bool:
     """Change the ends of fits for which a better one is found; a lower cost is better, certified first.
 
-    False where Ctrl-C came: what was found until then is kept.
+    Good ends travel by one fit a round, as far as they are better. False where Ctrl-C came: what was found
+    until then is kept.
     """
     try:
         return _rounds(job, engine, ends)
@@ -39,58 +45,104 @@ def from_neighbours(job: Job, engine: Engine, ends: Ends) -> bool:
 
 
 def _rounds(job: Job, engine: Engine, ends: Ends) -> bool:
-    beside = _beside(job.places.grid or (1,))
-    tried: dict[int, bytes] = {}
-    for _ in range(ROUNDS):
-        rows, starts = _again(ends, beside, tried)
-        if not rows.size:
-            return True
-        chunk = chunk_of(job, rows)
-        chunk = replace(chunk, start=np.clip(starts, chunk.lower, chunk.upper))
-        again = engine.run(chunk)
-        if broken_off(again):
-            return False
-        before = SUCCESS[ends.status[rows]]
-        after = SUCCESS[again.status]
-        with np.errstate(invalid="ignore"):
-            lower = (again.cost < ends.cost[rows] * (1.0 - 1e-9)) | ~np.isfinite(ends.cost[rows])
-        better = np.flatnonzero((after & ~before) | ((after == before) & lower))
-        if not better.size:
-            return True
-        ends.put(again.some(better), rows[better])
+    grid = Grid(job.places.grid or (1,))
+    tried: dict[int, set[bytes]] = {}
+    looked = np.arange(len(job))
+    while looked.size:
+        changed = []
+        for first in range(0, looked.size, LOOKED_AT):
+            rows = looked[first : first + LOOKED_AT]
+            near = grid.beside(rows)
+            wanted = Wanted.of(ends, rows, near)
+            left = wanted.stand_out
+            for starts in (wanted.middle, wanted.best):
+                at = np.flatnonzero(left & np.isfinite(starts).all(axis=1))
+                at = np.array([k for k in at.tolist() if _is_new(tried, rows[k], starts[k])], dtype=np.intp)
+                better = _try(job, engine, ends, rows[at], starts[at])
+                if better is None:
+                    return False
+                left[at[better]] = False
+                changed.append(rows[at[better]])
+        near = grid.beside(np.concatenate(changed))
+        looked = np.unique(near[near >= 0])
     return True
 
 
-def _beside(grid: tuple[int, ...]) -> Array:
-    """The numbers of the fits beside each, (k, 3^d - 1); -1 beyond the edge."""
-    places = np.indices(grid).reshape(len(grid), -1)
-    columns = []
-    for step in product((-1, 0, 1), repeat=len(grid)):
-        if any(step):
-            at = places + np.array(step)[:, None]
-            inside = np.all((at >= 0) & (at < np.array(grid)[:, None]), axis=0)
-            number = np.ravel_multi_index(tuple(np.clip(at, 0, np.array(grid)[:, None] - 1)), grid)
-            columns.append(np.where(inside, number, -1))
-    return np.stack(columns, axis=1)
+def _is_new(tried: dict[int, set[bytes]], row: int, start: Array) -> bool:
+    """Was this fit not yet tried from there? From now on it was."""
+    known, key = tried.setdefault(int(row), set()), start.tobytes()
+    if key in known:
+        return False
+    known.add(key)
+    return True
 
 
-def _again(ends: Ends, beside: Array, tried: dict[int, bytes]) -> tuple[Array, Array]:
-    """Which fits are tried again, and from where: the median of the good solutions beside them."""
-    good = SUCCESS[ends.status]
-    usable = (beside >= 0) & good[beside]
-    with np.errstate(all="ignore"):
-        near = np.where(usable[..., None], ends.x[beside], np.nan)
-        middle = _median(near)
-        spread = 1.4826 * _median(np.abs(near - middle[:, None]))
-        cost = _median(np.where(usable, ends.cost[beside], np.nan)[..., None])[:, 0]
-        wide = np.maximum(spread, np.where(np.isfinite(ends.stderr), ends.stderr, 0.0))
-        odd = (ends.cost > OUTLIER * cost) | (np.abs(ends.x - middle) > OUTLIER * wide).any(axis=1)
-    wanted = (~good | odd) & ~NOT_TRIED[ends.status] & np.isfinite(middle).all(axis=1)
-    wanted &= ends.status != CODES[Status.NOT_DONE]
-    rows = [k for k in np.flatnonzero(wanted).tolist() if tried.get(k) != middle[k].tobytes()]
-    tried.update((k, middle[k].tobytes()) for k in rows)
-    at = np.array(rows, dtype=np.intp)
-    return at, middle[at]
+def _try(job: Job, engine: Engine, ends: Ends, rows: Array, starts: Array) -> Array | None:
+    """Fits once more: the positions in `rows` of those that ended better, which are written; None: Ctrl-C."""
+    found = []
+    size = max(1, TOGETHER // job.places.m)
+    for first in range(0, len(rows), size):
+        some = slice(first, first + size)
+        chunk = chunk_of(job, rows[some])
+        again = engine.run(replace(chunk, start=np.clip(starts[some], chunk.lower, chunk.upper)))
+        if broken_off(again):
+            return None
+        before, after = SUCCESS[ends.status[rows[some]]], SUCCESS[again.status]
+        cost = ends.cost[rows[some]]
+        with np.errstate(invalid="ignore"):
+            lower = (again.cost < cost * (1.0 - 1e-9)) | ~np.isfinite(cost)
+        better = np.flatnonzero((after & ~before) | ((after == before) & lower))
+        ends.put(again.some(better), rows[some][better])
+        found.append(first + better)
+    return np.concatenate(found) if found else np.empty(0, dtype=np.intp)
+
+
+class Grid:
+    """Which fits lie beside one another."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = np.array(shape)
+        self.steps = np.array([step for step in product((-1, 0, 1), repeat=len(shape)) if any(step)])
+
+    def beside(self, rows: Array) -> Array:
+        """The numbers of the fits beside each, diagonally too, (k, 3^d - 1); -1 beyond the edge."""
+        at = np.stack(np.unravel_index(rows, tuple(self.shape)), axis=-1)[:, None] + self.steps
+        inside = np.all((at >= 0) & (at < self.shape), axis=-1)
+        number = np.ravel_multi_index(tuple(np.moveaxis(at, -1, 0)), tuple(self.shape), mode="clip")
+        return np.where(inside, number, -1)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which fits are to be tried again, and from where."""
+
+    stand_out: Array
+    """(k,) bool."""
+    middle: Array
+    """The median of the good ends beside each, (k, p); NaN where there is none."""
+    best: Array
+    """The end of the best beside each."""
+
+    @staticmethod
+    def of(ends: Ends, rows: Array, near: Array) -> Wanted:
+        """`near`: the fits beside each of `rows`, -1 for none."""
+        status, x, stderr = ends.status[rows], ends.x[rows], ends.stderr[rows]
+        usable = (near >= 0) & SUCCESS[ends.status[near]]
+        with np.errstate(all="ignore"):
+            dof = (ends.n_points - ends.rank).astype(np.float64)
+            beside = np.where(usable[..., None], ends.x[near], np.nan)
+            middle = _median(beside)
+            spread = 1.4826 * _median(np.abs(beside - middle[:, None]))
+            wide = np.maximum(spread, np.where(np.isfinite(stderr), stderr, 0.0))
+            scaled = np.where(usable, ends.cost[near] / dof[near], np.inf)
+            lowest = scaled.argmin(axis=1)[:, None]
+            best = np.take_along_axis(near, lowest, axis=1)[:, 0]
+            own, low = ends.cost[rows] / dof[rows], np.take_along_axis(scaled, lowest, axis=1)[:, 0]
+            costs = _median(np.where(usable, ends.cost[near], np.nan)[..., None])[:, 0]
+            odd = (ends.cost[rows] > OUTLIER * costs) | (np.abs(x - middle) > OUTLIER * wide).any(axis=1)
+            odd |= special.fdtrc(dof[rows], dof[best], own / low) < CHANCE
+        stand_out = (~SUCCESS[status] | odd) & ~np.isin(status, [CODES[s] for s in NEVER])
+        return Wanted(stand_out, middle, np.where(usable.any(axis=1)[:, None], ends.x[best], np.nan))
 
 
 def _median(values: Array) -> Array:

@@ -212,6 +212,8 @@ def _search(job: Job, chunk: Chunk) -> Array | None:
 
 
 SUCCESS = np.array([status.success for status in Status])
+UNFINISHED = np.array([CODES[Status.INTERRUPTED], CODES[Status.NOT_DONE]])
+"""Codes of the fits in which, or before which, Ctrl-C came."""
 
 
 def _row(values: Array, i: int) -> Array:
@@ -220,4 +222,4 @@ def _row(values: Array, i: int) -> Array:
 
 def broken_off(ends: Ends) -> bool:
     """Did Ctrl-C come?"""
-    return any(bool((ends.status == CODES[s]).any()) for s in (Status.INTERRUPTED, Status.NOT_DONE))
+    return bool(np.isin(ends.status, UNFINISHED).any())

@@ -68,7 +68,8 @@ def _title(many: ManyFits) -> str:
     """The model, how many fits, how fast, and where they were made."""
     title = f"{many.title.strip()}: {len(many):,} fits{_shape(many)}"
     if many.seconds > 0.0:
-        title += f" in {many.seconds:.3g} s, {len(many) / many.seconds:,.0f} a second"
+        made = len(many) - many.counts.get(Status.NOT_DONE, 0)
+        title += f" in {many.seconds:.3g} s, {made / many.seconds:,.0f} a second"
     if many.remark is not None:
         title += f"; {many.remark}"
     single = int(np.count_nonzero(many.by_qr))
