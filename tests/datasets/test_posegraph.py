@@ -164,6 +164,18 @@ def test_a_graph_hangs_on_its_fixed_poses_or_its_first() -> None:
     assert parse_g2o(PLANAR.replace("FIX 0", ""), "two.g2o").anchors().tolist() == [True, False]
 
 
+@pytest.mark.parametrize("start", ["file", "chordal"])
+def test_a_graph_in_parts_hangs_on_a_pose_of_each(start: str) -> None:
+    lines = [f"VERTEX_SE2 {k} {k % 4} {0.1 * k} 0.05" for k in range(12)]
+    lines += [f"EDGE_SE2 {k} {k + 1} 1 0 0.1 1 0 0 1 0 1" for k in range(11) if k % 4 != 3]
+    graph = parse_g2o("\n".join([*lines, "FIX 6"]), "parts.g2o")
+    assert np.flatnonzero(graph.anchors()).tolist() == [0, 6, 8]
+    if start == "chordal":
+        graph = graph.with_poses(geometry.chordal_start(graph))
+    solved = mq.solve(graph.problem())
+    assert solved.success and solved.cost < 1e-20
+
+
 def test_the_way_is_shown_flat_or_in_space() -> None:
     flat, deep = parse_g2o(PLANAR, "two.g2o"), parse_g2o(SPATIAL, "three.g2o")
     assert flat.places()[:, 2].tolist() == [0, 0] and deep.places()[1].tolist() == [1, 2, 3]

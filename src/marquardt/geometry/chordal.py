@@ -65,11 +65,9 @@ def anchors(n: int, edges: NDArray[np.intp], fixed: NDArray[np.intp]) -> NDArray
             f"{f', nor {int(alone.sum()) - 1} others' if alone.sum() > 1 else ''}: leave it out, or fix it"
         )
     part = parts(n, edges)
-    known = np.zeros(n, dtype=bool)
+    known = part == np.arange(n)
+    known[part[fixed]] = False
     known[fixed] = True
-    held = np.bincount(part[fixed], minlength=part.max() + 1) > 0
-    first = np.unique(part, return_index=True)[1]
-    known[first[~held]] = True
     return known
 
 
