@@ -111,6 +111,27 @@ def test_counts_by_their_likelihood_loss_sigma_and_fixed_values_reach_the_fits()
             )
 
 
+def test_successes_of_trials_in_a_stack_and_in_a_table():
+    rng = np.random.default_rng(4)
+    dose, n = np.linspace(-2, 2, 9), rng.integers(20, 60, (6, 9))
+    died = rng.binomial(n, 1 / (1 + np.exp(-2 * (dose - np.linspace(-0.5, 0.5, 6)[:, None]))))
+    np.save("died.npy", died)
+    np.save("of.npy", n)
+    np.savetxt("dose.txt", dose)
+    model, start = "1/(1 + exp(-k*(dose - LD50)))", {"k": 1, "LD50": 0}
+    expected = mq.fit_many(model, {"dose": dose}, died, start=start, family="binomial", trials=n)
+    flags = ["--family", "binomial", "--start", "k=1,LD50=0"]
+    stack = ["died.npy", f"y ~ {model}", "--along", "dose", "--x", "dose=dose.txt", "--trials", "of.npy"]
+    assert batch(*stack, *flags, "--out", "fits.npz") == 0
+    with np.load("fits.npz") as file:
+        np.testing.assert_allclose(file["LD50"], expected.params["LD50"], rtol=1e-9)
+    columns = {"lot": np.repeat(np.arange(6), 9), "dose": np.tile(dose, 6)}
+    pd.DataFrame({**columns, "died": died.ravel(), "of": n.ravel()}).to_csv("beetles.csv", index=False)
+    table = ["beetles.csv", f"died ~ {model}", "--by", "lot", "--trials", "of"]
+    assert batch(*table, *flags, "--out", "fits.csv") == 0
+    np.testing.assert_allclose(pd.read_csv("fits.csv")["LD50"], expected.params["LD50"], rtol=1e-6)
+
+
 def test_pictures_of_spots_are_fitted_along_both_of_their_dimensions():
     spots = simulate.spots(20, size=11)
     tifffile.imwrite("spots.tif", spots.images.astype(np.float32), metadata={"axes": "TYX"})

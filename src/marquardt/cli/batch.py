@@ -46,7 +46,8 @@ def _run_stack(arguments: argparse.Namespace) -> int:
         formula,
         layout.x,
         layout.data,
-        sigma=None if arguments.sigma is None else _sigma(arguments.sigma, layout),
+        sigma=_of_stack("--sigma", arguments.sigma, layout),
+        trials=_of_stack("--trials", arguments.trials, layout),
         mask=None if arguments.mask is None else _mask(arguments.mask, layout),
         checkpoint=arguments.checkpoint,
         **_options(arguments),
@@ -80,11 +81,13 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _sigma(text: str, layout: Layout) -> Any:
+def _of_stack(option: str, text: str | None, layout: Layout) -> Any:
+    if text is None:
+        return None
     try:
         return float(text)
     except ValueError:
-        return layout.beside("--sigma", text, layout.data.shape[-1:])
+        return layout.beside(option, text, layout.data.shape[-1:])
 
 
 def _mask(text: str, layout: Layout) -> Any:
@@ -123,7 +126,8 @@ def _run_table(arguments: argparse.Namespace) -> int:
 
     from ..batch.groups import fit_groups
 
-    found = fit_groups(data, arguments.formula, by, sigma=_of_table(arguments.sigma), **_options(arguments))
+    sigma, trials = _of_table(arguments.sigma), _of_table(arguments.trials)
+    found = fit_groups(data, arguments.formula, by, sigma=sigma, trials=trials, **_options(arguments))
     ends, counts = np.unique(found["status"], return_counts=True)
     said = ", ".join(
         f"{n} {end}" for n, end in sorted(zip(counts.tolist(), ends.tolist(), strict=True))[::-1]
@@ -134,11 +138,11 @@ def _run_table(arguments: argparse.Namespace) -> int:
     return _code([Status[end.upper().replace(" ", "_")] for end in ends.tolist()])
 
 
-def _of_table(sigma: str | None) -> Any:
+def _of_table(text: str | None) -> Any:
     try:
-        return None if sigma is None else float(sigma)
+        return None if text is None else float(text)
     except ValueError:
-        return sigma
+        return text
 
 
 def _columns(arguments: argparse.Namespace, by: list[str]) -> Mapping[str, Any]:

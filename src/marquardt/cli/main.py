@@ -238,7 +238,11 @@ def _add_batch(batch: argparse.ArgumentParser) -> None:
     )
     batch.add_argument("--loss", default="linear", metavar="NAME", help="for data with outliers, as in fit")
     batch.add_argument("--f-scale", metavar="NUMBER", help="where residuals begin to count as outliers")
-    batch.add_argument("--family", metavar="NAME", help="poisson, for counts")
+    batch.add_argument("--family", metavar="NAME", help="for counts: poisson, or binomial (of --trials)")
+    batch.add_argument(
+        "--trials", metavar="WHAT",
+        help="numbers of trials: a number, a variable or column, or a file shaped like the data",
+    )  # fmt: skip
     batch.add_argument("--precision", default="double", metavar="NAME", help="double, or single: faster")
     batch.add_argument("--threads", type=int, metavar="NUMBER", help="default: all cores")
     batch.add_argument(

@@ -33,8 +33,9 @@ def run(arguments: argparse.Namespace) -> int:
     if doubted is not None and scene.kind == "graph" and scene.data.closures.any():
         known["closures"], doubted = True, replace(doubted, families=["closure"])
     problem = scene.data.problem(**known)
-    for warning in problem.summary().warnings:
-        print(f"- {warning}")
+    if not arguments.quiet:  # before long work; the report holds them too
+        for warning in problem.summary().warnings:
+            print(f"- {warning}")
     result = _solve(problem, doubted, arguments)
     solved = Scene(scene.kind, scene.data.with_result(result))
     print(result)

@@ -65,7 +65,7 @@ def anchors(n: int, edges: NDArray[np.intp], fixed: NDArray[np.intp]) -> NDArray
             f"{f', nor {int(alone.sum()) - 1} others' if alone.sum() > 1 else ''}: leave it out, or fix it"
         )
     part = parts(n, edges)
-    known = part == np.arange(n)
+    known: NDArray[np.bool_] = part == np.arange(n)
     known[part[fixed]] = False
     known[fixed] = True
     return known

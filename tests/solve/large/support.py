@@ -26,6 +26,10 @@ class Variables:
         if self.frozen is None:
             self.frozen = np.zeros((len(self.values), self.manifold.tangent), dtype=bool)
 
+    @property
+    def n(self):
+        return len(self.values)
+
 
 class Called:
     """Residuals of all items, and their derivatives by the tangents by central differences."""
@@ -62,6 +66,7 @@ class Family:
     columns: Any = ()
     value: Any = None
     linear: Any = None
+    derivative: str = "given"
     sigma_known: bool = False
 
 

@@ -169,6 +169,15 @@ def test_the_iteration_limit_is_told_and_no_success():
     assert "2 steps >= max_iterations = 2" in result.message and "start=result.values" in result.advice[0]
 
 
+def test_what_a_problem_leaves_open_stands_in_the_report_of_its_solution():
+    problem = mq.Problem()
+    x = problem.variables("x", np.ones((4, 2)))
+    problem.residuals(lambda x, y: x - y, x[[0, 1, 3]], np.zeros((3, 2)))
+    result = mq.solve(problem)
+    assert result.success and "- x[2] is in no residual: leave out or fix" in str(result).splitlines()
+    assert "x[2] is in no residual" in result._repr_html_()
+
+
 def test_no_iterations_evaluate_the_start():
     result = mq.solve(support.scene()[2], max_iterations=0)
     assert result.cost == result.initial_cost and len(result.trace) == 0

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import ParameterError, Status, suggestion
+from ...problem.large.summary import Summary
 from .covariance import Covariances
 from .loop import End
 from .point import Matrix
@@ -75,10 +76,12 @@ class SolveResult:
         """Was a tolerance reached? ``certificate`` tells what is left to gain, and what is not determined."""
         return self.status.success
 
-    @property
+    @cached_property
     def advice(self) -> tuple[str, ...]:
-        """What to do about this end; empty for a good one."""
-        return (self.status.advice,) if self.status.advice else ()
+        """What to do about this end, and about what the problem leaves open (`Summary.warnings`); empty for a
+        good one."""
+        ended = (self.status.advice,) if self.status.advice else ()
+        return (*ended, *Summary(self._compiled).warnings)
 
     @cached_property
     def certificate(self) -> SolveCertificate:
