@@ -6,6 +6,7 @@ import pytest
 import marquardt as mq
 from marquardt.datasets import bal, posegraph, scenes
 from marquardt.problem.large import families, shipped
+from marquardt.problem.large.tangents import tangents
 
 FILES = dict(shipped.files())
 
@@ -76,3 +77,4 @@ def test_a_manifold_of_the_same_name_moves_by_its_own_rule():
     own = mq.Manifold(lambda x, d: x + 2.0 * d, lambda x, y: (y - x) / 2.0, 3, 3, "SE2")
     assert shipped.shipped_motion(own) is None
     assert shipped.shipped_motion(mq.manifolds.SE2) is not None
+    assert [[node.value for node in row] for row in tangents(own)] == (2 * np.eye(3)).tolist()

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ...errors import Untraceable
-from ...expr.derive import jacobian, jacobian_at
+from ...expr.derive import jacobian
 from ...expr.graph import Graph, Node, reachable, rebuilt
 from ...expr.tape import in_core
 from .manifolds import Manifold
 from .program import Made, program
-from .tracing import ItemTrace, trace_item
+from .tangents import Slopes, ambient, tangents
+from .tracing import ItemTrace
 
-Values = NDArray[np.float64]
 Row = list[Node]
 
 
@@ -63,7 +58,7 @@ def programs(trace: ItemTrace, manifolds: Sequence[Manifold]) -> Programs:
 
 
 def _programs(trace: ItemTrace, manifolds: Sequence[Manifold]) -> Programs:
-    n_values = sum(_ambient(m) for m in manifolds)
+    n_values = sum(ambient(m) for m in manifolds)
     graph = Graph()
     used = sorted(
         int(n.value) for n in reachable(trace.outputs) if n.op == "data" and int(n.value) >= n_values
@@ -83,13 +78,12 @@ def _by_tangents(graph: Graph, rows: list[Row], x: Row, manifolds: Sequence[Mani
     out: list[Row] = [[] for _ in rows]
     at = 0
     for manifold in manifolds:
-        end = at + _ambient(manifold)
+        end = at + ambient(manifold)
         if manifold.flat:
             for row, found in zip(out, rows, strict=True):
                 row += found[at:end]
         else:
-            motion = tangent_map(manifold)
-            slopes = _moved(graph, motion, x[at:end])
+            slopes = _moved(graph, tangents(manifold), x[at:end])
             for row, found in zip(out, rows, strict=True):
                 row += _product(graph, found[at:end], slopes, manifold.tangent)
         at = end
@@ -107,48 +101,12 @@ def _product(graph: Graph, row: Row, slopes: list[Row], tangent: int) -> Row:
     return out
 
 
+def _moved(graph: Graph, slopes: Slopes, x: Row) -> list[Row]:
+    """The derivative of the motion at x, in another graph."""
+    t = len(slopes[0])
+    flat = rebuilt(graph, [entry for row in slopes for entry in row], (), x)
+    return [flat[i * t : (i + 1) * t] for i in range(len(slopes))]
+
+
 def _is_zero(node: Node) -> bool:
     return node.op == "const" and node.value == 0.0
-
-
-def _ambient(manifold: Manifold) -> int:
-    assert manifold.ambient is not None
-    return manifold.ambient
-
-
-# --------------------------------------------------------------------------------------------- the motion
-
-
-@dataclass(frozen=True, eq=False)
-class TangentMap:
-    """``retract(x, d)``, and its derivative by d at d = 0: data leaves are x, then d."""
-
-    graph: Graph
-    value: tuple[Node, ...]
-    slopes: tuple[tuple[Node, ...], ...]
-
-
-@lru_cache(maxsize=64)
-def tangent_map(manifold: Manifold) -> TangentMap:
-    """The motion of a manifold as expressions. Raises Untraceable."""
-    a, t = _ambient(manifold), manifold.tangent
-    traced = trace_item(manifold.retract, (example(manifold), np.zeros(t)))
-    if len(traced.outputs) != a:
-        raise Untraceable(f"a result of {len(traced.outputs)} components, not {a}", None, "retract")
-    graph = traced.graph
-    d = [graph.data(a + j) for j in range(t)]
-    rows = jacobian_at(graph, traced.outputs, d, [0.0] * t)
-    return TangentMap(graph, traced.outputs, tuple(map(tuple, rows)))
-
-
-def _moved(graph: Graph, motion: TangentMap, x: Row) -> list[Row]:
-    """The derivative of the motion at x, in another graph."""
-    t = len(motion.slopes[0])
-    flat = rebuilt(graph, [entry for row in motion.slopes for entry in row], (), x)
-    return [flat[i * t : (i + 1) * t] for i in range(len(motion.slopes))]
-
-
-def example(manifold: Manifold) -> Values:
-    """A point of the manifold to trace at: it decides nothing."""
-    x = np.linspace(0.3, 0.7, _ambient(manifold))
-    return manifold.project(x)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from ...errors import Untraceable
 from ...expr.tape import TapeSpec, in_core, lower
 from ..programs import core_tape
-from .lowering import example, tangent_map
 from .manifolds import Manifold
 from .shipped import shipped_motion
+from .tangents import ambient, traced_motion
 
 Values = NDArray[np.float64]
 
@@ -56,7 +56,7 @@ def motion_of(manifold: Manifold) -> TapeMotion | PlainMotion:
 
 def _traced(manifold: Manifold) -> TapeSpec:
     """The program of ``retract``. Raises Untraceable."""
-    motion = tangent_map(manifold)
+    motion = traced_motion(manifold)
     if (missing := in_core(motion.value)) is not None:
         raise Untraceable(missing, None, "retract")
-    return lower(motion.graph, motion.value, 0, n_columns=len(example(manifold)) + manifold.tangent)
+    return lower(motion.graph, motion.value, 0, n_columns=ambient(manifold) + manifold.tangent)
