@@ -1,8 +1,9 @@
 """Programs of the library's own functions, made beforehand: read from a file in place of traced.
 
 In a new process it takes 2.7 ms to trace, differentiate and lower the error of a planar edge and 9.6 that of
-a spatial one, 0.5 and 0.9 to read and try what came of it; all else that intel needs, 1,728 poses, takes 4. The
-files hold what a trace gives: `python tools/programs.py` writes them, a test compares each with a new trace.
+a spatial one, 0.5 and 0.9 to read and try what came of it; all else that intel needs, 1,728 poses, takes 4.
+The files hold what a trace gives: `python tools/programs.py` writes them, a test compares each with a new
+trace.
 Functions of users are always traced.
 """
 
