@@ -169,6 +169,11 @@ def test_the_iteration_limit_is_told_and_no_success():
     assert "2 steps >= max_iterations = 2" in result.message and "start=result.values" in result.advice[0]
 
 
+def test_what_is_no_problem_is_refused():
+    with pytest.raises(mq.OptionError, match="not function; least_squares"):
+        mq.solve(lambda x: x - 1.0)
+
+
 def test_what_a_problem_leaves_open_stands_in_the_report_of_its_solution():
     problem = mq.Problem()
     x = problem.variables("x", np.ones((4, 2)))

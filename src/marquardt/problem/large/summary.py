@@ -115,7 +115,7 @@ class Summary:
         inside = [_named(name, np.flatnonzero(label == small)) for name, label in labels.items()]
         members = ", ".join(word for word in inside if word)
         return [
-            f"{count} parts share no residual, each moves by itself: the largest has {sizes.max():,} of "
+            f"{count} parts share no residual, each is solved by itself: the largest has {sizes.max():,} of "
             f"{sizes.sum():,} variables, the smallest is {members}"
         ]
 

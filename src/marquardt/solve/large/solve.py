@@ -101,6 +101,11 @@ def solve(
 def _compile(problem: Any, options: SolveOptions, eliminate: str | None) -> tuple[Any, Any]:
     """The compiled problem, and its structure where that is analyzed meanwhile."""
     if not hasattr(problem, "compile"):
+        if not hasattr(problem, "families"):
+            raise OptionError(
+                f"solve() takes a Problem, or what its compile() gives, not {type(problem).__name__}; "
+                "least_squares() takes a function of one vector"
+            )
         return problem, None
     structure = None
     if not problem.is_compiled:
